@@ -1,0 +1,130 @@
+import { z } from 'zod';
+import { problemSchema } from './error.ts';
+import { OUTPUT_FORMATS } from './image-format.ts';
+import {
+  chargeSchema,
+  inputSchema,
+  jobStatusSchema,
+  metadataPolicySchema,
+  outputSchema,
+  parametersSchema,
+  progressSchema,
+} from './job.ts';
+import { apiKeySchema, scopeSchema } from './keys.ts';
+import { DEFAULT_RETENTION_HOURS, MAX_RETENTION_HOURS } from './limits.ts';
+import { MODEL_IDS } from './models.ts';
+
+/** The HTTP contract: one schema is the type, the check and the document. Unknown fields are refused. */
+
+export const createUploadSchema = z.strictObject({
+  bytes: z.int().min(1).describe('Exact size of the file; the upload is refused when it differs.'),
+  content_type: z
+    .string()
+    .regex(/^image\/[a-z0-9.+-]{1,50}$/, 'an image type such as image/jpeg')
+    .describe('Sent unchanged as the Content-Type of the upload. What the file really is is found out from its bytes.'),
+});
+
+export const uploadSchema = z.object({
+  id: z.string(),
+  method: z.literal('PUT'),
+  url: z.url().describe('Send the file here as the raw body, without an API key.'),
+  headers: z.record(z.string(), z.string()).describe('Headers that the request must carry, exactly so.'),
+  expires_at: z.iso.datetime(),
+  max_bytes: z.int(),
+});
+
+export const createJobSchema = z.strictObject({
+  input: z.strictObject({ upload_id: z.string().min(1).max(64) }),
+  model: z.enum(MODEL_IDS).optional().describe('Default: the best that is installed, see GET /v1/models.'),
+  scale: z.number().min(1).max(4).default(4).describe('Size of the result as a multiple of the input.'),
+  denoise: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('real-esrgan-fast only: 0 keeps grain and noise, 1 takes away what it can. Default 0.5.'),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(0)
+    .describe('Same seed, same picture. Real-ESRGAN draws no random numbers: there it changes nothing.'),
+  format: z.enum(OUTPUT_FORMATS).default('png'),
+  quality: z.int().min(1).max(100).default(90).describe('Of JPEG, WebP and AVIF; PNG is lossless.'),
+  metadata: metadataPolicySchema
+    .default('keep')
+    .describe('EXIF and XMP of the photo. The colour profile is always kept: the colours depend on it.'),
+  retention_hours: z.int().min(1).max(MAX_RETENTION_HOURS).default(DEFAULT_RETENTION_HOURS),
+  client_reference: z.string().min(1).max(255).optional().describe('Yours; find the job again by it.'),
+});
+
+export const jobSchema = z.object({
+  id: z.string(),
+  status: jobStatusSchema,
+  terminal: z.boolean().describe('True once nothing will change any more. Judge by this, not by a list of statuses.'),
+  version: z.int(),
+  attempt: z.int(),
+  created_at: z.iso.datetime(),
+  started_at: z.iso.datetime().optional(),
+  finished_at: z.iso.datetime().optional(),
+  upload_id: z.string(),
+  input: inputSchema.optional(),
+  parameters: parametersSchema,
+  client_reference: z.string().optional(),
+  progress: progressSchema.optional(),
+  cancel_requested: z.boolean().optional(),
+  queue: z.object({ position_estimate: z.int() }).optional(),
+  output: outputSchema.extend({ url: z.url() }).optional().describe('Absent until there is one.'),
+  error: problemSchema.optional(),
+  notes: z.array(z.string()).optional().describe('What could not be kept, or was decided for you.'),
+  charge: chargeSchema,
+  links: z.object({ self: z.url(), cancel: z.url().optional(), output: z.url().optional() }),
+});
+
+export const listJobsQuerySchema = z.strictObject({
+  cursor: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  status: jobStatusSchema.optional(),
+  client_reference: z.string().max(255).optional(),
+  idempotency_key: z.string().max(255).optional(),
+});
+
+export const jobListSchema = z.object({ data: z.array(jobSchema), next_cursor: z.string().optional() });
+
+export const outputLinkSchema = z.object({
+  url: z.url(),
+  expires_at: z.iso
+    .datetime()
+    .describe('Of this link. The result itself is kept until the expires_at of the job’s output.'),
+  sha256: z.string(),
+  bytes: z.int(),
+  mime: z.string(),
+});
+
+export const modelListSchema = z.object({
+  data: z.array(
+    z.object({
+      id: z.enum(MODEL_IDS),
+      name: z.string(),
+      description: z.string(),
+      license: z.string(),
+      installed: z.boolean(),
+      default: z.boolean(),
+      parameters: z.array(z.string()).describe('Parameters of this model beside those that all have.'),
+      price: z.object({ per_job: z.int().describe('Micro-units.') }),
+    }),
+  ),
+  limits: z.object({ max_upload_bytes: z.int(), max_input_pixels: z.int(), max_output_pixels: z.int() }),
+});
+
+export const createKeySchema = z.strictObject({
+  name: z.string().min(1).max(100),
+  scopes: z.array(scopeSchema).min(1).optional().describe('Default: those of the key that asks.'),
+  expires_at: z.iso.datetime().optional(),
+});
+
+export const keySchema = apiKeySchema.omit({ account: true });
+export const newKeySchema = keySchema.extend({ key: z.string().describe('Shown this once.') });
+export const keyListSchema = z.object({ data: z.array(keySchema) });
+
+export type JobView = z.infer<typeof jobSchema>;

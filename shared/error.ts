@@ -1,0 +1,116 @@
+import { z } from 'zod';
+
+/** Every way a request or a job can fail. `retryable`: the same call may succeed later, unchanged. */
+const CODES = {
+  malformed: { status: 400, title: 'The request could not be read', retryable: false },
+  unauthorized: { status: 401, title: 'A valid API key is needed', retryable: false },
+  'insufficient-credit': { status: 402, title: 'The balance does not cover the price', retryable: false },
+  forbidden: { status: 403, title: 'The API key may not do this', retryable: false },
+  'signature-invalid': { status: 403, title: 'The signed URL does not allow this request', retryable: false },
+  'not-found': { status: 404, title: 'There is no such resource', retryable: false },
+  'method-not-allowed': { status: 405, title: 'The resource does not have this method', retryable: false },
+  'already-finished': { status: 409, title: 'The job has already finished', retryable: false },
+  'not-finished': { status: 409, title: 'The job has not finished yet', retryable: true },
+  'no-output': { status: 409, title: 'The job ended without an output', retryable: false },
+  'lease-held': { status: 409, title: 'Another attempt is running', retryable: true },
+  'lease-lost': { status: 409, title: 'The attempt no longer holds the job', retryable: false },
+  conflict: { status: 409, title: 'The state of the resource does not allow this', retryable: false },
+  gone: { status: 410, title: 'The resource has been deleted', retryable: false },
+  'length-required': { status: 411, title: 'Content-Length is needed', retryable: false },
+  'already-exists': { status: 412, title: 'The object exists already', retryable: false },
+  'too-large': { status: 413, title: 'The body is too large', retryable: false },
+  'unsupported-media-type': { status: 415, title: 'This kind of file is not supported', retryable: false },
+  invalid: { status: 422, title: 'The request is not valid', retryable: false },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'The idempotency key belongs to another request',
+    retryable: false,
+  },
+  'image-unreadable': { status: 422, title: 'The image cannot be read', retryable: false },
+  'image-too-large': { status: 422, title: 'The image has too many pixels', retryable: false },
+  'hdr-unsupported': { status: 422, title: 'HDR images are not supported', retryable: false },
+  'output-too-large': { status: 422, title: 'The result would be too large', retryable: false },
+  'model-unavailable': { status: 422, title: 'The model is not installed here', retryable: false },
+  internal: { status: 500, title: 'Something went wrong on our side', retryable: true },
+  'engine-failed': { status: 500, title: 'The engine failed', retryable: true },
+  'out-of-memory': { status: 500, title: 'The image did not fit into memory', retryable: false },
+  'worker-lost': { status: 500, title: 'The worker was lost too often while it ran the job', retryable: true },
+  unavailable: { status: 503, title: 'The service is not ready', retryable: true },
+} as const;
+
+export type ErrorCode = keyof typeof CODES;
+
+const fieldErrorSchema = z.object({
+  /** JSON Pointer fragment, `#/scale`. */
+  pointer: z.string(),
+  message: z.string(),
+  expected: z.string().optional(),
+});
+
+/** RFC 9457 problem details with our extension members. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  instance: z.string().optional(),
+  code: z.string(),
+  request_id: z.string().optional(),
+  retryable: z.boolean(),
+  charged: z.literal(false),
+  errors: z.array(fieldErrorSchema).optional(),
+});
+
+export type FieldError = z.infer<typeof fieldErrorSchema>;
+export type Problem = z.infer<typeof problemSchema>;
+
+interface AppErrorOptions {
+  errors?: FieldError[];
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** The only error class. The message names the rule and the value, and may be shown to the caller. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly errors: FieldError[] | undefined;
+  /** Extra response headers, e.g. `Allow`, `Retry-After`. */
+  readonly headers: Record<string, string>;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.errors = options.errors;
+    this.headers = options.headers ?? {};
+  }
+
+  get status(): number {
+    return CODES[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return CODES[this.code].retryable;
+  }
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(CODES, code);
+}
+
+/** Any thrown value as a problem document; what is not an AppError stays unexplained to the caller. */
+export function toProblem(error: unknown, requestId?: string): Problem {
+  const known = error instanceof AppError ? error : new AppError('internal', 'Unexpected error; the log has it.');
+  const { status, title, retryable } = CODES[known.code];
+  return {
+    type: `urn:seesr-cloud:problem:${known.code}`,
+    title,
+    status,
+    detail: known.message,
+    code: known.code,
+    retryable,
+    charged: false,
+    ...(requestId && { instance: `urn:request:${requestId}`, request_id: requestId }),
+    ...(known.errors && { errors: known.errors }),
+  };
+}

@@ -1,0 +1,219 @@
+import { AppError, toProblem } from './error.ts';
+import { isTerminal, type Job, type JobEvent, type JobOutput, type Progress } from './job.ts';
+import { LEASE_SECONDS, MAX_ATTEMPTS, RESEND_SECONDS, UPLOAD_URL_SECONDS } from './limits.ts';
+
+/** One row a job and kind: `capture` and `release` can each happen once, and exclude one another. */
+export type LedgerKind = 'reserve' | 'capture' | 'release';
+
+export interface Transition {
+  job: Job;
+  /** The ledger row that must be written with the job, in one transaction. */
+  ledger?: LedgerKind;
+}
+
+type NewJob = Pick<
+  Job,
+  | 'id'
+  | 'account'
+  | 'upload_id'
+  | 'input_key'
+  | 'input'
+  | 'parameters'
+  | 'retention_hours'
+  | 'client_reference'
+  | 'idempotency_key'
+> & { price: number };
+
+/** A job before its first event: queued when its upload is there (`input` given), else awaiting it. */
+export function createJob({ price, ...given }: NewJob, now: number): Job {
+  const job: Job = {
+    ...given,
+    status: given.input ? 'queued' : 'awaiting_upload',
+    version: 1,
+    attempt: 0,
+    failures: 0,
+    created_at: iso(now),
+    charge: { state: 'reserved', amount: price },
+  };
+  return withDueTime(job, now);
+}
+
+/**
+ * The whole life of a job as a pure function. Never changes its argument.
+ * `now`: milliseconds since 1970. Returns the same object when nothing changes.
+ * Throws AppError: `already-finished`, `not-finished`, `lease-held`, `lease-lost`, `conflict`, `gone`.
+ */
+export function applyEvent(job: Job, event: JobEvent, now: number): Transition {
+  if (job.deleted_at && event.type !== 'purge')
+    throw new AppError('gone', `Job ${job.id} was deleted at ${job.deleted_at}.`);
+  const next = step(job, event, now);
+  return next.job === job ? next : { ...next, job: withDueTime(next.job, now) };
+}
+
+function step(job: Job, event: JobEvent, now: number): Transition {
+  switch (event.type) {
+    case 'uploaded':
+      if (job.status !== 'awaiting_upload') return { job };
+      return { job: visible(job, { status: 'queued', input: event.input }) };
+    case 'sent':
+      return { job: job.status === 'queued' && !job.sent_at ? { ...job, sent_at: iso(now) } : job };
+    case 'claim':
+      return claim(job, now);
+    case 'heartbeat':
+      return { job: { ...owned(job, event.attempt), lease_until: leaseUntil(now) } };
+    case 'progress':
+      return progress(owned(job, event.attempt), event.progress, now);
+    case 'succeed':
+      return succeed(owned(job, event.attempt), event, now);
+    case 'fail':
+      return fail(job, event, now);
+    case 'give_back':
+      return giveBack(owned(job, event.attempt), event.error, now);
+    case 'cancel':
+      return cancel(job, now);
+    case 'expire':
+      if (job.status !== 'awaiting_upload') throw new AppError('conflict', `Job ${job.id} is ${job.status}.`);
+      return end(job, 'expired', now);
+    case 'purge':
+      return { job: purge(job, now) };
+    case 'delete':
+      if (!isTerminal(job)) throw new AppError('not-finished', `Job ${job.id} is ${job.status}: cancel it first.`);
+      return { job: visible(job, { deleted_at: iso(now) }) };
+  }
+}
+
+function claim(job: Job, now: number): Transition {
+  if (isTerminal(job)) throw new AppError('already-finished', `Job ${job.id} is ${job.status}.`);
+  if (job.status === 'awaiting_upload') throw new AppError('conflict', `Job ${job.id} has no input yet.`);
+  if (job.status !== 'queued' && !isLeaseOver(job, now)) {
+    throw new AppError('lease-held', `Attempt ${job.attempt} of job ${job.id} is running.`);
+  }
+  if (job.cancel_requested) return end(job, 'canceled', now);
+  const { progress: _stale, ...rest } = job;
+  return {
+    job: visible(rest, {
+      status: 'starting',
+      attempt: job.attempt + 1,
+      lease_until: leaseUntil(now),
+      started_at: job.started_at ?? iso(now),
+    }),
+  };
+}
+
+function progress(job: Job, progress: Progress, now: number): Transition {
+  const changed =
+    job.status !== 'running' || job.progress?.stage !== progress.stage || job.progress.percent !== progress.percent;
+  const next: Job = { ...job, status: 'running', progress, lease_until: leaseUntil(now) };
+  return { job: changed ? visible(next, {}) : next };
+}
+
+function succeed(job: Job, event: Extract<JobEvent, { type: 'succeed' }>, now: number): Transition {
+  if (job.cancel_requested) return end(job, 'canceled', now);
+  const output: JobOutput = { ...event.output, expires_at: iso(now + job.retention_hours * 3_600_000) };
+  return end(job, 'succeeded', now, { output, ...(event.notes.length > 0 && { notes: event.notes }) });
+}
+
+function fail(job: Job, event: Extract<JobEvent, { type: 'fail' }>, now: number): Transition {
+  if (event.attempt !== undefined) owned(job, event.attempt);
+  else if (isTerminal(job)) throw new AppError('already-finished', `Job ${job.id} is ${job.status}.`);
+  else if ((job.status === 'starting' || job.status === 'running') && !isLeaseOver(job, now)) {
+    throw new AppError('lease-held', `Attempt ${job.attempt} of job ${job.id} is running.`);
+  }
+  if (job.cancel_requested) return end(job, 'canceled', now);
+  return end(job, 'failed', now, { error: toProblem(event.error) });
+}
+
+function giveBack(job: Job, error: AppError | undefined, now: number): Transition {
+  if (job.cancel_requested) return end(job, 'canceled', now);
+  const failures = job.failures + (error ? 1 : 0);
+  if (error && failures >= MAX_ATTEMPTS) return end({ ...job, failures }, 'failed', now, { error: toProblem(error) });
+  const { progress: _stale, lease_until: _over, ...rest } = job;
+  return { job: visible(rest, { status: 'queued', failures }) };
+}
+
+function cancel(job: Job, now: number): Transition {
+  if (job.status === 'canceled') return { job };
+  if (isTerminal(job)) throw new AppError('already-finished', `Job ${job.id} is ${job.status}.`);
+  if (job.status === 'awaiting_upload' || job.status === 'queued') return end(job, 'canceled', now);
+  return { job: job.cancel_requested ? job : visible(job, { cancel_requested: true }) };
+}
+
+/**
+ * The attempt is the fence: who lost the job to another attempt cannot write. A lease that merely ran out (a laptop
+ * that slept, a clock that jumped) is no loss as long as nobody else took the job.
+ */
+function owned(job: Job, attempt: number): Job {
+  if ((job.status !== 'starting' && job.status !== 'running') || job.attempt !== attempt) {
+    throw new AppError(
+      'lease-lost',
+      `Attempt ${attempt} no longer holds job ${job.id}: it is ${job.status}, attempt ${job.attempt}.`,
+    );
+  }
+  return job;
+}
+
+function end(
+  job: Job,
+  status: 'succeeded' | 'failed' | 'canceled' | 'expired',
+  now: number,
+  result: Pick<Job, 'output' | 'error' | 'notes'> = {},
+): Transition {
+  const { lease_until: _over, ...rest } = job;
+  const captured = status === 'succeeded';
+  return {
+    job: visible(rest, {
+      ...result,
+      status,
+      finished_at: iso(now),
+      charge: { ...job.charge, state: captured ? 'captured' : 'released' },
+      ...(captured && job.progress && { progress: { ...job.progress, percent: 100 } }),
+    }),
+    ledger: captured ? 'capture' : 'release',
+  };
+}
+
+function purge(job: Job, now: number): Job {
+  if (!isTerminal(job)) throw new AppError('not-finished', `Job ${job.id} is ${job.status}.`);
+  if (job.purged_at) return job;
+  const { output: _erased, ...rest } = job;
+  return visible(rest, { purged_at: iso(now) });
+}
+
+function visible(job: Job, change: Partial<Job>): Job {
+  return { ...job, ...change, version: job.version + 1 };
+}
+
+/** When the reaper must look: something is overdue that ought to have happened by itself. */
+function dueAt(job: Job, now: number): number | undefined {
+  if (job.purged_at) return undefined;
+  if (job.deleted_at) return now;
+  switch (job.status) {
+    case 'awaiting_upload':
+      return Date.parse(job.created_at) + (UPLOAD_URL_SECONDS + RESEND_SECONDS) * 1000;
+    case 'queued':
+      return job.sent_at ? undefined : now + RESEND_SECONDS * 1000;
+    case 'starting':
+    case 'running':
+      return (job.lease_until ?? now) + RESEND_SECONDS * 1000;
+    default:
+      return job.output && Date.parse(job.output.expires_at);
+  }
+}
+
+function withDueTime(job: Job, now: number): Job {
+  const { due_at: _old, ...rest } = job;
+  const due = dueAt(job, now);
+  return due === undefined ? rest : { ...rest, due_at: due };
+}
+
+function isLeaseOver(job: Job, now: number): boolean {
+  return (job.lease_until ?? 0) <= now;
+}
+
+function leaseUntil(now: number): number {
+  return now + LEASE_SECONDS * 1000;
+}
+
+function iso(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import type { AppError, Problem } from './error.ts';
+import { INPUT_FORMATS, OUTPUT_FORMATS } from './image-format.ts';
+import { MODEL_IDS } from './models.ts';
+
+export const jobStatusSchema = z.enum([
+  'awaiting_upload',
+  'queued',
+  'starting',
+  'running',
+  'succeeded',
+  'failed',
+  'canceled',
+  'expired',
+]);
+export type JobStatus = z.infer<typeof jobStatusSchema>;
+
+export const metadataPolicySchema = z.enum(['keep', 'strip', 'strip_location']);
+
+/** What is asked for, complete: every default is filled in. */
+export const parametersSchema = z.object({
+  model: z.enum(MODEL_IDS),
+  scale: z.number(),
+  denoise: z.number().optional(),
+  seed: z.int(),
+  format: z.enum(OUTPUT_FORMATS),
+  quality: z.int(),
+  metadata: metadataPolicySchema,
+});
+export type Parameters = z.infer<typeof parametersSchema>;
+
+export const progressSchema = z.object({
+  /** Whole percent of the work of this attempt. */
+  percent: z.int().min(0).max(100),
+  stage: z.enum(['download', 'decode', 'upscale', 'encode_file', 'upload']),
+  tile: z.int().optional(),
+  tiles: z.int().optional(),
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+export const inputSchema = z.object({
+  width: z.int(),
+  height: z.int(),
+  bytes: z.int(),
+  format: z.enum(INPUT_FORMATS),
+});
+export type JobInput = z.infer<typeof inputSchema>;
+
+export const outputSchema = z.object({
+  width: z.int(),
+  height: z.int(),
+  bytes: z.int(),
+  mime: z.string(),
+  sha256: z.string(),
+  /** Until then the result can be fetched. */
+  expires_at: z.iso.datetime(),
+});
+export type JobOutput = z.infer<typeof outputSchema> & { key: string };
+
+export const chargeSchema = z.object({
+  state: z.enum(['reserved', 'captured', 'released']),
+  /** Micro-units of the account's currency. */
+  amount: z.int(),
+});
+
+/** A job as it is stored. The API shows a part of it (functions/api/job-view.ts). */
+export interface Job {
+  id: string;
+  account: string;
+  status: JobStatus;
+  /** Rises with every change that a client can see. */
+  version: number;
+  /** Counts claims; the fence: only the current attempt may write. */
+  attempt: number;
+  /** Attempts that ended in an engine error. */
+  failures: number;
+  created_at: string;
+  started_at?: string;
+  finished_at?: string;
+  upload_id: string;
+  /** Where the upload is in the object store. */
+  input_key: string;
+  /** Known once the upload has arrived. */
+  input?: JobInput;
+  parameters: Parameters;
+  retention_hours: number;
+  client_reference?: string;
+  idempotency_key?: string;
+  /** When the queue took its message. */
+  sent_at?: string;
+  progress?: Progress;
+  cancel_requested?: boolean;
+  /** Milliseconds since 1970: until then the current attempt owns the job. */
+  lease_until?: number;
+  output?: JobOutput;
+  error?: Problem;
+  notes?: string[];
+  charge: z.infer<typeof chargeSchema>;
+  deleted_at?: string;
+  /** When its objects were erased: after `delete`, or when the result's time was over. */
+  purged_at?: string;
+  /** Milliseconds since 1970 at which the reaper must look at the job; absent: never. */
+  due_at?: number;
+}
+
+export type JobEvent =
+  /** The upload has arrived and was found good. */
+  | { type: 'uploaded'; input: JobInput }
+  /** The queue has taken the job's message. */
+  | { type: 'sent' }
+  /** A worker takes the job: a new attempt with a lease. */
+  | { type: 'claim' }
+  | { type: 'heartbeat'; attempt: number }
+  | { type: 'progress'; attempt: number; progress: Progress }
+  | { type: 'succeed'; attempt: number; output: Omit<JobOutput, 'expires_at'>; notes: string[] }
+  /** With `attempt`: the attempt found that it can never work. Without: nobody will run it any more. */
+  | { type: 'fail'; attempt?: number; error: AppError }
+  /** The attempt ends without a result: `error` when the engine failed, none when the worker drains. */
+  | { type: 'give_back'; attempt: number; error?: AppError }
+  | { type: 'cancel' }
+  /** The upload did not arrive in time. */
+  | { type: 'expire' }
+  | { type: 'delete' }
+  /** The objects of a deleted job, or a result whose time is over, have been erased. */
+  | { type: 'purge' };
+
+const FINAL: readonly JobStatus[] = ['succeeded', 'failed', 'canceled', 'expired'];
+
+export function isTerminal(job: Pick<Job, 'status'>): boolean {
+  return FINAL.includes(job.status);
+}

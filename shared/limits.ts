@@ -1,0 +1,40 @@
+/** Numbers that the API, the worker and the infrastructure share. A test holds them consistent. */
+
+/** An attempt owns its job this long after its last heartbeat. */
+export const LEASE_SECONDS = 90;
+/** A received message stays hidden this long after it was last extended. */
+export const VISIBILITY_SECONDS = LEASE_SECONDS;
+export const HEARTBEAT_SECONDS = LEASE_SECONDS / 3;
+/** Without any progress for this long the inference child is taken for stalled and killed. */
+export const STALL_SECONDS = 180;
+/** Attempts that may end in an engine error before the job fails. */
+export const MAX_ATTEMPTS = 3;
+/** Deliveries of a message before it goes to the dead letters: a job that keeps killing its worker. */
+export const MAX_RECEIVES = 10;
+/** On SIGTERM the worker has this long to give its job back. */
+export const DRAIN_SECONDS = 20;
+
+export const UPLOAD_URL_SECONDS = 15 * 60;
+export const DOWNLOAD_URL_SECONDS = 60 * 60;
+/** An input is kept this long after it was announced, unless its jobs are deleted earlier. */
+export const UPLOAD_RETENTION_SECONDS = 24 * 60 * 60;
+export const DEFAULT_RETENTION_HOURS = 7 * 24;
+export const MAX_RETENTION_HOURS = 30 * 24;
+export const IDEMPOTENCY_SECONDS = 24 * 60 * 60;
+/** A job that is due for its queue this long after it was stored is sent again. */
+export const RESEND_SECONDS = 60;
+export const MAX_WAIT_SECONDS = 60;
+export const MAX_JSON_BYTES = 64 * 1024;
+
+/** What one installation accepts; configuration, told in `GET /v1/models`. */
+export interface Limits {
+  max_upload_bytes: number;
+  max_input_pixels: number;
+  max_output_pixels: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  max_upload_bytes: 64 * 1024 * 1024,
+  max_input_pixels: 4096 * 4096,
+  max_output_pixels: 16384 * 16384,
+};

@@ -1,0 +1,26 @@
+/** One JSON object a line. Never pass keys, signed URLs or image data. */
+export interface Log {
+  info(event: string, fields?: Record<string, unknown>): void;
+  warn(event: string, fields?: Record<string, unknown>): void;
+  error(event: string, fields?: Record<string, unknown>): void;
+}
+
+const LEVELS = ['info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LEVELS)[number];
+
+export function isLogLevel(level: string): level is LogLevel {
+  return LEVELS.some((known) => known === level);
+}
+
+/** `level`: the least that is written. `write` receives whole lines without the line end. */
+export function createLog(level: LogLevel, write: (line: string) => void): Log {
+  const emit = (of: LogLevel) => (event: string, fields?: Record<string, unknown>) => {
+    if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return;
+    write(JSON.stringify({ time: new Date().toISOString(), level: of, event, ...fields }, serializeError));
+  };
+  return { info: emit('info'), warn: emit('warn'), error: emit('error') };
+}
+
+function serializeError(_key: string, value: unknown): unknown {
+  return value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value;
+}

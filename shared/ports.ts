@@ -1,0 +1,151 @@
+import type { Job, JobEvent, JobStatus } from './job.ts';
+import type { LedgerKind } from './job-machine.ts';
+import type { ApiKey } from './keys.ts';
+
+/** Large binary objects by key. Keys are `/`-separated segments of letters, digits, `_`, `-` and `.`. */
+export interface ObjectStore {
+  /** Creates the object, whole or not at all. Throws `already-exists` when the key is taken. */
+  put(key: string, body: ReadableStream<Uint8Array>, options: { contentType: string }): Promise<{ bytes: number }>;
+  /** `range`: the first and the last byte, inclusive; a range past the end is cut off. Null: no such object. */
+  get(key: string, range?: { first: number; last: number }): Promise<StoredObject | null>;
+  /** Null: no such object. */
+  head(key: string): Promise<{ bytes: number; contentType: string } | null>;
+  /** Deleting what is not there succeeds. */
+  delete(key: string): Promise<void>;
+  /** A request that anybody may send once until `expiresAt` (ms): exactly these bytes of this type under this key. */
+  signUpload(upload: {
+    key: string;
+    contentType: string;
+    bytes: number;
+    expiresAt: number;
+  }): Promise<{ method: 'PUT'; url: string; headers: Record<string, string> }>;
+  /** A URL that anybody may GET until `expiresAt` (ms); `filename` is what a browser saves it as. */
+  signDownload(download: { key: string; filename: string; expiresAt: number }): Promise<string>;
+}
+
+export interface StoredObject {
+  body: ReadableStream<Uint8Array>;
+  /** Of the body, which may be a range. */
+  bytes: number;
+  contentType: string;
+}
+
+/** At-least-once delivery of job ids, fair between tenants, with the semantics of SQS. */
+export interface JobQueue {
+  send(message: { jobId: string; tenant: string }): Promise<void>;
+  /** One message, hidden from others for `visibilitySeconds`; null when none came within `waitSeconds` or on abort. */
+  receive(options: {
+    visibilitySeconds: number;
+    waitSeconds: number;
+    signal?: AbortSignal;
+  }): Promise<QueueMessage | null>;
+  /** Hides the message for so long from now; 0 gives it back. False: the receipt is no longer the newest. */
+  extend(receipt: string, visibilitySeconds: number): Promise<boolean>;
+  /** False: the receipt is no longer the newest. */
+  delete(receipt: string): Promise<boolean>;
+  /** Approximate, as with SQS. */
+  depth(): Promise<{ visible: number; inFlight: number }>;
+}
+
+export interface QueueMessage {
+  jobId: string;
+  tenant: string;
+  receipt: string;
+  /** 1 on the first delivery. */
+  receiveCount: number;
+}
+
+export interface Upload {
+  id: string;
+  account: string;
+  key: string;
+  content_type: string;
+  bytes: number;
+  created_at: string;
+  /** Until then the signed request is valid. */
+  expires_at: string;
+}
+
+export interface Account {
+  id: string;
+  name: string;
+  created_at: string;
+}
+
+/** Append-only. Balance = sum of the amounts; `reserve` is negative, `capture` 0, `release` and `top_up` positive. */
+export interface LedgerEntry {
+  id: string;
+  account: string;
+  kind: LedgerKind | 'top_up';
+  /** Absent on a top-up. */
+  job_id?: string;
+  /** Micro-units. */
+  amount: number;
+  created_at: string;
+}
+
+/** What a first request with this key got; a repeat gets the same bytes. */
+export interface Idempotency {
+  key: string;
+  /** SHA-256 of what was asked. */
+  fingerprint: string;
+  response: { status: number; headers: Record<string, string>; body: string };
+}
+
+export interface JobFilter {
+  account: string;
+  /** Opaque, from `next_cursor`. Throws `malformed` when it is not one of ours. */
+  cursor?: string | undefined;
+  /** 1..100 */
+  limit: number;
+  status?: JobStatus | undefined;
+  client_reference?: string | undefined;
+  idempotency_key?: string | undefined;
+  upload_id?: string | undefined;
+}
+
+/** Durable state. Each verb is one transaction: it happens whole or not at all, and is on disk when it returns. */
+export interface StateStore {
+  createAccount(account: Account): Promise<void>;
+  getAccount(id: string): Promise<Account | null>;
+  /** Once per `payment`: a repeat changes nothing. */
+  topUp(topUp: { account: string; amount: number; payment: string }): Promise<void>;
+  getBalance(account: string): Promise<number>;
+  /** Oldest first. */
+  listLedger(filter: { account: string; job_id?: string }): Promise<LedgerEntry[]>;
+
+  /** `hash`: SHA-256 of the secret (shared/keys.ts). */
+  createKey(key: ApiKey, hash: string): Promise<void>;
+  /** Also finds revoked and expired keys: the caller judges. */
+  findKey(hash: string): Promise<ApiKey | null>;
+  /** Oldest first. */
+  listKeys(account: string): Promise<ApiKey[]>;
+  /** Null: the account has no such key. Revoking twice keeps the first time. */
+  revokeKey(account: string, id: string): Promise<ApiKey | null>;
+
+  createUpload(upload: Upload): Promise<void>;
+  getUpload(id: string): Promise<Upload | null>;
+  deleteUpload(id: string): Promise<void>;
+  /** Announced longer than UPLOAD_RETENTION_SECONDS ago, and no unfinished job needs it. */
+  listStaleUploads(limit: number): Promise<Upload[]>;
+
+  /**
+   * Stores the job, the reservation of its price and, with `idempotency`, the answer, in one transaction. A repeat of
+   * (account, key) within IDEMPOTENCY_SECONDS gets the stored answer and creates nothing.
+   * Throws `idempotency-key-reused` when the fingerprint differs, `insufficient-credit` when the balance is too low.
+   */
+  createJob(
+    job: Job,
+    idempotency?: Idempotency,
+  ): Promise<{ created: true } | { created: false; response: Idempotency['response'] }>;
+  getJob(id: string): Promise<Job | null>;
+  /** Newest first, without deleted ones. */
+  listJobs(filter: JobFilter): Promise<{ jobs: Job[]; next_cursor?: string }>;
+  /**
+   * Applies one event of the state machine (shared/job-machine.ts) with its ledger row. Of two that race, the second sees the
+   * first. Throws what `applyEvent` throws, and `not-found`.
+   */
+  updateJob(id: string, event: JobEvent): Promise<Job>;
+  /** Jobs whose `due_at` has come, most overdue first. */
+  listDueJobs(limit: number): Promise<Job[]>;
+}
