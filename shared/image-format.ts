@@ -1,5 +1,14 @@
-import { imageSize } from 'image-size';
+import { readAvifSize, readBrands } from './avif-header.ts';
 import { AppError } from './error.ts';
+import {
+  readGifSize,
+  readJpegSize,
+  readPngSize,
+  readTiffSize,
+  readWebpSize,
+  type StoredSize,
+  textAt,
+} from './image-header.ts';
 import type { Limits } from './limits.ts';
 
 export const INPUT_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const;
@@ -18,79 +27,97 @@ export const MIME: Record<OutputFormat, string> = {
   avif: 'image/avif',
 };
 
-/** What the header of an image says, with the size as it is seen (EXIF orientation applied). */
+/** What the header of an image says, with the size as it is seen (orientation applied). */
 export interface ImageHeader {
   format: InputFormat;
   width: number;
   height: number;
+  /** EXIF orientation 1..8 of the stored pixels; AVIF decoders turn the picture by themselves, so 1 there. */
+  orientation: number;
 }
-
-const FORMAT_OF: Record<string, InputFormat> = {
-  jpg: 'jpeg',
-  png: 'png',
-  webp: 'webp',
-  avif: 'avif',
-  gif: 'gif',
-  tiff: 'tiff',
-};
 
 /**
  * Reads format and size from the bytes themselves; the type that the sender claimed plays no part.
- * `bytes`: the beginning of the file, or all of it.
+ * `bytes`: all of the file, since PNG and WebP may state the orientation, and TIFF the size, at the very end.
+ * For JPEG and GIF a beginning is enough if it is not refused as cut off.
  * Throws `unsupported-media-type`, `image-unreadable` or `hdr-unsupported`.
  */
 export function readImageHeader(bytes: Uint8Array): ImageHeader {
   if (bytes.length === 0) throw new AppError('image-unreadable', 'The file is empty (0 bytes).');
-  const size = parse(bytes);
-  const format = FORMAT_OF[size.type ?? ''];
-  if (!format) {
-    const hint = size.type === 'heic' ? ' Convert it to JPEG first (iOS: Settings > Camera > Most Compatible).' : '';
+  const format = sniff(bytes);
+  const { width, height, orientation } = readSize(format, bytes);
+  if (!(width > 0 && height > 0)) {
     throw new AppError(
-      'unsupported-media-type',
-      `The file is ${size.type?.toUpperCase() ?? 'of an unknown kind'}; accepted are ${INPUT_FORMATS.join(', ')}.${hint}`,
+      'image-unreadable',
+      `The ${format} header says ${width}×${height} pixels; at least 1×1 is needed.`,
     );
   }
-  if (!(size.width > 0 && size.height > 0)) {
-    throw new AppError('image-unreadable', `The image says it is ${size.width}×${size.height} pixels.`);
-  }
-  if (format === 'avif') refuseHdr(bytes);
-  const turned = (size.orientation ?? 1) >= 5;
-  return { format, width: turned ? size.height : size.width, height: turned ? size.width : size.height };
+  const turned = orientation >= 5;
+  return { format, width: turned ? height : width, height: turned ? width : height, orientation };
 }
 
-function parse(bytes: Uint8Array) {
+const READERS: Record<InputFormat, (bytes: Uint8Array) => StoredSize> = {
+  jpeg: readJpegSize,
+  png: readPngSize,
+  webp: readWebpSize,
+  avif: readAvifSize,
+  gif: readGifSize,
+  tiff: readTiffSize,
+};
+
+function readSize(format: InputFormat, bytes: Uint8Array): StoredSize {
   try {
-    return imageSize(bytes);
+    return READERS[format](bytes);
   } catch (error) {
-    if (error instanceof TypeError && /unsupported file type/.test(error.message)) {
-      throw new AppError(
-        'unsupported-media-type',
-        `The file is not an image that is known here; accepted are ${INPUT_FORMATS.join(', ')}.`,
-      );
-    }
-    throw new AppError('image-unreadable', `The image header is damaged or cut off (${bytes.length} bytes read).`, {
+    if (!(error instanceof RangeError)) throw error;
+    throw new AppError('image-unreadable', `The ${format} header is damaged or cut off (${bytes.length} bytes read).`, {
       cause: error,
     });
   }
 }
 
-const HDR_TRANSFERS: Record<number, string> = { 16: 'PQ', 18: 'HLG' }; // ITU-T H.273 table 3
+function sniff(bytes: Uint8Array): InputFormat {
+  const start = textAt(bytes, 0, 16);
+  if (start.startsWith('\xff\xd8\xff')) return 'jpeg';
+  if (start.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
+  if (start.startsWith('GIF87a') || start.startsWith('GIF89a')) return 'gif';
+  if (start.startsWith('RIFF') && start.slice(8, 12) === 'WEBP') return 'webp';
+  if (start.startsWith('II*\0') || start.startsWith('MM\0*')) return 'tiff';
+  const brands = readBrands(bytes);
+  if (brands.includes('avif')) return 'avif';
+  throw new AppError(
+    'unsupported-media-type',
+    `The file is ${kindOf(start, brands)}; accepted are ${INPUT_FORMATS.join(', ')}.`,
+  );
+}
 
-/** ISO/IEC 23001-8 colour box `colr`/`nclx`: primaries u16, transfer u16, matrix u16. */
-function refuseHdr(bytes: Uint8Array): void {
-  const marker = [0x63, 0x6f, 0x6c, 0x72, 0x6e, 0x63, 0x6c, 0x78]; // "colrnclx"
-  for (let i = 0; i + 12 <= bytes.length; i++) {
-    if (!marker.every((byte, k) => bytes[i + k] === byte)) continue;
-    const transfer = HDR_TRANSFERS[(bytes[i + 10]! << 8) | bytes[i + 11]!];
-    if (transfer) {
-      throw new AppError('hdr-unsupported', `The image is HDR (${transfer} transfer); convert it to SDR first.`);
-    }
+const HEIF_BRANDS = /^(hei[cxms]|hev[cx]|mif1|msf1)$/;
+
+/** What a file that is refused seems to be, in the words of its sender. */
+function kindOf(start: string, brands: string[]): string {
+  if (brands.some((brand) => HEIF_BRANDS.test(brand))) {
+    return 'HEIC, which must be converted to JPEG first (iPhone: Settings > Camera > Formats > Most Compatible)';
   }
+  if (start.startsWith('%PDF')) return 'a PDF';
+  if (/^\s*<(svg|\?xml|!)/i.test(start)) return 'SVG, XML or HTML';
+  if (start.startsWith('BM')) return 'BMP';
+  if (start.startsWith('II+') || start.startsWith('MM\0+')) return 'BigTIFF';
+  return 'not an image of a kind that is known here';
 }
 
 /** The size of the result: exactly `scale` times the input, rounded to whole pixels, at least 1×1. */
 export function outputSize(input: { width: number; height: number }, scale: number): { width: number; height: number } {
   return { width: Math.max(1, Math.round(input.width * scale)), height: Math.max(1, Math.round(input.height * scale)) };
+}
+
+/** The check that comes before decoding. */
+export function checkInputPixels(input: { width: number; height: number }, limits: Limits): void {
+  const pixels = input.width * input.height;
+  if (pixels <= limits.max_input_pixels) return;
+  throw new AppError(
+    'image-too-large',
+    `The image has ${input.width}×${input.height} = ${pixels} pixels; max_input_pixels is ${limits.max_input_pixels}.`,
+  );
 }
 
 /** Checks that come before any work: input pixels, output pixels, longest side of the output format. */
@@ -100,13 +127,7 @@ export function checkSizes(
   format: OutputFormat,
   limits: Limits,
 ): void {
-  const inputPixels = input.width * input.height;
-  if (inputPixels > limits.max_input_pixels) {
-    throw new AppError(
-      'image-too-large',
-      `The image has ${input.width}×${input.height} = ${inputPixels} pixels; max_input_pixels is ${limits.max_input_pixels}.`,
-    );
-  }
+  checkInputPixels(input, limits);
   const output = outputSize(input, scale);
   const outputPixels = output.width * output.height;
   if (outputPixels > limits.max_output_pixels) {

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import sharp, { type Sharp, type Metadata as SharpMetadata } from 'sharp';
+import { AppError } from '../../shared/error.ts';
+import { checkInputPixels, type ImageHeader, readImageHeader } from '../../shared/image-format.ts';
+import type { Limits } from '../../shared/limits.ts';
+import type { DecodedImage, Pixels } from './image.ts';
+import { readMetadata } from './metadata.ts';
+import { orientPixels } from './orient.ts';
+
+/** Spaces whose numbers are taken as they are; all others (CMYK, Lab) are converted to sRGB. */
+const KEPT_SPACES = { srgb: 3, rgb16: 3, 'b-w': 1, grey16: 1 } as const;
+const CONVERTED_SPACES = ['cmyk', 'lab', 'labs'];
+
+/**
+ * Reads a photo upright, in its own colour encoding: RGB and grey values are not converted, their profile is returned.
+ * Throws `unsupported-media-type`, `hdr-unsupported`, `image-too-large` or `image-unreadable`.
+ */
+export async function decodeImage(path: string, limits: Limits): Promise<DecodedImage> {
+  const bytes = await readFile(path);
+  const header = readImageHeader(bytes);
+  checkInputPixels(header, limits);
+  try {
+    return await decode(bytes, header, limits);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new AppError('image-unreadable', `The ${header.format} data is damaged or cut off: ${reason}.`, {
+      cause: error,
+    });
+  }
+}
+
+async function decode(bytes: Buffer, header: ImageHeader, limits: Limits): Promise<DecodedImage> {
+  const notes: string[] = [];
+  // 'error' and not 'truncated': the latter lets TIFF files pass whose end is missing.
+  const open = (ignoreIcc: boolean) =>
+    sharp(bytes, { failOn: 'error', limitInputPixels: limits.max_input_pixels, ignoreIcc });
+  const found = await open(true).metadata();
+  const source = sourceFormat(found);
+  const pipeline = () => open(!source.converted).toColourspace(source.space);
+
+  const sixteenBit = source.space === 'rgb16' || source.space === 'grey16';
+  const pixels = await readPixels(pipeline().removeAlpha(), source.channels, sixteenBit);
+  const alpha = found.hasAlpha
+    ? translucency(await readPixels(pipeline().extractChannel('alpha'), 1, sixteenBit))
+    : undefined;
+  const upright = orientPixels(pixels, header.orientation);
+  if (upright.width !== header.width || upright.height !== header.height) {
+    throw new AppError(
+      'image-unreadable',
+      `The ${header.format} header says ${header.width}×${header.height} pixels, but the picture has ${upright.width}×${upright.height}.`,
+    );
+  }
+
+  if (source.converted) {
+    notes.push(`The colours were converted from ${found.space.toUpperCase()} to sRGB.`);
+    delete found.icc;
+  }
+  const frames = found.pages ?? animatedPngFrames(bytes, header);
+  if (frames > 1) notes.push(`The file holds ${frames} frames or pages; the first one was taken.`);
+  if (header.format === 'tiff' && !found.exif) notes.push('Camera data (EXIF) in TIFF files is not kept.');
+  const metadata = readMetadata(found, source.channels, notes);
+  const decoded: DecodedImage = { format: header.format, pixels: upright, metadata, notes };
+  if (alpha) decoded.alpha = orientPixels(alpha, header.orientation);
+  return decoded;
+}
+
+interface SourceFormat {
+  space: keyof typeof KEPT_SPACES;
+  channels: 1 | 3;
+  converted: boolean;
+}
+
+function sourceFormat({ space, depth, channels, hasAlpha }: SharpMetadata): SourceFormat {
+  if (CONVERTED_SPACES.includes(space)) return { space: 'srgb', channels: 3, converted: true };
+  const integers = depth === 'uchar' || depth === 'ushort';
+  const kept = Object.hasOwn(KEPT_SPACES, space) ? (space as keyof typeof KEPT_SPACES) : undefined;
+  if (!kept || !integers || channels !== KEPT_SPACES[kept] + (hasAlpha ? 1 : 0)) {
+    throw new AppError(
+      'image-unreadable',
+      `The samples are ${channels} × ${depth} (${space}); accepted are 8 or 16 bit grey and RGB with or without alpha, CMYK and Lab.`,
+    );
+  }
+  return { space: kept, channels: KEPT_SPACES[kept], converted: false };
+}
+
+async function readPixels(pipeline: Sharp, channels: 1 | 3, sixteenBit: boolean): Promise<Pixels> {
+  const { data, info } = await pipeline
+    .raw({ depth: sixteenBit ? 'ushort' : 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  const samples = sixteenBit
+    ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2)
+    : new Uint8Array(data.buffer, data.byteOffset, data.length);
+  return { width, height, channels, data: samples };
+}
+
+/** In 8 bits, or undefined if every pixel is opaque. */
+function translucency(alpha: Pixels): Pixels | undefined {
+  const data =
+    alpha.data instanceof Uint16Array ? Uint8Array.from(alpha.data, (value) => Math.round(value / 257)) : alpha.data;
+  return data.every((value) => value === 255) ? undefined : { ...alpha, data };
+}
+
+/** libvips reads the default image of an animated PNG and does not tell. acTL comes before the pixels. */
+function animatedPngFrames(bytes: Buffer, { format }: ImageHeader): number {
+  const control = format === 'png' ? bytes.indexOf('acTL') : -1;
+  return control >= 0 && control < bytes.indexOf('IDAT') ? bytes.readUInt32BE(control + 4) : 1;
+}
