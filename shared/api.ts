@@ -1,18 +1,10 @@
 import { z } from 'zod';
 import { problemSchema } from './error.ts';
-import { OUTPUT_FORMATS } from './image-format.ts';
-import {
-  chargeSchema,
-  inputSchema,
-  jobStatusSchema,
-  metadataPolicySchema,
-  outputSchema,
-  parametersSchema,
-  progressSchema,
-} from './job.ts';
+import { chargeSchema, inputSchema, jobStatusSchema, outputSchema, parametersSchema, progressSchema } from './job.ts';
 import { apiKeySchema, scopeSchema } from './keys.ts';
 import { DEFAULT_RETENTION_HOURS, MAX_RETENTION_HOURS } from './limits.ts';
 import { MODEL_IDS } from './models.ts';
+import { requestedParametersSchema } from './parameters.ts';
 
 /** The HTTP contract: one schema is the type, the check and the document. Unknown fields are refused. */
 
@@ -33,53 +25,36 @@ export const uploadSchema = z.object({
   max_bytes: z.int(),
 });
 
-export const createJobSchema = z.strictObject({
+export const createJobSchema = requestedParametersSchema.extend({
   input: z.strictObject({ upload_id: z.string().min(1).max(64) }),
-  model: z.enum(MODEL_IDS).optional().describe('Default: the best that is installed, see GET /v1/models.'),
-  scale: z.number().min(1).max(4).default(4).describe('Size of the result as a multiple of the input.'),
-  denoise: z
-    .number()
-    .min(0)
-    .max(1)
-    .optional()
-    .describe('real-esrgan-fast only: 0 keeps grain and noise, 1 takes away what it can. Default 0.5.'),
-  seed: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
-    .default(0)
-    .describe('Same seed, same picture. Real-ESRGAN draws no random numbers: there it changes nothing.'),
-  format: z.enum(OUTPUT_FORMATS).default('png'),
-  quality: z.int().min(1).max(100).default(90).describe('Of JPEG, WebP and AVIF; PNG is lossless.'),
-  metadata: metadataPolicySchema
-    .default('keep')
-    .describe('EXIF and XMP of the photo. The colour profile is always kept: the colours depend on it.'),
   retention_hours: z.int().min(1).max(MAX_RETENTION_HOURS).default(DEFAULT_RETENTION_HOURS),
   client_reference: z.string().min(1).max(255).optional().describe('Yours; find the job again by it.'),
 });
 
-export const jobSchema = z.object({
-  id: z.string(),
-  status: jobStatusSchema,
-  terminal: z.boolean().describe('True once nothing will change any more. Judge by this, not by a list of statuses.'),
-  version: z.int(),
-  attempt: z.int(),
-  created_at: z.iso.datetime(),
-  started_at: z.iso.datetime().optional(),
-  finished_at: z.iso.datetime().optional(),
-  upload_id: z.string(),
-  input: inputSchema.optional(),
-  parameters: parametersSchema,
-  client_reference: z.string().optional(),
-  progress: progressSchema.optional(),
-  cancel_requested: z.boolean().optional(),
-  queue: z.object({ position_estimate: z.int() }).optional(),
-  output: outputSchema.extend({ url: z.url() }).optional().describe('Absent until there is one.'),
-  error: problemSchema.optional(),
-  notes: z.array(z.string()).optional().describe('What could not be kept, or was decided for you.'),
-  charge: chargeSchema,
-  links: z.object({ self: z.url(), cancel: z.url().optional(), output: z.url().optional() }),
-});
+export const jobSchema = z
+  .object({
+    id: z.string(),
+    status: jobStatusSchema,
+    terminal: z.boolean().describe('True once nothing will change any more. Judge by this, not by a list of statuses.'),
+    version: z.int(),
+    attempt: z.int(),
+    created_at: z.iso.datetime(),
+    started_at: z.iso.datetime().optional(),
+    finished_at: z.iso.datetime().optional(),
+    upload_id: z.string(),
+    input: inputSchema.optional(),
+    parameters: parametersSchema,
+    client_reference: z.string().optional(),
+    progress: progressSchema.optional(),
+    cancel_requested: z.boolean().optional(),
+    queue: z.object({ position_estimate: z.int() }).optional(),
+    output: outputSchema.extend({ url: z.url() }).optional().describe('Absent until there is one.'),
+    error: problemSchema.optional(),
+    notes: z.array(z.string()).optional().describe('What could not be kept, or was decided for you.'),
+    charge: chargeSchema,
+    links: z.object({ self: z.url(), cancel: z.url().optional(), output: z.url().optional() }),
+  })
+  .meta({ id: 'Job' });
 
 export const listJobsQuerySchema = z.strictObject({
   cursor: z.string().max(200).optional(),
@@ -120,10 +95,10 @@ export const modelListSchema = z.object({
 export const createKeySchema = z.strictObject({
   name: z.string().min(1).max(100),
   scopes: z.array(scopeSchema).min(1).optional().describe('Default: those of the key that asks.'),
-  expires_at: z.iso.datetime().optional(),
+  expires_at: z.iso.datetime().optional().describe('Default and latest: that of the key that asks.'),
 });
 
-export const keySchema = apiKeySchema.omit({ account: true });
+const keySchema = apiKeySchema.omit({ account: true }).meta({ id: 'Key' });
 export const newKeySchema = keySchema.extend({ key: z.string().describe('Shown this once.') });
 export const keyListSchema = z.object({ data: z.array(keySchema) });
 

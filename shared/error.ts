@@ -48,18 +48,20 @@ const fieldErrorSchema = z.object({
 });
 
 /** RFC 9457 problem details with our extension members. */
-export const problemSchema = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  instance: z.string().optional(),
-  code: z.string(),
-  request_id: z.string().optional(),
-  retryable: z.boolean(),
-  charged: z.literal(false),
-  errors: z.array(fieldErrorSchema).optional(),
-});
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string().optional(),
+    code: z.string(),
+    request_id: z.string().optional(),
+    retryable: z.boolean(),
+    charged: z.literal(false),
+    errors: z.array(fieldErrorSchema).optional(),
+  })
+  .meta({ id: 'Problem' });
 
 export type FieldError = z.infer<typeof fieldErrorSchema>;
 export type Problem = z.infer<typeof problemSchema>;

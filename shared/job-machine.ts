@@ -56,7 +56,7 @@ function step(job: Job, event: JobEvent, now: number): Transition {
       if (job.status !== 'awaiting_upload') return { job };
       return { job: visible(job, { status: 'queued', input: event.input }) };
     case 'sent':
-      return { job: job.status === 'queued' && !job.sent_at ? { ...job, sent_at: iso(now) } : job };
+      return { job: markSent(job, now) };
     case 'claim':
       return claim(job, now);
     case 'heartbeat':
@@ -78,8 +78,15 @@ function step(job: Job, event: JobEvent, now: number): Transition {
       return { job: purge(job, now) };
     case 'delete':
       if (!isTerminal(job)) throw new AppError('not-finished', `Job ${job.id} is ${job.status}: cancel it first.`);
-      return { job: visible(job, { deleted_at: iso(now) }) };
+      return { job: markDeleted(job, now) };
   }
+}
+
+/** A job whose worker was lost is sent again too; ending its lease now puts off the next time. */
+function markSent(job: Job, now: number): Job {
+  if (job.status === 'queued') return job.sent_at ? job : { ...job, sent_at: iso(now) };
+  const lost = (job.status === 'starting' || job.status === 'running') && isLeaseOver(job, now);
+  return lost ? { ...job, lease_until: now } : job;
 }
 
 function claim(job: Job, now: number): Transition {
@@ -170,6 +177,12 @@ function end(
     }),
     ledger: captured ? 'capture' : 'release',
   };
+}
+
+/** The user's own words go at once; the objects go with `purge`. */
+function markDeleted(job: Job, now: number): Job {
+  const { client_reference: _erased, ...rest } = job;
+  return visible(rest, { deleted_at: iso(now) });
 }
 
 function purge(job: Job, now: number): Job {

@@ -129,3 +129,8 @@ const FINAL: readonly JobStatus[] = ['succeeded', 'failed', 'canceled', 'expired
 export function isTerminal(job: Pick<Job, 'status'>): boolean {
   return FINAL.includes(job.status);
 }
+
+/** Where an attempt puts its result in the object store. */
+export function outputKey(job: Pick<Job, 'account' | 'id' | 'parameters'>, attempt: number): string {
+  return `out/${job.account}/${job.id}/${attempt}.${job.parameters.format}`;
+}

@@ -22,5 +22,7 @@ export function createLog(level: LogLevel, write: (line: string) => void): Log {
 }
 
 function serializeError(_key: string, value: unknown): unknown {
-  return value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value;
+  if (!(value instanceof Error)) return value;
+  const { name, message, stack, cause } = value;
+  return { name, message, stack, ...(cause !== undefined && { cause }) };
 }

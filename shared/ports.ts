@@ -138,6 +138,14 @@ export interface StateStore {
     job: Job,
     idempotency?: Idempotency,
   ): Promise<{ created: true } | { created: false; response: Idempotency['response'] }>;
+  /**
+   * The answer that `createJob` would replay, or null. Asked before the request is checked, so that a repeat is answered
+   * even when its upload is gone by now. Throws `idempotency-key-reused` when the fingerprint differs.
+   */
+  findIdempotent(
+    account: string,
+    request: Pick<Idempotency, 'key' | 'fingerprint'>,
+  ): Promise<Idempotency['response'] | null>;
   getJob(id: string): Promise<Job | null>;
   /** Newest first, without deleted ones. */
   listJobs(filter: JobFilter): Promise<{ jobs: Job[]; next_cursor?: string }>;

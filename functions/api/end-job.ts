@@ -1,0 +1,64 @@
+import { createRoute } from '@hono/zod-openapi';
+import { jobSchema } from '../../shared/api.ts';
+import { eraseDeletedJob } from '../../shared/erasure.ts';
+import { isTerminal } from '../../shared/job.ts';
+import type { RequireScope } from './authenticate.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { viewJob } from './job-view.ts';
+import { json, problems, security } from './openapi.ts';
+import type { OriginOf } from './origin.ts';
+import { getOwnJob } from './own-job.ts';
+import { pathId } from './path-id.ts';
+import { retryAfter } from './poll-headers.ts';
+
+export function addCancelJob(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const { state, now } = deps;
+  const route = createRoute({
+    method: 'post',
+    path: '/v1/jobs/{id}/cancel',
+    tags: ['jobs'],
+    summary: 'Cancel the job',
+    description: 'A canceled job costs nothing.',
+    security,
+    middleware: [requireScope('jobs:cancel')] as const,
+    request: { params: pathId('job') },
+    responses: {
+      200: { description: 'Canceled, now or earlier.', content: json(jobSchema) },
+      202: { description: 'Running: its worker stops at the next step.', content: json(jobSchema) },
+      ...problems(400, 401, 403, 404, 409, 410),
+    },
+  });
+  api.openapi(route, async (c) => {
+    const { id } = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const job = await state.updateJob(id, { type: 'cancel' });
+    const view = viewJob(job, originOf(c));
+    if (isTerminal(job)) return c.json(view, 200);
+    return c.json(view, 202, { Location: view.links.self, 'Retry-After': retryAfter(job, now()) });
+  });
+}
+
+export function addDeleteJob(api: Api, deps: Dependencies, requireScope: RequireScope): void {
+  const { state, log } = deps;
+  const route = createRoute({
+    method: 'delete',
+    path: '/v1/jobs/{id}',
+    tags: ['jobs'],
+    summary: 'Erase the job’s photo and result',
+    description: 'The input stays while another job has it too. What was charged stays in the ledger.',
+    security,
+    middleware: [requireScope('jobs:write')] as const,
+    request: { params: pathId('job') },
+    responses: { 204: { description: 'Deleted.' }, ...problems(400, 401, 403, 404, 409, 410) },
+  });
+  api.openapi(route, async (c) => {
+    const { id } = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const job = await state.updateJob(id, { type: 'delete' });
+    try {
+      await eraseDeletedJob(deps, job);
+    } catch (error) {
+      // From here on nobody can reach the objects; the reaper erases what is left.
+      log.warn('erasure-failed', { job_id: id, error });
+    }
+    return c.body(null, 204);
+  });
+}

@@ -1,0 +1,65 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { outputLinkSchema } from '../../shared/api.ts';
+import { AppError } from '../../shared/error.ts';
+import { isTerminal, type Job, type JobOutput } from '../../shared/job.ts';
+import { DOWNLOAD_URL_SECONDS } from '../../shared/limits.ts';
+import type { RequireScope } from './authenticate.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { json, problems, security } from './openapi.ts';
+import type { OriginOf } from './origin.ts';
+import { getOwnJob } from './own-job.ts';
+import { pathId } from './path-id.ts';
+import { retryAfter } from './poll-headers.ts';
+
+export function addJobOutput(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const { state, objects, now } = deps;
+  const route = createRoute({
+    method: 'get',
+    path: '/v1/jobs/{id}/output',
+    tags: ['jobs'],
+    summary: 'Get the result',
+    description:
+      'Redirects to a signed URL. Some HTTP clients send the API key along with a redirect: they ask with `redirect=false`.',
+    security,
+    middleware: [requireScope('jobs:read')] as const,
+    request: {
+      params: pathId('job'),
+      query: z.strictObject({ redirect: z.enum(['true', 'false']).default('true') }),
+    },
+    responses: {
+      302: { description: 'To a signed URL that needs no key.' },
+      200: { description: 'With `redirect=false`: the signed URL.', content: json(outputLinkSchema) },
+      ...problems(400, 401, 403, 404, 409, 410, 422),
+    },
+  });
+  api.openapi(route, async (c) => {
+    const job = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const output = outputOf(job, now());
+    const expiresAt = Math.min(now() + DOWNLOAD_URL_SECONDS * 1000, Date.parse(output.expires_at));
+    const signed = await objects.signDownload({ key: output.key, filename: filenameOf(job), expiresAt });
+    const url = new URL(signed, originOf(c)).href;
+    // The signed URL lets its holder read: no cache may keep it.
+    c.header('Cache-Control', 'no-store');
+    if (c.req.valid('query').redirect === 'true') return c.redirect(url, 302);
+    const { sha256, bytes, mime } = output;
+    return c.json({ url, expires_at: new Date(expiresAt).toISOString(), sha256, bytes, mime }, 200);
+  });
+}
+
+/** Throws `not-finished`, `no-output` or `gone`. */
+function outputOf(job: Job, now: number): JobOutput {
+  if (!isTerminal(job)) {
+    const headers = { 'Retry-After': retryAfter(job, now) };
+    throw new AppError('not-finished', `Job ${job.id} is ${job.status}.`, { headers });
+  }
+  if (job.status !== 'succeeded') throw new AppError('no-output', `Job ${job.id} is ${job.status}: it has no output.`);
+  if (!job.output) throw new AppError('gone', `The output of job ${job.id} was erased at ${job.purged_at}.`);
+  if (Date.parse(job.output.expires_at) <= now) {
+    throw new AppError('gone', `The output of job ${job.id} was kept until ${job.output.expires_at}.`);
+  }
+  return job.output;
+}
+
+function filenameOf({ id, parameters: { format } }: Job): string {
+  return `${id}.${format === 'jpeg' ? 'jpg' : format}`;
+}

@@ -1,0 +1,38 @@
+import type { JobView } from '../../shared/api.ts';
+import { isTerminal, type Job } from '../../shared/job.ts';
+
+/**
+ * What a client sees of a job. No signed URLs: the answer can be kept and compared by its version.
+ * `origin`: of absolute URLs. `waiting`: messages in the queue, for a job that is in it.
+ */
+export function viewJob(job: Job, origin: string, waiting?: number): JobView {
+  const terminal = isTerminal(job);
+  const self = `${origin}/v1/jobs/${job.id}`;
+  const outputUrl = `${self}/output`;
+  return {
+    id: job.id,
+    status: job.status,
+    terminal,
+    version: job.version,
+    attempt: job.attempt,
+    created_at: job.created_at,
+    started_at: job.started_at,
+    finished_at: job.finished_at,
+    upload_id: job.upload_id,
+    input: job.input,
+    parameters: job.parameters,
+    client_reference: job.client_reference,
+    progress: job.progress,
+    cancel_requested: job.cancel_requested,
+    queue: waiting === undefined ? undefined : { position_estimate: Math.max(1, waiting) },
+    output: job.output && viewOutput(job.output, outputUrl),
+    error: job.error,
+    notes: job.notes,
+    charge: job.charge,
+    links: { self, ...(!terminal && { cancel: `${self}/cancel` }), ...(job.output && { output: outputUrl }) },
+  };
+}
+
+function viewOutput({ key: _key, ...output }: NonNullable<Job['output']>, url: string): JobView['output'] {
+  return { ...output, url };
+}

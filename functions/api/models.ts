@@ -1,0 +1,25 @@
+import { createRoute } from '@hono/zod-openapi';
+import { modelListSchema } from '../../shared/api.ts';
+import { defaultModel, MODEL_IDS, MODELS } from '../../shared/models.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { json } from './openapi.ts';
+
+export function addModels(api: Api, { installedModels, limits, pricePerJob = 0 }: Dependencies): void {
+  const route = createRoute({
+    method: 'get',
+    path: '/v1/models',
+    tags: ['models'],
+    summary: 'What can be asked for: models, their parameters and price, and the limits of this service',
+    responses: { 200: { description: 'Every model that is known, installed or not.', content: json(modelListSchema) } },
+  });
+  const best = installedModels.length > 0 ? defaultModel(installedModels) : undefined;
+  const data = MODEL_IDS.map((id) => ({
+    id,
+    ...MODELS[id],
+    parameters: [...MODELS[id].parameters],
+    installed: installedModels.includes(id),
+    default: id === best,
+    price: { per_job: pricePerJob },
+  }));
+  api.openapi(route, (c) => c.json({ data, limits }, 200));
+}

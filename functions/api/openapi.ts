@@ -1,0 +1,68 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { problemSchema } from '../../shared/error.ts';
+import type { Api } from './dependencies.ts';
+import type { OriginOf } from './origin.ts';
+
+const PROBLEMS = {
+  400: 'The request could not be read.',
+  401: 'No valid API key was sent.',
+  402: 'The balance does not cover the price.',
+  403: 'The key lacks the scope.',
+  404: 'There is no such resource, or it belongs to another account.',
+  409: 'The state of the resource does not allow this.',
+  410: 'The resource was deleted, or its time is over.',
+  413: 'The body or the announced file is too large.',
+  415: 'The body is not JSON, or the file is no image that is accepted.',
+  422: 'A field or the image breaks a rule; `errors` says which.',
+  503: 'Not ready.',
+} as const;
+
+/** Entries of `responses` for these statuses, each a problem document (RFC 9457). */
+export function problems<Status extends keyof typeof PROBLEMS>(...statuses: Status[]) {
+  const content = { 'application/problem+json': { schema: problemSchema } };
+  return Object.fromEntries(
+    statuses.map((status) => [status, { description: PROBLEMS[status], content }]),
+  ) as unknown as Record<Status, { description: string; content: typeof content }>;
+}
+
+/** Of routes that need a key: either header will do. */
+export const security: Record<string, string[]>[] = [{ bearer: [] }, { apiKey: [] }];
+
+/** One `content` entry of a JSON body. */
+export function json<Schema extends z.ZodType>(schema: Schema, example?: z.input<Schema>) {
+  return { 'application/json': { schema, ...(example !== undefined && { example }) } };
+}
+
+const DESCRIPTION = `Gives a photo back up to four times larger and restored.
+
+1. \`POST /v1/uploads\`, then send the file to the URL that comes back.
+2. \`POST /v1/jobs\` with the upload's id. Send an \`Idempotency-Key\`: then a repeat never creates a second job.
+3. \`GET /v1/jobs/{id}\` with \`If-None-Match\` until \`terminal\` is true, as often as \`Retry-After\` says.
+4. \`GET /v1/jobs/{id}/output\` redirects to the result.
+
+Every error is \`application/problem+json\` (RFC 9457) with a \`code\` and a \`request_id\`.`;
+
+export function addOpenApi(api: Api, originOf: OriginOf): void {
+  const route = createRoute({
+    method: 'get',
+    path: '/openapi.json',
+    tags: ['service'],
+    summary: 'This document',
+    responses: { 200: { description: 'OpenAPI 3.1.', content: json(z.record(z.string(), z.unknown())) } },
+  });
+  api.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
+  api.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-Api-Key',
+  });
+  // Built on the first request, when every route has been added.
+  let document: ReturnType<Api['getOpenAPI31Document']> | undefined;
+  api.openapi(route, (c) => {
+    document ??= api.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: { title: 'SeeSR Cloud', version: '1', description: DESCRIPTION },
+    });
+    return c.json({ ...document, servers: [{ url: originOf(c) }] }, 200);
+  });
+}

@@ -1,0 +1,97 @@
+import type { z } from '@hono/zod-openapi';
+import type { Context, ErrorHandler, NotFoundHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { AppError, type FieldError, toProblem } from '../../shared/error.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Environment } from './dependencies.ts';
+
+const MAX_FIELD_ERRORS = 20;
+
+/** The one place where an error becomes an answer. What is not an AppError is logged and stays unexplained. */
+export function createErrorHandler(log: Log): ErrorHandler<Environment> {
+  return (thrown, c) => {
+    const error = thrown instanceof HTTPException ? fromHttpException(thrown, c) : thrown;
+    if (!(error instanceof AppError) || error.status >= 500) {
+      const { method, path } = c.req;
+      log.error('request-failed', { request_id: c.get('requestId'), method, path, error });
+    }
+    return problemResponse(c, error);
+  };
+}
+
+export const handleNotFound: NotFoundHandler<Environment> = (c) =>
+  problemResponse(c, new AppError('not-found', `There is nothing at ${c.req.path}.`));
+
+export function handleMethodNotAllowed(c: Context, methods: readonly string[]): Response {
+  const allow = methods.join(', ');
+  const message = `${c.req.path} does not have ${c.req.method}; it has ${allow}.`;
+  return problemResponse(c, new AppError('method-not-allowed', message, { headers: { Allow: allow } }));
+}
+
+/** Given to zod-openapi: called with the outcome of each check of a request against its schema. */
+export function refuseInvalid(
+  result: { target: string } & ({ success: true } | { success: false; error: z.core.$ZodError }),
+  c: Context,
+): void {
+  if (result.success) return;
+  // An id that no resource can have is a resource that does not exist.
+  if (result.target === 'param') throw new AppError('not-found', `There is nothing at ${c.req.path}.`);
+  const errors = result.error.issues.flatMap(toFieldErrors).slice(0, MAX_FIELD_ERRORS);
+  const sentences = errors.map(({ pointer, message }) => `${pointer}: ${message}`).join('; ');
+  if (result.target === 'header') throw new AppError('malformed', `A request header is not valid: ${sentences}.`);
+  const place = result.target === 'query' ? 'query' : 'body';
+  throw new AppError('invalid', `The ${place} is not valid: ${sentences}.`, { errors });
+}
+
+function problemResponse(c: Context, error: unknown): Response {
+  const problem = toProblem(error, c.get('requestId'));
+  return c.body(JSON.stringify(problem), problem.status as ContentfulStatusCode, {
+    'Content-Type': 'application/problem+json',
+    'Cache-Control': 'no-store',
+    ...(error instanceof AppError && error.headers),
+  });
+}
+
+/** Hono and zod-openapi throw these themselves, for bodies that they cannot read. */
+function fromHttpException(exception: HTTPException, c: Context): AppError | HTTPException {
+  if (exception.status === 400) {
+    return new AppError('malformed', 'The body is not valid JSON.', { cause: exception });
+  }
+  if (exception.status === 415) {
+    const given = c.req.header('Content-Type') ?? 'missing';
+    return new AppError('unsupported-media-type', `The Content-Type is ${given}; it must be application/json.`);
+  }
+  return exception;
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ pointer: jsonPointer([...issue.path, key]), message: 'is not a known field' }));
+  }
+  const expected = expectedOf(issue);
+  return [{ pointer: jsonPointer(issue.path), message: issue.message, ...(expected && { expected }) }];
+}
+
+function expectedOf(issue: z.core.$ZodIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.expected;
+    case 'invalid_value':
+      return issue.values.join(', ');
+    case 'too_small':
+      return `at least ${issue.minimum}`;
+    case 'too_big':
+      return `at most ${issue.maximum}`;
+    case 'invalid_format':
+      return issue.pattern ?? issue.format;
+    default:
+      return undefined;
+  }
+}
+
+/** URI fragment form of RFC 6901. */
+function jsonPointer(path: readonly PropertyKey[]): string {
+  const segments = path.map((segment) => String(segment).replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed());
+  return ['#', ...segments.map(encodeURIComponent)].join('/');
+}

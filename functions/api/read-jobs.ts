@@ -1,0 +1,66 @@
+import { createRoute } from '@hono/zod-openapi';
+import { jobListSchema, jobSchema, listJobsQuerySchema } from '../../shared/api.ts';
+import type { RequireScope } from './authenticate.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { viewJob } from './job-view.ts';
+import { json, problems, security } from './openapi.ts';
+import type { OriginOf } from './origin.ts';
+import { getOwnJob } from './own-job.ts';
+import { pathId } from './path-id.ts';
+import { etagOf, isKnownToClient, pollHeaders } from './poll-headers.ts';
+import { waitingMessages } from './queue-depth.ts';
+
+export function addGetJob(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const { state, now } = deps;
+  const route = createRoute({
+    method: 'get',
+    path: '/v1/jobs/{id}',
+    tags: ['jobs'],
+    summary: 'How is the job?',
+    description: 'Send the `ETag` back as `If-None-Match`: while nothing has changed the answer is an empty 304.',
+    security,
+    middleware: [requireScope('jobs:read')] as const,
+    request: { params: pathId('job') },
+    responses: {
+      200: { description: 'The job, in any status; `Retry-After` while it is not terminal.', content: json(jobSchema) },
+      304: { description: 'Unchanged.' },
+      ...problems(400, 401, 403, 404, 410),
+    },
+  });
+  // Most requests end here, most of them with 304: nothing that only the body needs comes before it.
+  api.openapi(route, async (c) => {
+    const job = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const headers = pollHeaders(job, now());
+    if (isKnownToClient(c.req.header('If-None-Match'), etagOf(job))) return c.body(null, 304, headers);
+    return c.json(viewJob(job, originOf(c), await waitingMessages(deps, job)), 200, headers);
+  });
+}
+
+export function addListJobs(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const { state } = deps;
+  const route = createRoute({
+    method: 'get',
+    path: '/v1/jobs',
+    tags: ['jobs'],
+    summary: 'List the jobs, newest first, without deleted ones',
+    security,
+    middleware: [requireScope('jobs:read')] as const,
+    request: { query: listJobsQuerySchema },
+    responses: {
+      200: { description: 'A page; `Link` with rel="next" when there is another.', content: json(jobListSchema) },
+      ...problems(400, 401, 403, 422),
+    },
+  });
+  api.openapi(route, async (c) => {
+    const filter = { ...c.req.valid('query'), account: c.get('apiKey').account };
+    const { jobs, next_cursor } = await state.listJobs(filter);
+    const origin = originOf(c);
+    if (next_cursor) {
+      const next = new URL(c.req.url);
+      next.searchParams.set('cursor', next_cursor);
+      c.header('Link', `<${origin}${next.pathname}${next.search}>; rel="next"`);
+    }
+    const data = jobs.map((job) => viewJob(job, origin));
+    return c.json({ data, ...(next_cursor && { next_cursor }) }, 200, { 'Cache-Control': 'private, no-cache' });
+  });
+}

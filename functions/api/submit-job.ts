@@ -1,0 +1,157 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Context, TypedResponse } from 'hono';
+import { enqueue, inspectUpload, uploadArrived } from '../../shared/admission.ts';
+import { createJobSchema, type JobView, jobSchema } from '../../shared/api.ts';
+import { AppError } from '../../shared/error.ts';
+import { createId } from '../../shared/id.ts';
+import { checkSizes } from '../../shared/image-format.ts';
+import { isTerminal, type Job } from '../../shared/job.ts';
+import { createJob } from '../../shared/job-machine.ts';
+import { completeParameters } from '../../shared/parameters.ts';
+import type { Idempotency, Upload } from '../../shared/ports.ts';
+import type { RequireScope } from './authenticate.ts';
+import { limitJsonBody } from './body-limit.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { fingerprint, idempotencyKeySchema, unquote } from './idempotency.ts';
+import { viewJob } from './job-view.ts';
+import { json, problems, security } from './openapi.ts';
+import type { OriginOf } from './origin.ts';
+import { retryAfter } from './poll-headers.ts';
+import { readPrefer } from './prefer.ts';
+import { waitingMessages } from './queue-depth.ts';
+import { waitForEnd } from './wait-for-end.ts';
+
+type CreateJob = z.output<typeof createJobSchema>;
+
+const PATH = '/v1/jobs';
+
+export function addSubmitJob(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const { state, now } = deps;
+  api.openapi(submitJobRoute(requireScope), async (c) => {
+    const { account } = c.get('apiKey');
+    const body = c.req.valid('json');
+    const key = c.req.valid('header')['idempotency-key'];
+    const request =
+      key === undefined ? undefined : { key: unquote(key), fingerprint: await fingerprint('POST', PATH, body) };
+    const earlier = request && (await state.findIdempotent(account, request));
+    if (earlier) return replay(c, earlier);
+
+    const { job, upload } = await prepareJob(deps, account, body, request?.key);
+    const response = accepted(job, originOf(c), now());
+    const outcome = await state.createJob(job, request && { ...request, response });
+    if (!outcome.created) return replay(c, outcome.response);
+    await start(deps, job, upload);
+
+    const { waitSeconds, applied } = readPrefer(c.req.header('Prefer'));
+    if (applied) c.header('Preference-Applied', applied);
+    if (waitSeconds === undefined) return send(c, response);
+    const seen = await waitForEnd(state, job, waitSeconds, c.req.raw.signal);
+    const view = viewJob(seen, originOf(c), await waitingMessages(deps, seen));
+    if (isTerminal(seen)) return c.json(view, 200, { Vary: 'Prefer' });
+    return c.json(view, 202, response.headers);
+  });
+}
+
+function submitJobRoute(requireScope: RequireScope) {
+  return createRoute({
+    method: 'post',
+    path: PATH,
+    tags: ['jobs'],
+    summary: 'Ask for a larger, restored photo',
+    description: 'Before or after the file was sent: a job whose upload is still missing awaits it.',
+    security,
+    middleware: [requireScope('jobs:write'), limitJsonBody] as const,
+    request: {
+      headers: z.object({
+        'idempotency-key': idempotencyKeySchema.optional(),
+        prefer: z
+          .string()
+          .optional()
+          .describe('`wait=N`: answer when the job has ended, after N ≤ 60 s at the latest.'),
+      }),
+      body: {
+        required: true,
+        content: json(createJobSchema, { input: { upload_id: 'upl_01k9rz4w8xj5m2n7q3t6v1y0ab' }, scale: 4 }),
+      },
+    },
+    responses: {
+      202: { description: 'Accepted; `Location` is where to ask for it.', content: json(jobSchema) },
+      200: { description: 'Ended within the time of `Prefer: wait`.', content: json(jobSchema) },
+      ...problems(400, 401, 402, 403, 404, 410, 413, 415, 422),
+    },
+  });
+}
+
+/** Everything that can be wrong is found here, before anything is stored. */
+async function prepareJob(
+  { state, objects, installedModels, limits, now, pricePerJob = 0 }: Dependencies,
+  account: string,
+  body: CreateJob,
+  idempotency_key: string | undefined,
+): Promise<{ job: Job; upload: Upload }> {
+  const parameters = completeParameters(body, installedModels);
+  const upload = await getOwnUpload(state, account, body.input.upload_id);
+  const input = await inspectUpload(objects, upload, limits);
+  if (input) checkSizes(input, parameters.scale, parameters.format, limits);
+  else if (Date.parse(upload.expires_at) <= now()) {
+    throw new AppError('gone', `Nothing was sent for upload ${upload.id} until ${upload.expires_at}; create another.`);
+  }
+  const { client_reference, retention_hours } = body;
+  const job = createJob(
+    {
+      id: createId('job', now()),
+      account,
+      upload_id: upload.id,
+      input_key: upload.key,
+      parameters,
+      retention_hours,
+      price: pricePerJob,
+      ...(input && { input }),
+      ...(client_reference && { client_reference }),
+      ...(idempotency_key && { idempotency_key }),
+    },
+    now(),
+  );
+  return { job, upload };
+}
+
+async function getOwnUpload(state: Dependencies['state'], account: string, id: string): Promise<Upload> {
+  const upload = await state.getUpload(id);
+  if (upload?.account === account) return upload;
+  throw new AppError('not-found', `There is no upload ${id}.`, {
+    errors: [{ pointer: '#/input/upload_id', message: 'does not exist' }],
+  });
+}
+
+function accepted(job: Job, origin: string, now: number): Idempotency['response'] {
+  const view = viewJob(job, origin);
+  const headers = {
+    'Content-Type': 'application/json',
+    Location: view.links.self,
+    'Retry-After': retryAfter(job, now),
+    Vary: 'Prefer',
+  };
+  return { status: 202, headers, body: JSON.stringify(view) };
+}
+
+function replay(c: Context, response: Idempotency['response']) {
+  c.header('Idempotent-Replayed', 'true');
+  return send(c, response);
+}
+
+/** The body is the JSON of a JobView, byte for byte as it was stored. */
+function send(c: Context, { body, headers }: Idempotency['response']) {
+  const response: Response = c.body(body, 202, headers);
+  return response as Response & TypedResponse<JobView, 202, 'json'>;
+}
+
+/** The job is stored by now: whatever goes wrong here, the reaper mends, and the client keeps its 202. */
+async function start(deps: Dependencies, job: Job, upload: Upload): Promise<void> {
+  try {
+    // An upload that arrived between its inspection and createJob found no job that awaited it: look once more.
+    if (job.status === 'awaiting_upload') await uploadArrived(deps, upload);
+    else await enqueue(deps, job);
+  } catch (error) {
+    deps.log.warn('start-failed', { job_id: job.id, error });
+  }
+}

@@ -1,0 +1,128 @@
+import { AppError } from './error.ts';
+import { checkSizes, type ImageHeader, readImageHeader } from './image-format.ts';
+import type { Job, JobInput } from './job.ts';
+import type { Limits } from './limits.ts';
+import type { Log } from './log.ts';
+import type { JobQueue, ObjectStore, StateStore, Upload } from './ports.ts';
+
+/** How an upload becomes the checked input of a job, and the job a message in the queue. */
+
+const BEGINNING_BYTES = 64 * 1024;
+const PAGE = 100;
+
+interface AdmissionDependencies {
+  state: StateStore;
+  objects: ObjectStore;
+  queue: JobQueue;
+  limits: Limits;
+  log: Log;
+}
+
+/**
+ * What the uploaded file really is, from its bytes; null while it is not there.
+ * Throws `too-large` and what `readImageHeader` throws.
+ */
+export async function inspectUpload(objects: ObjectStore, upload: Upload, limits: Limits): Promise<JobInput | null> {
+  const stored = await objects.head(upload.key);
+  if (!stored) return null;
+  if (stored.bytes > limits.max_upload_bytes) {
+    throw new AppError(
+      'too-large',
+      `The file has ${stored.bytes} bytes; max_upload_bytes is ${limits.max_upload_bytes}.`,
+    );
+  }
+  const beginning = await read(objects, upload.key, BEGINNING_BYTES);
+  if (!beginning) return null;
+  const header = readBeginning(beginning, stored.bytes);
+  if (header) return toInput(header, stored.bytes);
+  const whole = await read(objects, upload.key, stored.bytes);
+  return whole && toInput(readImageHeader(whole), stored.bytes);
+}
+
+/** Null: the rest is needed. Only JPEG and GIF surely state size and orientation before the pixels. */
+function readBeginning(beginning: Uint8Array, bytes: number): ImageHeader | null {
+  const isWhole = beginning.length >= bytes;
+  try {
+    const header = readImageHeader(beginning);
+    return isWhole || header.format === 'jpeg' || header.format === 'gif' ? header : null;
+  } catch (error) {
+    const isCutOff = !isWhole && error instanceof AppError && error.code === 'image-unreadable';
+    if (isCutOff) return null;
+    throw error;
+  }
+}
+
+function toInput({ width, height, format }: ImageHeader, bytes: number): JobInput {
+  return { width, height, bytes, format };
+}
+
+/** A crash between the two steps sends the message twice, never not at all: a worker claims the job only once. */
+export async function enqueue(
+  { state, queue }: Pick<AdmissionDependencies, 'state' | 'queue'>,
+  job: Job,
+): Promise<void> {
+  await queue.send({ jobId: job.id, tenant: job.account });
+  await state.updateJob(job.id, { type: 'sent' });
+}
+
+/**
+ * Admits the jobs that await this upload: each is queued, or fails without charge when the image breaks a rule.
+ * Returns whether the upload is there. Repeating it is harmless.
+ */
+export async function uploadArrived(deps: AdmissionDependencies, upload: Upload): Promise<boolean> {
+  const jobs = await awaitingJobs(deps.state, upload);
+  if (jobs.length === 0) return (await deps.objects.head(upload.key)) !== null;
+  const input = await inspectUpload(deps.objects, upload, deps.limits).catch(asAppError);
+  if (!input) return false;
+  for (const job of jobs) {
+    try {
+      await admit(deps, job, input);
+    } catch (error) {
+      // Canceled meanwhile, or the queue does not answer: the reaper comes again, and the other jobs must not wait.
+      deps.log.warn('admission-failed', { job_id: job.id, error });
+    }
+  }
+  return true;
+}
+
+async function admit(deps: AdmissionDependencies, job: Job, input: JobInput | AppError): Promise<void> {
+  const checked = input instanceof AppError ? input : checkedInput(input, job, deps.limits);
+  if (checked instanceof AppError) {
+    await deps.state.updateJob(job.id, { type: 'fail', error: checked });
+    return;
+  }
+  const admitted = await deps.state.updateJob(job.id, { type: 'uploaded', input: checked });
+  if (admitted.status === 'queued' && !admitted.sent_at) await enqueue(deps, admitted);
+}
+
+function checkedInput(input: JobInput, { parameters }: Job, limits: Limits): JobInput | AppError {
+  try {
+    checkSizes(input, parameters.scale, parameters.format, limits);
+    return input;
+  } catch (error) {
+    return asAppError(error);
+  }
+}
+
+/** A rule that the image breaks is an answer; anything else, such as a store that does not answer, stays an error. */
+function asAppError(error: unknown): AppError {
+  if (error instanceof AppError && error.status < 500) return error;
+  throw error;
+}
+
+async function awaitingJobs(state: StateStore, upload: Upload): Promise<Job[]> {
+  const filter = { account: upload.account, upload_id: upload.id, status: 'awaiting_upload', limit: PAGE } as const;
+  const found: Job[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await state.listJobs({ ...filter, cursor });
+    found.push(...page.jobs);
+    cursor = page.next_cursor;
+    if (!cursor) return found;
+  }
+}
+
+/** The first `bytes` bytes of an object, or fewer where it ends. */
+async function read(objects: ObjectStore, key: string, bytes: number): Promise<Uint8Array | null> {
+  const part = await objects.get(key, { first: 0, last: bytes - 1 });
+  return part && new Uint8Array(await new Response(part.body).arrayBuffer());
+}

@@ -1,0 +1,85 @@
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { JobView } from '../../shared/api.ts';
+import { createService, pngOf, type Service, send, succeed, upload } from '../support/service.ts';
+
+let service: Service;
+let server: ReturnType<typeof serve>;
+let origin: string;
+beforeEach(async () => {
+  service = await createService();
+  const { port } = await new Promise<AddressInfo>((resolve) => {
+    server = serve({ fetch: service.app.fetch, port: 0, hostname: '127.0.0.1' }, resolve);
+  });
+  origin = `http://127.0.0.1:${port}`;
+});
+afterEach(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await service.close();
+});
+
+function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { 'Content-Type': 'application/json', 'X-Api-Key': service.secret, ...(init.headers as object) };
+  return fetch(new URL(path, origin), { redirect: 'manual', ...init, headers });
+}
+
+test('a photo from announcement to result over HTTP', async () => {
+  const file = await pngOf(12, 8);
+  const announced = await request('/v1/uploads', {
+    method: 'POST',
+    body: JSON.stringify({ bytes: file.length, content_type: 'image/png' }),
+  });
+  const { id: uploadId, url } = (await announced.json()) as { id: string; url: string };
+  expect(url.startsWith(`${origin}/`)).toBe(true);
+  await send(service, uploadId, file);
+
+  const submitted = await request('/v1/jobs', {
+    method: 'POST',
+    headers: { 'Idempotency-Key': '"order 1"' },
+    body: JSON.stringify({ input: { upload_id: uploadId } }),
+  });
+  expect(submitted.status).toBe(202);
+  const location = submitted.headers.get('Location')!;
+  const first = await request(location);
+  const etag = first.headers.get('ETag')!;
+  expect((await request(location, { headers: { 'If-None-Match': etag } })).status).toBe(304);
+
+  await succeed(service, ((await submitted.json()) as JobView).id);
+  const last = await request(location, { headers: { 'If-None-Match': etag } });
+  expect(last.status).toBe(200);
+  const job = (await last.json()) as JobView;
+  expect(job.terminal).toBe(true);
+  const output = await request(job.output!.url);
+  expect(output.status).toBe(302);
+  expect(output.headers.get('Location')!.startsWith(`${origin}/`)).toBe(true);
+  expect((await request(location, { method: 'HEAD' })).headers.get('ETag')).toBe(last.headers.get('ETag'));
+});
+
+test('a chunked body without length is limited too, and the connection survives', async () => {
+  const body = new Blob(['{"bytes":1,"content_type":"', 'x'.repeat(200_000), '"}']).stream();
+  const refused = await request('/v1/uploads', { method: 'POST', body, duplex: 'half' } as RequestInit);
+  expect(refused.status).toBe(413);
+  expect(refused.headers.get('Content-Type')).toBe('application/problem+json');
+  expect((await request('/healthz')).status).toBe(200);
+});
+
+test('a client that leaves ends its wait but not its job', async () => {
+  const body = JSON.stringify({ input: { upload_id: await upload(service) } });
+  const client = new AbortController();
+  let reads = 0;
+  const getJob = service.state.getJob;
+  service.state.getJob = (id) => {
+    reads += 1;
+    return getJob(id);
+  };
+  const waiting = request('/v1/jobs', { method: 'POST', body, headers: { Prefer: 'wait=30' }, signal: client.signal });
+  const message = await service.queue.receive({ visibilitySeconds: 90, waitSeconds: 5 });
+  client.abort();
+  await expect(waiting).rejects.toThrow();
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  const before = reads;
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  expect(reads).toBe(before);
+  expect((await service.state.getJob(message!.jobId))!.status).toBe('queued');
+});
