@@ -1,0 +1,83 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { AppError } from '../../error.ts';
+import { MIGRATIONS } from './schema.ts';
+
+const BUSY_MILLISECONDS = 5_000;
+/** Primary result code of SQLite for "another connection holds the lock". */
+const SQLITE_BUSY = 5;
+
+/**
+ * State and queues of one data directory, which is created when missing (for its user only). What a committed
+ * transaction wrote survives a crash of the process and of the machine.
+ */
+export function openDatabase(directory: string): DatabaseSync {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const db = new DatabaseSync(join(directory, 'state.sqlite'), { timeout: BUSY_MILLISECONDS });
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    transaction(db, () => migrate(db, directory));
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return db;
+}
+
+function migrate(db: DatabaseSync, directory: string): void {
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (version > MIGRATIONS.length) {
+    const rule = `this program knows versions up to ${MIGRATIONS.length}`;
+    throw new AppError('conflict', `The database in ${directory} has version ${version}; ${rule}.`);
+  }
+  if (version === MIGRATIONS.length) return;
+  for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+}
+
+/** Runs `work`, which must not await, as one transaction: when it throws, nothing of it has happened. */
+export function transaction<T>(db: DatabaseSync, work: () => T): T {
+  // IMMEDIATE takes the write lock now: a read that turns into a write later could not wait for it.
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    db.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/**
+ * Makes this process the one owner of the data directory until the returned function is called or the process ends,
+ * however it ends. Throws `conflict` when the directory has an owner.
+ */
+export function claimOwnership(directory: string): () => void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // The operating system frees a file lock with its process, so that no stale lock can remain.
+  const lock = new DatabaseSync(join(directory, 'owner.sqlite'), { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+    throw new AppError('conflict', `Another process owns the data directory ${directory}.`, { cause: error });
+  }
+  return () => lock.close();
+}
+
+/**
+ * For the owner, before it works: whoever held a lease or a message, or was about to send one, is dead, so that all of
+ * it is due at once. The number of attempts and of deliveries stays.
+ */
+export function recoverAfterCrash(db: DatabaseSync): void {
+  transaction(db, () => {
+    db.exec(`
+      UPDATE jobs SET data = json_set(data, '$.lease_until', 0) WHERE status IN ('starting', 'running');
+      UPDATE jobs SET data = json_set(data, '$.due_at', 0) WHERE status = 'queued' AND due_at IS NOT NULL;
+      UPDATE messages SET visible_at = 0, receipt = NULL WHERE receipt IS NOT NULL;
+    `);
+  });
+}

@@ -1,0 +1,92 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { AppError } from '../../error.ts';
+import { createId } from '../../id.ts';
+import type { Job } from '../../job.ts';
+import type { LedgerKind } from '../../job-machine.ts';
+import type { Account, LedgerEntry, StateStore } from '../../ports.ts';
+import { transaction } from './database.ts';
+
+type AccountVerbs = Pick<StateStore, 'createAccount' | 'getAccount' | 'topUp' | 'getBalance' | 'listLedger'>;
+
+export type Accounts = ReturnType<typeof createSqliteAccounts>;
+
+/** Accounts and their money. The database itself moves the balance with every ledger row. */
+export function createSqliteAccounts(db: DatabaseSync, now: () => number) {
+  const insert = db.prepare('INSERT INTO accounts (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
+  const select = db.prepare('SELECT id, name, created_at FROM accounts WHERE id = ?');
+  const selectBalance = db.prepare('SELECT balance FROM accounts WHERE id = ?');
+  const insertEntry = db.prepare(
+    'INSERT INTO ledger (id, account, kind, job_id, payment, amount, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  );
+  const selectPayment = db.prepare('SELECT 1 FROM ledger WHERE account = ? AND payment = ?');
+  const columns = 'id, account, kind, job_id, amount, created_at';
+  const selectEntries = db.prepare(`SELECT ${columns} FROM ledger WHERE account = ? ORDER BY position`);
+  const selectEntriesOfJob = db.prepare(
+    `SELECT ${columns} FROM ledger WHERE +account = ? AND job_id = ? ORDER BY position`,
+  );
+
+  function balanceOf(account: string): number {
+    const row = selectBalance.get(account);
+    if (!row) throw new AppError('not-found', `There is no account ${account}.`);
+    return row.balance as number;
+  }
+
+  function write(entry: {
+    account: string;
+    kind: LedgerEntry['kind'];
+    amount: number;
+    job?: string;
+    payment?: string;
+  }) {
+    const { account, kind, amount, job = null, payment = null } = entry;
+    const time = now();
+    insertEntry.run(createId('led', time), account, kind, job, payment, amount, new Date(time).toISOString());
+  }
+
+  const verbs: AccountVerbs = {
+    async createAccount({ id, name, created_at }) {
+      if (insert.run(id, name, created_at).changes === 0) {
+        throw new AppError('already-exists', `There is an account ${id} already.`);
+      }
+    },
+    async getAccount(id) {
+      return (select.get(id) as Account | undefined) ?? null;
+    },
+    async topUp({ account, amount, payment }) {
+      if (!Number.isSafeInteger(amount) || amount <= 0) {
+        throw new AppError('invalid', `A top-up is a positive whole number of micro-units, not ${amount}.`);
+      }
+      transaction(db, () => {
+        balanceOf(account);
+        if (!selectPayment.get(account, payment)) write({ account, kind: 'top_up', amount, payment });
+      });
+    },
+    async getBalance(account) {
+      return balanceOf(account);
+    },
+    async listLedger({ account, job_id }) {
+      const rows = job_id === undefined ? selectEntries.all(account) : selectEntriesOfJob.all(account, job_id);
+      return rows.map(parseEntry);
+    },
+  };
+
+  return {
+    verbs,
+    /** Inside a transaction. Throws `insufficient-credit`. */
+    checkCredit({ account, charge }: Job): void {
+      const balance = balanceOf(account);
+      if (balance >= charge.amount) return;
+      const rule = `the balance of the account is ${balance}`;
+      throw new AppError('insufficient-credit', `The job costs ${charge.amount} micro-units; ${rule}.`);
+    },
+    /** Inside a transaction: the row that belongs to a step of the job. */
+    book({ id, account, charge }: Job, kind: LedgerKind): void {
+      const amount = { reserve: 0 - charge.amount, capture: 0, release: charge.amount }[kind];
+      write({ account, kind, amount, job: id });
+    },
+  };
+}
+
+function parseEntry({ job_id, ...entry }: Record<string, unknown>): LedgerEntry {
+  return { ...(entry as unknown as LedgerEntry), ...(job_id !== null && { job_id: job_id as string }) };
+}

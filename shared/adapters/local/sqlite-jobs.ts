@@ -1,0 +1,98 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { AppError } from '../../error.ts';
+import type { Job } from '../../job.ts';
+import { applyEvent } from '../../job-machine.ts';
+import type { JobFilter, StateStore } from '../../ports.ts';
+import { transaction } from './database.ts';
+import type { Accounts } from './sqlite-accounts.ts';
+import { createSqliteIdempotency } from './sqlite-idempotency.ts';
+
+type JobVerbs = Pick<StateStore, 'createJob' | 'findIdempotent' | 'getJob' | 'listJobs' | 'updateJob' | 'listDueJobs'>;
+
+/** The one that fewest jobs pass first. */
+const FILTERS = ['idempotency_key', 'upload_id', 'client_reference', 'status'] as const;
+
+export function createSqliteJobs(db: DatabaseSync, accounts: Accounts, now: () => number): JobVerbs {
+  const insert = db.prepare('INSERT INTO jobs (id, data) VALUES (?, ?)');
+  const select = db.prepare('SELECT data FROM jobs WHERE id = ?');
+  const update = db.prepare('UPDATE jobs SET data = ? WHERE id = ?');
+  const selectDue = db.prepare('SELECT data FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?');
+  const selectPage = createPageSelector(db);
+  const idempotency = createSqliteIdempotency(db, now);
+
+  return {
+    async createJob(job, request) {
+      return transaction(db, () => {
+        const response = request && idempotency.find(job.account, request);
+        if (response) return { created: false, response };
+        accounts.checkCredit(job);
+        insert.run(job.id, JSON.stringify(job));
+        accounts.book(job, 'reserve');
+        if (request) idempotency.keep(job.account, request);
+        return { created: true };
+      });
+    },
+    async findIdempotent(account, request) {
+      return idempotency.find(account, request);
+    },
+    async getJob(id) {
+      const row = select.get(id);
+      return row ? parseJob(row) : null;
+    },
+    async listJobs({ limit, ...filter }) {
+      // One more than asked for tells whether there is a next page.
+      const found = selectPage(filter, limit + 1).map(parseJob);
+      const jobs = found.slice(0, limit);
+      const last = jobs.at(-1);
+      return found.length > limit && last ? { jobs, next_cursor: cursorAfter(last) } : { jobs };
+    },
+    async updateJob(id, event) {
+      return transaction(db, () => {
+        const row = select.get(id);
+        if (!row) throw new AppError('not-found', `There is no job ${id}.`);
+        const before = parseJob(row);
+        const { job, ledger } = applyEvent(before, event, now());
+        if (job !== before) update.run(JSON.stringify(job), id);
+        if (ledger) accounts.book(job, ledger);
+        return job;
+      });
+    },
+    async listDueJobs(limit) {
+      return selectDue.all(now(), limit).map(parseJob);
+    },
+  };
+}
+
+/** Newest first is by id, which sorts by time of creation (shared/id.ts). */
+function createPageSelector(db: DatabaseSync) {
+  const statements = new Map<string, StatementSync>();
+  return ({ account, cursor, ...filter }: Omit<JobFilter, 'limit'>, limit: number) => {
+    const given = FILTERS.filter((name) => filter[name] !== undefined);
+    // The + keeps SQLite from choosing the index of a filter that more jobs pass.
+    const filters = given.map((name, i) => `${i === 0 ? '' : '+'}${name} = ?`);
+    const conditions = ['account = ?', 'deleted_at IS NULL', ...filters];
+    const values = [account, ...given.map((name) => filter[name]!)];
+    if (cursor !== undefined) {
+      conditions.push('id < ?');
+      values.push(idBefore(cursor));
+    }
+    const sql = `SELECT data FROM jobs WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
+    const statement = statements.get(sql) ?? db.prepare(sql);
+    statements.set(sql, statement);
+    return statement.all(...values, limit);
+  };
+}
+
+function cursorAfter({ id }: Job): string {
+  return Buffer.from(id).toString('base64url');
+}
+
+function idBefore(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString();
+  if (/^job_[0-9a-z]{26}$/.test(id)) return id;
+  throw new AppError('malformed', `cursor "${cursor}" is not a next_cursor of this list.`);
+}
+
+function parseJob(row: Record<string, unknown>): Job {
+  return JSON.parse(row.data as string);
+}
