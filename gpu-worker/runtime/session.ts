@@ -1,0 +1,63 @@
+import { availableParallelism } from 'node:os';
+import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
+import { AppError } from '../../shared/error.ts';
+import { createGraphBuilder } from '../graphs/onnx.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { compileModel } from './compile.ts';
+
+export type Device = 'cpu' | 'cuda';
+
+/** A network that is loaded and ready. */
+export interface Session {
+  /** Blocks the thread until the outputs are there, in spite of the promise. Inputs and outputs by name, fp32. */
+  run(inputs: Record<string, Tensor>): Promise<Record<string, Tensor>>;
+  /** Gives the memory back. */
+  release(): Promise<void>;
+}
+
+/** `model`: bytes of an ONNX model. Throws AppError `engine-failed` when the library of the device is missing. */
+export async function createSession(model: Uint8Array, device: Device): Promise<Session> {
+  const session = await InferenceSession.create(model, {
+    executionProviders: [device],
+    intraOpNumThreads: availableParallelism(),
+    // Shapes differ from photo to photo, and a plan for each would be kept.
+    enableMemPattern: false,
+    // Threads that wait for work would take the cores from everything else.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    logSeverityLevel: 4,
+  }).catch((error: unknown) => {
+    throw device === 'cuda' && isMissingLibrary(error) ? missingCuda(error) : error;
+  });
+  return {
+    async run(inputs) {
+      const feeds = Object.entries(inputs).map(([name, { data, shape }]) => {
+        return [name, new RuntimeTensor('float32', data, shape)] as const;
+      });
+      const results = Object.entries(await session.run(Object.fromEntries(feeds)));
+      return Object.fromEntries(
+        results.map(([name, { data, dims }]) => [name, { data: data as Float32Array, shape: dims }]),
+      );
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Throws as `createSession` does, within moments: runs nothing but a network that hands its input on. */
+export async function checkDevice(device: Device): Promise<void> {
+  const builder = createGraphBuilder('check');
+  builder.output('output', builder.input('input', [1]), [1]);
+  const model = await compileModel(builder.build(), () => Promise.reject(new RangeError('It has no weights.')));
+  await (await createSession(model, device)).release();
+}
+
+function isMissingLibrary(error: unknown): boolean {
+  return error instanceof Error && /load (shared )?library/i.test(error.message);
+}
+
+function missingCuda(cause: unknown): AppError {
+  return new AppError(
+    'engine-failed',
+    'device cuda needs libonnxruntime_providers_cuda and the CUDA libraries, which cannot be loaded: run "node node_modules/onnxruntime-node/script/install.js", or choose device cpu.',
+    { cause },
+  );
+}

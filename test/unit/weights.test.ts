@@ -1,0 +1,136 @@
+import { copyFile, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
+import { checkShapes } from '../../gpu-worker/weights/checkpoint.ts';
+import { openSafetensors } from '../../gpu-worker/weights/safetensors.ts';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'seesr-weights-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+interface File {
+  header?: unknown;
+  /** Default: the true one. */
+  headerBytes?: bigint;
+  data?: Uint8Array;
+}
+
+async function write({ header = {}, headerBytes, data = new Uint8Array() }: File): Promise<string> {
+  const path = join(directory, `${crypto.randomUUID()}.safetensors`);
+  const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(headerBytes ?? BigInt(text.length));
+  await writeFile(path, Buffer.concat([length, text, data]));
+  return path;
+}
+
+const tensor = (dtype: string, shape: number[], start: number, end: number) => ({
+  dtype,
+  shape,
+  data_offsets: [start, end],
+});
+
+describe('a sound safetensors file', () => {
+  test('gives its tensors as fp32, whatever they are stored as', async () => {
+    const data = new Uint8Array([
+      ...new Uint8Array(Float32Array.of(1.5, -2).buffer),
+      ...new Uint8Array(Uint16Array.of(0x3c00).buffer),
+      ...new Uint8Array(Uint16Array.of(0x3f80).buffer),
+    ]);
+    const header = {
+      __metadata__: { note: 'ignored' },
+      single: tensor('F32', [2, 1], 0, 8),
+      half: tensor('F16', [1], 8, 10),
+      brain: tensor('BF16', [], 10, 12),
+    };
+    await using file = await openSafetensors(await write({ header, data }));
+    expect([...file.shapes]).toEqual([
+      ['single', [2, 1]],
+      ['half', [1]],
+      ['brain', []],
+    ]);
+    expect(Array.from(await file.read('single'))).toEqual([1.5, -2]);
+    expect(Array.from(await file.read('half'))).toEqual([1]);
+    expect(Array.from(await file.read('brain'))).toEqual([1]);
+    await expect(file.read('none')).rejects.toThrow(/has no tensor none/);
+  });
+});
+
+describe('a broken or hostile file is refused', () => {
+  const four = new Uint8Array(4);
+  test.each<[string, File, RegExp]>([
+    ['a header longer than the file', { headerBytes: 2n ** 40n }, /header claims 1099511627776 bytes/],
+    ['a header of 2^64 − 1 bytes', { headerBytes: 2n ** 64n - 1n }, /header claims 18446744073709551615 bytes/],
+    ['a header that is not JSON', { header: '{"a":' }, /not JSON/],
+    ['a header that is a list', { header: [] }, /not a JSON object/],
+    [
+      'an unknown type',
+      { header: { a: tensor('F64', [1], 0, 8) }, data: new Uint8Array(8) },
+      /entry of a is not valid/,
+    ],
+    ['a negative size', { header: { a: tensor('F32', [-1], 0, 4) }, data: four }, /entry of a is not valid/],
+    ['a size beyond the file', { header: { a: tensor('F32', [2 ** 40], 0, 2 ** 42) }, data: four }, /4398046511104/],
+    [
+      'sizes whose product overflows',
+      { header: { a: tensor('F32', [2 ** 40, 2 ** 40], 0, 4) }, data: four },
+      /needs 4.8e\+24|needs \d/,
+    ],
+    [
+      'a shape that needs other bytes',
+      { header: { a: tensor('F32', [2], 0, 4) }, data: four },
+      /has 4 bytes, F32 \[2\] needs 8/,
+    ],
+    [
+      'an overlap',
+      { header: { a: tensor('F32', [1], 0, 4), b: tensor('F32', [1], 0, 4) }, data: four },
+      /b starts at 0/,
+    ],
+    ['a gap', { header: { a: tensor('F32', [1], 4, 8) }, data: new Uint8Array(8) }, /a starts at 4/],
+    ['bytes after the last tensor', { header: {}, data: four }, /need 0 bytes, it holds 4/],
+  ])('%s', async (_name, file, message) => {
+    await expect(openSafetensors(await write(file))).rejects.toThrow(message);
+  });
+
+  test('a file without even a length', async () => {
+    const path = join(directory, 'tiny');
+    await writeFile(path, 'abc');
+    await expect(openSafetensors(path)).rejects.toThrow(/it has 3 bytes/);
+  });
+});
+
+test('a checkpoint that does not fit the network is refused with every difference', () => {
+  const expected = new Map([
+    ['a', [1, 2]],
+    ['b', [3]],
+    ['c', [4]],
+  ]);
+  const found = new Map([
+    ['a', [1, 2]],
+    ['b', [5]],
+    ['d', [6]],
+  ]);
+  expect(() => checkShapes(expected, found, 'file')).toThrow(/missing c \[4\].*|b is \[5\] and should be \[3\]/s);
+  expect(() => checkShapes(expected, found, 'file')).toThrow(/unexpected d \[6\]/);
+  expect(() => checkShapes(found, found, 'file')).not.toThrow();
+});
+
+describe('the shipped weights', () => {
+  const shipped = fileURLToPath(new URL('../../gpu-worker/weights/real-esrgan', import.meta.url));
+  const files = ['manifest.json', 'realesr-general-x4v3.safetensors', 'realesr-general-wdn-x4v3.safetensors'];
+
+  test('one altered byte is noticed before anything is computed', async () => {
+    const copy = await mkdtemp(join(directory, 'copy-'));
+    await Promise.all(files.map((file) => copyFile(join(shipped, file), join(copy, file))));
+    const load = () => loadSuperResolver({ model: 'real-esrgan-fast', device: 'cpu', directory: copy });
+    await (await load()).release();
+    const file = await open(join(copy, files[1]!), 'r+');
+    await file.write(Uint8Array.of(0xff), 0, 1, 1_000_000);
+    await file.close();
+    await expect(load()).rejects.toThrow(/sha256|checksum/i);
+  });
+});
