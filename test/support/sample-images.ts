@@ -40,6 +40,14 @@ export function rawImage(data: Uint8Array | Uint16Array, width: number, height: 
   return sharp(data, { raw: { width, height, channels } }).toColourspace(space);
 }
 
+/** One pixel, but the header claims 50,000×50,000. */
+export async function bombPng(): Promise<Buffer> {
+  const bomb = await rawImage(noise(3), 1, 1, 3).png().toBuffer();
+  bomb.writeUInt32BE(50_000, 16);
+  bomb.writeUInt32BE(50_000, 20);
+  return bomb;
+}
+
 /** PNG chunks spliced in after IHDR, which ends at byte 33. */
 export function withPngChunk(png: Uint8Array, type: string, data: Uint8Array): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);

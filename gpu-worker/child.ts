@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs';
+import { AppError, type ErrorCode, type FieldError } from '../shared/error.ts';
+import type { Progress } from '../shared/job.ts';
+import type { ModelId } from '../shared/models.ts';
+import { loadSuperResolver, type SuperResolver } from './models/real-esrgan.ts';
+import { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts';
+import { checkDevice, type Device } from './runtime/session.ts';
+
+/** What the engine (engine.ts) says to the child. */
+export type ToChild =
+  /** Is the device usable at all? */
+  | { type: 'check'; device: Device }
+  | { type: 'restore'; request: RestoreRequest; tileSize: number; device: Device }
+  | { type: 'cancel' };
+
+/** What the child answers: any number of `progress`, then one `done` or `failed`. */
+export type FromChild =
+  | { type: 'progress'; progress: Progress }
+  /** `result`: of `restore`. */
+  | { type: 'done'; result?: RestoreResult }
+  | { type: 'failed'; code: ErrorCode; message: string; errors: FieldError[] | undefined; stack: string | undefined };
+
+let loaded: { name: string; model: SuperResolver } | undefined;
+let running: AbortController | undefined;
+
+process.on('message', (message: ToChild) => {
+  if (message.type === 'cancel') running?.abort();
+  else if (message.type === 'check') void answer(() => checkDevice(message.device).then(() => undefined));
+  else void answer(() => run(message));
+});
+// The parent is gone, perhaps killed: nobody waits for a result any more.
+process.on('disconnect', () => process.exit());
+// Of all processes this one is to go first when memory runs out: the job is tried again with smaller tiles.
+sacrificeToOutOfMemory();
+
+async function answer(work: () => Promise<RestoreResult | undefined>): Promise<void> {
+  try {
+    const result = await work();
+    send({ type: 'done', ...(result && { result }) });
+  } catch (error) {
+    send(failure(error));
+  }
+}
+
+async function run({ request, tileSize, device }: Extract<ToChild, { type: 'restore' }>): Promise<RestoreResult> {
+  running = new AbortController();
+  const model = await load(request.parameters.model, request.parameters.denoise, device);
+  return restore(request, model, {
+    tileSize,
+    signal: running.signal,
+    onProgress: (progress) => send({ type: 'progress', progress }),
+  });
+}
+
+/** One model at a time stays loaded. */
+async function load(id: ModelId, denoise: number | undefined, device: Device): Promise<SuperResolver> {
+  const name = JSON.stringify([id, denoise, device]);
+  if (loaded?.name !== name) {
+    const old = loaded;
+    loaded = undefined;
+    await old?.model.release();
+    loaded = { name, model: await loadSuperResolver({ model: id, denoise, device }) };
+  }
+  return loaded.model;
+}
+
+function failure(error: unknown): FromChild {
+  const stack = error instanceof Error ? error.stack : undefined;
+  if (error instanceof AppError) {
+    return { type: 'failed', code: error.code, message: error.message, errors: error.errors, stack };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const code = isOutOfMemory(text) ? 'out-of-memory' : 'engine-failed';
+  return { type: 'failed', code, message: `The engine failed: ${text}`, errors: undefined, stack };
+}
+
+function isOutOfMemory(message: string): boolean {
+  return /bad_alloc|failed to allocate|out of memory|array buffer allocation failed/i.test(message);
+}
+
+function send(message: FromChild): void {
+  process.send?.(message);
+}
+
+function sacrificeToOutOfMemory(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // Only Linux has it.
+  }
+}

@@ -1,0 +1,157 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { AppError } from '../shared/error.ts';
+import type { Progress } from '../shared/job.ts';
+import { STALL_SECONDS } from '../shared/limits.ts';
+import type { Log } from '../shared/log.ts';
+import type { FromChild, ToChild } from './child.ts';
+import { TILE_SIZES } from './models/real-esrgan.ts';
+import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts';
+import type { Device } from './runtime/session.ts';
+
+interface EngineOptions {
+  device: Device;
+  log: Log;
+  stallSeconds?: number;
+}
+
+interface RunOptions {
+  onProgress: (progress: Progress) => void;
+  /** Ends the work within a tile, or else by killing the child. The call rejects with the signal's reason. */
+  signal: AbortSignal;
+}
+
+/** Runs one photo at a time in a child process that stays warm, can be killed, and takes an out-of-memory kill alone. */
+export interface Engine {
+  /** Throws `engine-failed` when the device cannot be used here. */
+  checkDevice(): Promise<void>;
+  /** Throws AppError; after an out-of-memory it first tries again with ever smaller tiles. */
+  restore(request: RestoreRequest, options: RunOptions): Promise<RestoreResult>;
+  /** Process id of the child while there is one. */
+  pid(): number | undefined;
+  close(): Promise<void>;
+}
+
+const CANCEL_GRACE_MILLISECONDS = 1_000;
+/** Encoding reports nothing on its way, and AVIF takes minutes for a very large picture. */
+const ENCODE_PATIENCE = 5;
+
+export function createEngine({ device, log, stallSeconds = STALL_SECONDS }: EngineOptions): Engine {
+  let child: ChildProcess | undefined;
+
+  function start(): ChildProcess {
+    const started = fork(new URL('./child.ts', import.meta.url), { execArgv: [], serialization: 'advanced' });
+    started.once('exit', () => {
+      if (child === started) child = undefined;
+    });
+    return started;
+  }
+
+  function attempt(request: RestoreRequest, tileSize: number, { onProgress, signal }: RunOptions) {
+    child ??= start();
+    const message = { type: 'restore', request, tileSize, device } as const;
+    return converse<RestoreResult>(child, message, { onProgress, signal, stallSeconds });
+  }
+
+  return {
+    async checkDevice() {
+      child ??= start();
+      const { signal } = new AbortController();
+      await converse<undefined>(child, { type: 'check', device }, { onProgress: () => {}, signal, stallSeconds });
+    },
+    async restore(request, options) {
+      const sizes = TILE_SIZES[request.parameters.model];
+      for (const [index, tileSize] of sizes.entries()) {
+        try {
+          return await attempt(request, tileSize, options);
+        } catch (error) {
+          if (!(error instanceof AppError) || error.code !== 'out-of-memory') throw error;
+          log.warn('engine.out-of-memory', { tileSize, next: sizes[index + 1], error });
+          child?.kill('SIGKILL'); // what is left of it keeps the memory
+          child = undefined;
+        }
+      }
+      throw new AppError(
+        'out-of-memory',
+        `The image did not fit into memory, even in tiles of ${sizes.at(-1)} pixels.`,
+      );
+    },
+    pid: () => child?.pid,
+    async close() {
+      if (!child) return;
+      const exited = new Promise((resolve) => child?.once('exit', resolve));
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** One request to the child and its answer. Kills the child when it stalls or does not hear the cancel. */
+function converse<Result extends RestoreResult | undefined>(
+  child: ChildProcess,
+  request: ToChild,
+  { onProgress, signal, stallSeconds }: RunOptions & { stallSeconds: number },
+): Promise<Result> {
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  let stalled = false;
+  let stall: NodeJS.Timeout | undefined;
+  let grace: NodeJS.Timeout | undefined;
+  const expectProgressWithin = (seconds: number) => {
+    clearTimeout(stall);
+    stall = setTimeout(() => {
+      stalled = true;
+      child.kill('SIGKILL');
+    }, seconds * 1000);
+  };
+  // Where a message cannot be delivered the child is gone, and `exit` tells.
+  const send = (message: ToChild) => child.send(message, () => {});
+
+  const onAbort = () => {
+    send({ type: 'cancel' });
+    grace = setTimeout(() => child.kill('SIGKILL'), CANCEL_GRACE_MILLISECONDS);
+  };
+  const onMessage = (message: FromChild) => {
+    if (message.type === 'progress') {
+      expectProgressWithin(message.progress.stage === 'encode_file' ? stallSeconds * ENCODE_PATIENCE : stallSeconds);
+      if (!signal.aborted) onProgress(message.progress);
+    } else if (signal.aborted) reject(signal.reason);
+    else if (message.type === 'done') resolve(message.result as Result);
+    else reject(failureOf(message));
+  };
+  const onExit = (code: number | null, exitSignal: string | null) => {
+    if (signal.aborted) reject(signal.reason);
+    else if (stalled) reject(new AppError('engine-failed', `The engine made no progress for ${stallSeconds} s.`));
+    else reject(deathOf(code, exitSignal));
+  };
+
+  child.on('message', onMessage);
+  child.once('exit', onExit);
+  child.once('error', reject);
+  signal.addEventListener('abort', onAbort, { once: true });
+  expectProgressWithin(stallSeconds);
+  if (signal.aborted) reject(signal.reason);
+  else send(request);
+
+  return promise.finally(() => {
+    clearTimeout(stall);
+    clearTimeout(grace);
+    child.off('message', onMessage);
+    child.off('exit', onExit);
+    child.off('error', reject);
+    signal.removeEventListener('abort', onAbort);
+  });
+}
+
+function failureOf({ code, message, errors, stack }: Extract<FromChild, { type: 'failed' }>): AppError {
+  const error = new AppError(code, message, errors ? { errors } : {});
+  if (stack) error.stack = stack;
+  return error;
+}
+
+/** SIGKILL that was not ours is the kernel's out-of-memory killer; SIGABRT is how V8 and libc++ end without memory. */
+function deathOf(code: number | null, signal: string | null): AppError {
+  const outOfMemory = signal === 'SIGKILL' || signal === 'SIGABRT' || code === 137 || code === 134;
+  return new AppError(
+    outOfMemory ? 'out-of-memory' : 'engine-failed',
+    `The engine died (${signal ?? `exit code ${code}`}).`,
+  );
+}

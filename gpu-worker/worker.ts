@@ -1,0 +1,245 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { AppError } from '../shared/error.ts';
+import { MIME } from '../shared/image-format.ts';
+import { type Job, outputKey, type Progress } from '../shared/job.ts';
+import { HEARTBEAT_SECONDS, type Limits, VISIBILITY_SECONDS } from '../shared/limits.ts';
+import type { Log } from '../shared/log.ts';
+import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
+import type { Engine } from './engine.ts';
+import type { RestoreResult } from './pipeline/restore.ts';
+
+export interface WorkerOptions {
+  state: StateStore;
+  objects: ObjectStore;
+  queue: JobQueue;
+  engine: Engine;
+  limits: Limits;
+  /** An existing folder for files that live as long as an attempt. */
+  scratchDirectory: string;
+  log: Log;
+  /** How often progress is published and the cancel flag read. */
+  pulseMilliseconds?: number;
+}
+
+const RECEIVE_WAIT_SECONDS = 20;
+const PULSE_MILLISECONDS = 500;
+/** After a storage error: the next message may fare no better, so do not spin. */
+const PAUSE_MILLISECONDS = 1_000;
+
+/** Why an attempt is being stopped from outside. */
+type Stop = 'drain' | 'cancel' | 'lost';
+
+/**
+ * One job at a time, until `drain` is aborted: then the running job is given back and the call returns.
+ * Nothing that a job or a store does makes it throw.
+ */
+export async function runWorker(options: WorkerOptions, drain: AbortSignal): Promise<void> {
+  const { queue, log } = options;
+  while (!drain.aborted) {
+    try {
+      const message = await queue.receive({
+        visibilitySeconds: VISIBILITY_SECONDS,
+        waitSeconds: RECEIVE_WAIT_SECONDS,
+        signal: drain,
+      });
+      if (message) await handle(message, options, drain);
+    } catch (error) {
+      log.error('worker.store-failed', { error }); // the message comes again when its visibility ends
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
+    }
+  }
+}
+
+async function handle(message: QueueMessage, options: WorkerOptions, drain: AbortSignal): Promise<void> {
+  const { state, queue, log } = options;
+  const job = await claim(message, options);
+  if (!job) return;
+  const fields = { job: job.id, attempt: job.attempt };
+  log.info('attempt.started', fields);
+  const stop = new AbortController();
+  const onDrain = () => stop.abort('drain' satisfies Stop);
+  drain.addEventListener('abort', onDrain, { once: true });
+  if (drain.aborted) onDrain();
+  try {
+    const done = await runAttempt(job, message, options, stop);
+    log.info('attempt.ended', { ...fields, status: done.status });
+    await queue.delete(message.receipt);
+  } catch (error) {
+    log.warn('attempt.failed', { ...fields, error });
+    await conclude(job, message, error, { state, queue });
+  } finally {
+    drain.removeEventListener('abort', onDrain);
+  }
+}
+
+/** The job as a new attempt of ours; undefined when there is nothing to do for this message. */
+async function claim(message: QueueMessage, { state, queue }: WorkerOptions): Promise<Job | undefined> {
+  try {
+    const job = await state.updateJob(message.jobId, { type: 'claim' });
+    if (job.status === 'starting') return job;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    if (error.code === 'lease-held') return undefined; // comes again: should that attempt die, we are there
+  }
+  await queue.delete(message.receipt); // finished, canceled or deleted meanwhile
+  return undefined;
+}
+
+/** Resolves with the finished job. Whatever throws leaves it to `conclude`. */
+async function runAttempt(
+  job: Job,
+  message: QueueMessage,
+  { state, objects, queue, engine, limits, scratchDirectory, log, pulseMilliseconds }: WorkerOptions,
+  stop: AbortController,
+): Promise<Job> {
+  const { parameters } = job;
+  const scratch = await mkdtemp(join(scratchDirectory, 'attempt-'));
+  const pulse = startPulse({
+    job,
+    receipt: message.receipt,
+    state,
+    queue,
+    stop,
+    every: pulseMilliseconds ?? PULSE_MILLISECONDS,
+  });
+  try {
+    pulse.report({ stage: 'download', percent: 0 });
+    const inputPath = join(scratch, 'input');
+    const outputPath = join(scratch, 'output');
+    await download(objects, job.input_key, inputPath);
+    const result = await engine.restore(
+      { inputPath, outputPath, parameters, limits },
+      { onProgress: pulse.report, signal: stop.signal },
+    );
+    log.info('attempt.restored', { job: job.id, attempt: job.attempt, seconds: result.seconds });
+    pulse.report({ stage: 'upload', percent: 99 });
+    const output = await publish(objects, job, result, outputPath);
+    await pulse.end();
+    return await succeed(job, output, result.notes, { state, objects });
+  } finally {
+    await pulse.end();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function download(objects: ObjectStore, key: string, path: string): Promise<void> {
+  const object = await objects.get(key);
+  if (!object) throw new AppError('gone', 'The input was deleted before the job could run.');
+  await pipeline(Readable.fromWeb(object.body), createWriteStream(path));
+}
+
+/** Leaves no other object of this job behind: none of a lost or canceled attempt, none of an earlier one. */
+async function succeed(
+  job: Job,
+  output: Awaited<ReturnType<typeof publish>>,
+  notes: string[],
+  { state, objects }: Pick<WorkerOptions, 'state' | 'objects'>,
+): Promise<Job> {
+  try {
+    const done = await state.updateJob(job.id, { type: 'succeed', attempt: job.attempt, output, notes });
+    if (done.status !== 'succeeded') await objects.delete(output.key);
+    for (let earlier = 1; earlier < job.attempt; earlier++) await objects.delete(outputKey(job, earlier));
+    return done;
+  } catch (error) {
+    // Only where the store said so: after any other error the job may have succeeded all the same.
+    if (error instanceof AppError && error.code === 'lease-lost') await objects.delete(output.key);
+    throw error;
+  }
+}
+
+/** The key carries the attempt, so that a late one can never overwrite the result of another. */
+async function publish(objects: ObjectStore, job: Job, result: RestoreResult, path: string) {
+  const key = outputKey(job, job.attempt);
+  const mime = MIME[job.parameters.format];
+  await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: mime });
+  const { width, height, bytes, sha256 } = result;
+  return { key, width, height, bytes, mime, sha256 };
+}
+
+interface PulseOptions {
+  job: Job;
+  receipt: string;
+  state: StateStore;
+  queue: JobQueue;
+  stop: AbortController;
+  every: number;
+}
+
+/**
+ * Beats beside the attempt: publishes progress, keeps lease and message alive as long as there is real progress, and
+ * stops the attempt when the job was canceled or taken by another.
+ */
+function startPulse({ job, receipt, state, queue, stop, every }: PulseOptions) {
+  let latest: Progress | undefined;
+  let published: Progress | undefined;
+  let moved = false;
+  let keptAlive = Date.now();
+  let beating: Promise<void> | undefined;
+
+  async function beat(): Promise<void> {
+    try {
+      const news = latest !== published ? latest : undefined;
+      let seen: Job | null;
+      if (news) {
+        seen = await state.updateJob(job.id, { type: 'progress', attempt: job.attempt, progress: news });
+        published = news;
+        moved = true;
+      } else seen = await state.getJob(job.id);
+      if (!seen || seen.attempt !== job.attempt) stop.abort('lost' satisfies Stop);
+      else if (seen.cancel_requested) stop.abort('cancel' satisfies Stop);
+      // Encoding is one opaque step; there the engine's own watchdog is the judge.
+      const alive = moved || published?.stage === 'encode_file';
+      if (alive && Date.now() - keptAlive >= HEARTBEAT_SECONDS * 1000) {
+        await queue.extend(receipt, VISIBILITY_SECONDS);
+        await state.updateJob(job.id, { type: 'heartbeat', attempt: job.attempt });
+        moved = false;
+        keptAlive = Date.now();
+      }
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'lease-lost') stop.abort('lost' satisfies Stop);
+      // Any other trouble may pass: should it last, the lease ends and the job is tried again.
+    }
+  }
+
+  const timer = setInterval(() => {
+    beating ??= beat().finally(() => {
+      beating = undefined;
+    });
+  }, every);
+  return {
+    report: (progress: Progress) => {
+      latest = progress;
+    },
+    /** Waits for a beat under way, so that none comes after. */
+    end: async () => {
+      clearInterval(timer);
+      await beating;
+    },
+  };
+}
+
+/** What becomes of a job whose attempt did not succeed. */
+async function conclude(
+  job: Job,
+  message: QueueMessage,
+  reason: unknown,
+  { state, queue }: Pick<WorkerOptions, 'state' | 'queue'>,
+): Promise<void> {
+  const { attempt } = job;
+  if (reason === 'lost' || (reason instanceof AppError && reason.code === 'lease-lost')) return; // another's job now
+  let after: Job;
+  if (reason === 'drain' || reason === 'cancel') {
+    after = await state.updateJob(job.id, { type: 'give_back', attempt });
+  } else if (reason instanceof AppError && !reason.retryable) {
+    after = await state.updateJob(job.id, { type: 'fail', attempt, error: reason });
+  } else {
+    const error = reason instanceof AppError ? reason : new AppError('internal', 'Unexpected error in the worker.');
+    after = await state.updateJob(job.id, { type: 'give_back', attempt, error });
+  }
+  if (after.status === 'queued') await queue.extend(message.receipt, 0);
+  else await queue.delete(message.receipt);
+}

@@ -1,0 +1,30 @@
+import { ALL_SCOPES, type ApiKey, createApiKey, type Scope } from '../shared/keys.ts';
+import type { StateStore } from '../shared/ports.ts';
+
+/** A single installation has one account; its keys differ by name and scopes. */
+export const LOCAL_ACCOUNT = 'acc_local';
+
+interface KeyRequest {
+  name: string;
+  scopes?: readonly Scope[];
+  expires_at?: string | undefined;
+}
+
+export async function createLocalKey(
+  state: StateStore,
+  { name, scopes = ALL_SCOPES, expires_at }: KeyRequest,
+): Promise<{ key: ApiKey; secret: string }> {
+  const now = Date.now();
+  if (!(await state.getAccount(LOCAL_ACCOUNT))) {
+    await state.createAccount({ id: LOCAL_ACCOUNT, name: 'Local', created_at: new Date(now).toISOString() });
+  }
+  const { key, secret, hash } = await createApiKey({ account: LOCAL_ACCOUNT, name, scopes, now, expires_at });
+  await state.createKey(key, hash);
+  return { key, secret };
+}
+
+/** The secret of a new key with every scope, where there has been none yet. */
+export async function createFirstKey(state: StateStore): Promise<string | undefined> {
+  const keys = await state.listKeys(LOCAL_ACCOUNT);
+  return keys.length > 0 ? undefined : (await createLocalKey(state, { name: 'first' })).secret;
+}

@@ -1,0 +1,32 @@
+import { AppError } from '../shared/error.ts';
+import { createLog } from '../shared/log.ts';
+import { readConfig } from './config.ts';
+import { type Service, startService } from './service.ts';
+
+/** API, queue and worker in one process on the embedded stores. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel, (line) => process.stderr.write(`${line}\n`));
+  const service = await startService(config, log);
+  process.stdout.write(greeting(config.dataDirectory, service));
+  let closing = false;
+  const shutDown = async () => {
+    if (closing) return;
+    closing = true;
+    await service.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', shutDown);
+  process.on('SIGINT', shutDown);
+}
+
+function greeting(dataDirectory: string, { url, firstKey }: Service): string {
+  const place = `SeeSR Cloud is at ${url} (data in ${dataDirectory}).\n`;
+  if (!firstKey) return place;
+  return `${place}Your first API key, shown this once:\n\n  ${firstKey}\n\nMore keys: npm run keys -- create --name NAME\n`;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof AppError ? error.message : String((error as Error).stack ?? error)}\n`);
+  process.exit(1);
+});

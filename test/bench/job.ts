@@ -1,0 +1,52 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTestClient } from '../support/client.ts';
+import { startServiceProcess } from '../support/service-process.ts';
+
+const JOBS = 20;
+const PHOTO = new URL('../../local/demo-photo/dog.jpg', import.meta.url);
+
+/**
+ * What a job costs beside its inference: time from sending the submit to seeing the job done (Prefer: wait), minus
+ * the seconds in the network, one job after the other, with the model loaded.
+ */
+export async function run(): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'seesr-bench-'));
+  const service = await startServiceProcess(directory);
+  try {
+    const client = createTestClient(service.url, service.firstKey ?? '');
+    const uploadId = await client.upload(new Uint8Array(await readFile(PHOTO)), 'image/jpeg');
+    const overheads: number[] = [];
+    for (let i = 0; i <= JOBS; i++) {
+      const started = performance.now();
+      const job = await client.json<{ id: string; status: string }>('/v1/jobs', {
+        method: 'POST',
+        headers: { prefer: 'wait=60' },
+        body: JSON.stringify({ input: { upload_id: uploadId }, model: 'real-esrgan-fast' }),
+      });
+      const seconds = (performance.now() - started) / 1000;
+      if (job.status !== 'succeeded') throw new Error(`Job ${job.id} is ${job.status}.`);
+      const inference = inferenceSeconds(service.log, job.id);
+      if (i > 0) overheads.push((seconds - inference) * 1000); // the first one loads the model
+    }
+    overheads.sort((a, b) => a - b);
+    console.table([
+      {
+        jobs: JOBS,
+        'overhead p50 (ms)': Math.round(overheads[JOBS / 2] ?? Number.NaN),
+        'overhead max (ms)': Math.round(overheads.at(-1) ?? Number.NaN),
+      },
+    ]);
+  } finally {
+    await service.kill('SIGTERM');
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function inferenceSeconds(log: Record<string, unknown>[], id: string): number {
+  const line = log.find((entry) => entry.event === 'attempt.restored' && entry.job === id);
+  const seconds = (line?.seconds as { upscale?: number } | undefined)?.upscale;
+  if (seconds === undefined) throw new Error(`The log has no inference time of ${id}.`);
+  return seconds;
+}

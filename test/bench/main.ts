@@ -1,0 +1,18 @@
+/** `npm run bench -- NAME`: measures and prints; asserts nothing. */
+const BENCHES: Record<string, () => Promise<{ run: () => Promise<unknown> }>> = {
+  sr: () => import('./sr.ts'),
+  api: () => import('./api.ts'),
+  job: () => import('./job.ts'),
+  chaos: () => import('./chaos.ts'),
+};
+
+const name = process.argv[2] ?? '';
+const load = BENCHES[name];
+if (!load) {
+  console.error(`There is no bench "${name}"; there are: ${Object.keys(BENCHES).join(', ')}.`);
+  process.exit(2);
+}
+const { run } = await load();
+await run();
+
+export {};

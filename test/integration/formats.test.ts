@@ -1,0 +1,152 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Service, startService } from '../../local/service.ts';
+import type { JobView } from '../../shared/api.ts';
+import type { Problem } from '../../shared/error.ts';
+import { DEFAULT_LIMITS } from '../../shared/limits.ts';
+import { createLog } from '../../shared/log.ts';
+import { createTestClient, type TestClient } from '../support/client.ts';
+import { bombPng, fixture, noise, rawImage } from '../support/sample-images.ts';
+
+/** Every kind of file through the whole product, over HTTP: a result of the exact size, or a problem that explains. */
+
+let directory: string;
+let service: Service;
+let client: TestClient;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'seesr-formats-'));
+  service = await startService(
+    { host: '127.0.0.1', port: 0, dataDirectory: directory, device: 'cpu', logLevel: 'silent', limits: DEFAULT_LIMITS },
+    createLog('silent', () => {}),
+  );
+  client = createTestClient(service.url, service.firstKey ?? '');
+});
+afterAll(async () => {
+  await service.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** What a client sees in the end. JPEG results keep the large pictures quick. */
+async function restore(file: Uint8Array): Promise<JobView | Problem> {
+  const upload_id = await client.upload(new Uint8Array(file));
+  const job = { input: { upload_id }, model: 'real-esrgan-fast', format: 'jpeg', quality: 80 };
+  const submitted = await client.post<JobView | Problem>('/v1/jobs', job);
+  return 'code' in submitted ? submitted : client.end(submitted.id, 20);
+}
+
+async function expectRestored(file: Uint8Array, width: number, height: number): Promise<JobView> {
+  const job = await restore(file);
+  expect(job).toMatchObject({ status: 'succeeded', input: { width, height } });
+  const { id } = job as JobView;
+  const result = await sharp(await client.output(id)).metadata();
+  expect([result.width, result.height, result.orientation ?? 1]).toEqual([4 * width, 4 * height, 1]);
+  return job as JobView;
+}
+
+/** Refused at submit, so that no job exists; or failed as a job, uncharged. */
+async function expectRefused(file: Uint8Array, code: string, detail: RegExp): Promise<void> {
+  const outcome = await restore(file);
+  const problem = 'code' in outcome ? outcome : outcome.error;
+  expect(problem).toMatchObject({ code, charged: false, detail: expect.stringMatching(detail) });
+  if (!('code' in outcome)) expect(outcome).toMatchObject({ status: 'failed', charge: { state: 'released' } });
+}
+
+describe('files of the collection', () => {
+  test.each([
+    ['photos/01_old_portrait_curie_c1904.jpg', 840, 700],
+    ['photos/02_old_scan_sphinx_1870s.jpg', 800, 626],
+    ['photos/03_old_scan_classroom_c1850.jpg', 572, 694],
+    ['photos/04_face_grace_hopper.png', 512, 600],
+    ['photos/05_landscape_tanners_ridge.jpg', 800, 534],
+    ['photos/06_landscape_denali.webp', 600, 315],
+    ['photos/07_face_girl.png', 576, 576],
+    ['photos/08_animal_dog.png', 576, 576],
+    ['photos/09_building_city_night.png', 576, 576],
+    ['photos/10_text_mies.png', 576, 576],
+    ['photos/11_lowlight_sign.png', 576, 576],
+    ['photos/12_landscape_reflection.png', 576, 576],
+    ['photos/07_face_girl.lr144.jpg', 144, 144],
+    ['photos/08_animal_dog.lr144.jpg', 144, 144],
+    ['photos/09_building_city_night.lr144.jpg', 144, 144],
+    ['photos/10_text_mies.lr144.jpg', 144, 144],
+    ['photos/11_lowlight_sign.lr144.jpg', 144, 144],
+    ['photos/12_landscape_reflection.lr144.jpg', 144, 144],
+    ['photos/13_phone_shoes.jpg', 400, 533],
+    ['formats/8bit-sRGB.avif', 1617, 1080],
+    ['formats/exif-orientation-6-portrait.jpg', 840, 700],
+    ['formats/exif_Landscape_2.jpg', 1800, 1200],
+    ['formats/exif_Landscape_3.jpg', 1800, 1200],
+    ['formats/exif_Landscape_4.jpg', 1800, 1200],
+    ['formats/exif_Landscape_5.jpg', 1800, 1200],
+    ['formats/exif_Landscape_6.jpg', 1800, 1200],
+    ['formats/exif_Landscape_7.jpg', 1800, 1200],
+    ['formats/exif_Landscape_8.jpg', 1800, 1200],
+  ])('%s is restored to four times %d×%d', { timeout: 180_000 }, async (name, width, height) => {
+    await expectRestored(await readFile(fixture(name)), width, height);
+  });
+
+  test.each([
+    ['formats/iphone7.heic', 'unsupported-media-type', /HEIC.*Convert it to JPEG/],
+    ['formats/10bit-HDR-P3-nclx.avif', 'hdr-unsupported', /HDR \((PQ|HLG)/],
+  ])('%s is refused as %s', async (name, code, detail) => {
+    await expectRefused(await readFile(fixture(name)), code, detail);
+  });
+});
+
+describe('made files', () => {
+  const solid = (width: number, height: number) =>
+    sharp({ create: { width, height, channels: 3, background: '#a04020' } });
+
+  test.each([
+    ['1×1', 1, 1, () => solid(1, 1).png()],
+    ['1×2000', 1, 2000, () => solid(1, 2000).png()],
+    ['CMYK', 30, 20, () => solid(30, 20).toColourspace('cmyk').jpeg()],
+    ['16-bit PNG', 30, 20, () => rawImage(new Uint16Array(1800).fill(40_000), 30, 20, 3).png()],
+    ['palette PNG', 30, 20, () => solid(30, 20).png({ palette: true })],
+    ['gray', 30, 20, () => rawImage(noise(600), 30, 20, 1).toColourspace('b-w').png()],
+    ['with alpha', 30, 20, () => rawImage(noise(2400), 30, 20, 4).png()],
+    ['GIF', 30, 20, () => solid(30, 20).gif()],
+    ['TIFF', 30, 20, () => solid(30, 20).tiff()],
+  ])('%s is restored', async (_name, width, height, make) => {
+    await expectRestored(await make().toBuffer(), width, height);
+  });
+
+  test('a wrong Content-Type changes nothing: the bytes decide', async () => {
+    const webp = await solid(12, 8).webp().toBuffer();
+    expect(await expectRestored(webp, 12, 8)).toMatchObject({ input: { format: 'webp' } });
+  });
+
+  test('a truncated file fails, uncharged', async () => {
+    const jpeg = await readFile(fixture('photos/13_phone_shoes.jpg'));
+    await expectRefused(jpeg.subarray(0, jpeg.length / 2), 'image-unreadable', /\d/);
+    const png = await rawImage(noise(30_000), 100, 100, 3).png().toBuffer();
+    await expectRefused(png.subarray(0, png.length - 5_000), 'image-unreadable', /./);
+  });
+
+  test('a bomb is refused by its header, before anything is decoded', async () => {
+    await expectRefused(await bombPng(), 'image-too-large', /50000×50000 = 2500000000 .* 16777216/);
+  });
+
+  test('text is refused', async () => {
+    await expectRefused(new TextEncoder().encode('This is no picture.'), 'unsupported-media-type', /accepted are jpeg/);
+  });
+
+  test('an empty file cannot even be announced', async () => {
+    const problem = await client.post<Problem>('/v1/uploads', { bytes: 0, content_type: 'image/png' });
+    expect(problem).toMatchObject({ code: 'invalid', status: 422, errors: [{ pointer: '#/bytes' }] });
+  });
+
+  test('a result that its format cannot hold is refused at submit, with the formats that can', async () => {
+    const upload_id = await client.upload(new Uint8Array(await solid(1, 5000).png().toBuffer()));
+    const problem = await client.post<Problem>('/v1/jobs', { input: { upload_id }, format: 'webp' });
+    expect(problem).toMatchObject({ code: 'output-too-large', status: 422, errors: [{ pointer: '#/format' }] });
+    expect(problem.detail).toMatch(/4×20000.*16383.*png, jpeg/);
+  });
+
+  test('after all that the worker is alive', async () => {
+    await expectRestored(await solid(8, 8).png().toBuffer(), 8, 8);
+  });
+});

@@ -1,0 +1,194 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Problem } from '../../shared/error.ts';
+import { createTestClient } from '../support/client.ts';
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
+
+const run = promisify(execFile);
+const ROOT = new URL('../../', import.meta.url).pathname;
+
+/** What a person would do at a terminal, with the real programs in processes of their own. */
+
+let directory: string;
+const running: ServiceProcess[] = [];
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'seesr-local-'));
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((service) => service.kill('SIGKILL')));
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function start(environment: Record<string, string> = {}): Promise<ServiceProcess> {
+  const service = await startServiceProcess(directory, environment);
+  running.push(service);
+  return service;
+}
+
+function program(path: string, ...given: string[]) {
+  return run(process.execPath, [join(ROOT, path), ...given], { env: { ...process.env, DATA_DIR: directory } });
+}
+
+const photo = async () =>
+  new Uint8Array(
+    await sharp({ create: { width: 24, height: 16, channels: 3, background: '#3060a0' } })
+      .png()
+      .toBuffer(),
+  );
+
+describe('npm start', () => {
+  test('prints the first key once, and keeps keys, jobs and results over a restart', async () => {
+    const first = await start();
+    const key = first.firstKey!;
+    const client = createTestClient(first.url, key);
+    const job = await client.submit({
+      input: { upload_id: await client.upload(await photo()) },
+      model: 'real-esrgan-fast',
+    });
+    expect((await client.end(job.id)).status).toBe('succeeded');
+    const result = await client.output(job.id);
+    await first.kill('SIGTERM');
+    expect(first.process.exitCode).toBe(0);
+
+    const second = await start();
+    expect(second.firstKey).toBeUndefined();
+    expect(await createTestClient(second.url, key).output(job.id)).toEqual(result);
+  });
+
+  test('on SIGTERM it gives the running job back, and the next start finishes it', async () => {
+    const first = await start();
+    const key = first.firstKey!;
+    const client = createTestClient(first.url, key);
+    const large = await sharp({ create: { width: 900, height: 700, channels: 3, background: '#3060a0' } })
+      .png()
+      .toBuffer();
+    const job = await client.submit({
+      input: { upload_id: await client.upload(new Uint8Array(large)) },
+      model: 'real-esrgan-fast',
+    });
+    await expect.poll(async () => (await client.job(job.id)).status, { timeout: 20_000 }).toBe('running');
+    await first.kill('SIGTERM');
+    expect(first.process.exitCode).toBe(0);
+    const second = createTestClient((await start()).url, key);
+    expect(await second.end(job.id)).toMatchObject({ status: 'succeeded', attempt: 2 });
+  });
+
+  test('a job may be submitted before its file: it starts when the file has arrived', async () => {
+    const service = await start();
+    const client = createTestClient(service.url, service.firstKey!);
+    const file = await photo();
+    const upload = await client.json<{ id: string; url: string; headers: Record<string, string> }>('/v1/uploads', {
+      method: 'POST',
+      body: JSON.stringify({ bytes: file.byteLength, content_type: 'image/png' }),
+    });
+    const job = await client.submit({ input: { upload_id: upload.id }, model: 'real-esrgan-fast' });
+    expect(job.status).toBe('awaiting_upload');
+    const send = (body: Uint8Array<ArrayBuffer>, type = 'image/png') =>
+      fetch(upload.url, { method: 'PUT', headers: { 'content-type': type }, body });
+    expect((await send(file, 'image/jpeg')).status).toBe(403);
+    expect((await send(file.slice(1))).status).toBe(403);
+    expect((await send(file)).status).toBe(200);
+    const again = await send(file);
+    expect(again.status).toBe(412);
+    expect(((await again.json()) as Problem).code).toBe('already-exists');
+    expect((await client.end(job.id)).status).toBe('succeeded');
+  });
+
+  test('a signed link cannot be altered, and a download cannot be made an upload', async () => {
+    const service = await start();
+    const client = createTestClient(service.url, service.firstKey!);
+    const job = await client.submit({
+      input: { upload_id: await client.upload(await photo()) },
+      model: 'real-esrgan-fast',
+    });
+    await client.end(job.id);
+    const { url } = await client.json<{ url: string }>(`/v1/jobs/${job.id}/output?redirect=false`);
+    const good = await fetch(url);
+    expect(good.status).toBe(200);
+    expect(good.headers.get('content-disposition')).toContain('attachment');
+    expect((await fetch(url, { method: 'HEAD' })).headers.get('content-length')).toBe(
+      good.headers.get('content-length'),
+    );
+    expect((await fetch(url.replace('/out/', '/in/'))).status).toBe(403);
+    expect((await fetch(url, { method: 'PUT', body: 'x' })).status).toBe(403);
+  });
+
+  test('a second process is refused the data directory', async () => {
+    await start();
+    await expect(start()).rejects.toThrow(/Another process owns the data directory/);
+  });
+
+  test('a wrong configuration is refused by name', async () => {
+    await expect(start({ PORT: 'web', MAX_INPUT_PIXELS: '0' })).rejects.toThrow(/PORT=web.*MAX_INPUT_PIXELS=0/s);
+  });
+
+  test('DEVICE=cuda without its libraries is refused at start: no silent fallback', async () => {
+    await expect(start({ DEVICE: 'cuda' })).rejects.toThrow(/cuda/);
+  });
+});
+
+describe('npm run keys', () => {
+  test('creates, lists and revokes beside the running service', async () => {
+    const service = await start();
+    const created = JSON.parse(
+      (await program('local/keys.ts', 'create', '--name', 'phone', '--scopes', 'jobs:read', '--json')).stdout,
+    );
+    expect(created).toMatchObject({ name: 'phone', scopes: ['jobs:read'] });
+    const ask = () => fetch(`${service.url}/v1/jobs`, { headers: { 'x-api-key': created.key } });
+    expect((await ask()).status).toBe(200);
+    expect((await program('local/keys.ts', 'list')).stdout).toContain('phone');
+    await program('local/keys.ts', 'revoke', created.id);
+    expect((await ask()).status).toBe(401);
+  });
+
+  test('names what is wrong', async () => {
+    await expect(program('local/keys.ts', 'create', '--scopes', 'jobs:all')).rejects.toThrow(
+      /"jobs:all" is not a scope/,
+    );
+    await expect(program('local/keys.ts', 'revoke', 'key_none')).rejects.toThrow(/no key key_none/);
+  });
+});
+
+describe('npm run restore', () => {
+  test('restores a file without a server, in the format that its name asks for', async () => {
+    const input = join(directory, 'in.png');
+    const output = join(directory, 'out.webp');
+    await writeFile(input, await photo());
+    const { stdout } = await program(
+      'gpu-worker/cli.ts',
+      input,
+      output,
+      '--model',
+      'real-esrgan-fast',
+      '--scale',
+      '2',
+      '--seed',
+      '7',
+      '--json',
+    );
+    expect(JSON.parse(stdout)).toMatchObject({
+      width: 48,
+      height: 32,
+      parameters: { scale: 2, seed: 7, format: 'webp' },
+    });
+    const result = await sharp(await readFile(output)).metadata();
+    expect([result.format, result.width, result.height]).toEqual(['webp', 48, 32]);
+  });
+
+  test('leaves nothing where the input is bad, and says why', async () => {
+    const input = join(directory, 'in.png');
+    await writeFile(input, 'This is no picture.');
+    const failing = program('gpu-worker/cli.ts', input, join(directory, 'out.png'));
+    await expect(failing).rejects.toThrow(/accepted are jpeg/);
+    expect(await readdir(directory)).toEqual(['in.png']);
+    await expect(program('gpu-worker/cli.ts', input, join(directory, 'out.png'), '--scale', '9')).rejects.toThrow(
+      /--scale 9/,
+    );
+    await expect(program('gpu-worker/cli.ts', input)).rejects.toThrow(/Two files are needed/);
+  });
+});

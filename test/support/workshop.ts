@@ -1,0 +1,110 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createEngine, type Engine } from '../../gpu-worker/engine.ts';
+import { runWorker } from '../../gpu-worker/worker.ts';
+import { openStores } from '../../local/stores.ts';
+import { enqueue, inspectUpload } from '../../shared/admission.ts';
+import { createId } from '../../shared/id.ts';
+import type { Job } from '../../shared/job.ts';
+import { createJob } from '../../shared/job-machine.ts';
+import { DEFAULT_LIMITS } from '../../shared/limits.ts';
+import { createLog } from '../../shared/log.ts';
+import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+
+const ACCOUNT = 'acc_test';
+const PRICE = 1000;
+
+export type Workshop = Awaited<ReturnType<typeof createWorkshop>>;
+
+/** The real stores, queue and worker in a directory of their own, without the HTTP API in front. */
+export async function createWorkshop({ stallSeconds }: { stallSeconds?: number } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'seesr-worker-'));
+  const scratchDirectory = join(directory, 'scratch');
+  await mkdir(scratchDirectory);
+  const stores = openStores(directory);
+  const { state, objects, queue } = stores;
+  const lines: string[] = [];
+  const log = createLog('info', (line) => lines.push(line));
+  const engine = createEngine({ device: 'cpu', log, ...(stallSeconds !== undefined && { stallSeconds }) });
+  await state.createAccount({ id: ACCOUNT, name: 'test', created_at: new Date().toISOString() });
+  await state.topUp({ account: ACCOUNT, amount: 1_000_000, payment: 'first' });
+  const workers: { drain: AbortController; ended: Promise<void> }[] = [];
+
+  return {
+    ...stores,
+    account: ACCOUNT,
+    engine,
+    lines,
+    scratchDirectory,
+    startWorker(on: Engine = engine) {
+      const drain = new AbortController();
+      const options = { state, objects, queue, engine: on, limits: DEFAULT_LIMITS, scratchDirectory, log };
+      const ended = runWorker({ ...options, pulseMilliseconds: 20 }, drain.signal);
+      const worker = { drain, ended };
+      workers.push(worker);
+      return {
+        drain: async () => {
+          drain.abort();
+          await ended;
+        },
+      };
+    },
+    /** Stores the file and a job for it; the header is not looked at when `check` is false. */
+    async submit(file: Uint8Array, parameters: object = {}, check = true): Promise<Job> {
+      const now = Date.now();
+      const id = createId('upl', now);
+      const created_at = new Date(now).toISOString();
+      const upload = {
+        id,
+        account: ACCOUNT,
+        key: `in/${ACCOUNT}/${id}`,
+        content_type: 'image/png',
+        bytes: file.byteLength,
+        created_at,
+        expires_at: created_at,
+      };
+      await state.createUpload(upload);
+      await objects.put(upload.key, new Blob([new Uint8Array(file)]).stream(), { contentType: 'image/png' });
+      const input = check ? await inspectUpload(objects, upload, DEFAULT_LIMITS) : null;
+      const requested = requestedParametersSchema.parse({ model: 'real-esrgan-fast', ...parameters });
+      const job = createJob(
+        {
+          id: createId('job', now),
+          account: ACCOUNT,
+          upload_id: id,
+          input_key: upload.key,
+          input: input ?? { width: 1, height: 1, bytes: file.byteLength, format: 'png' },
+          parameters: completeParameters(requested, ['real-esrgan', 'real-esrgan-fast']),
+          retention_hours: 1,
+          price: PRICE,
+        },
+        now,
+      );
+      await state.createJob(job);
+      await enqueue({ state, queue }, job);
+      return job;
+    },
+    /** Waits until the job is as wanted. */
+    async until(id: string, wanted: (job: Job) => boolean): Promise<Job> {
+      for (let tries = 0; tries < 3_000; tries++) {
+        const job = await state.getJob(id);
+        if (job && wanted(job)) return job;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      throw new Error(`Job ${id} did not get there: ${JSON.stringify(await state.getJob(id))}\n${lines.join('\n')}`);
+    },
+    async bytesOf(key: string): Promise<Uint8Array> {
+      const object = await objects.get(key);
+      if (!object) throw new Error(`There is no object ${key}.`);
+      return new Uint8Array(await new Response(object.body).arrayBuffer());
+    },
+    async close() {
+      for (const { drain } of workers) drain.abort();
+      await Promise.all(workers.map(({ ended }) => ended));
+      await engine.close();
+      stores.database.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
