@@ -10,8 +10,6 @@ import { MAX_RECEIVES } from '../shared/limits.ts';
 const DEAD_LETTERS = 'dead-letters';
 const SECRET_BYTES = 32;
 
-export type Stores = ReturnType<typeof openStores>;
-
 /** The three ports on one data directory, which is created when it is missing. */
 export function openStores(dataDirectory: string) {
   const now = Date.now;

@@ -96,10 +96,6 @@ export class AppError extends Error {
   }
 }
 
-export function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(CODES, code);
-}
-
 /** Any thrown value as a problem document; what is not an AppError stays unexplained to the caller. */
 export function toProblem(error: unknown, requestId?: string): Problem {
   const known = error instanceof AppError ? error : new AppError('internal', 'Unexpected error; the log has it.');

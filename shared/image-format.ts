@@ -18,7 +18,7 @@ export const OUTPUT_FORMATS = ['png', 'jpeg', 'webp', 'avif'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** Longest side that the format (PNG, JPEG, WebP) or its encoder (AVIF) can hold, in pixels. */
-export const MAX_SIDE: Record<OutputFormat, number> = { png: 2 ** 31 - 1, jpeg: 65_535, webp: 16_383, avif: 16_384 };
+const MAX_SIDE: Record<OutputFormat, number> = { png: 2 ** 31 - 1, jpeg: 65_535, webp: 16_383, avif: 16_384 };
 
 export const MIME: Record<OutputFormat, string> = {
   png: 'image/png',

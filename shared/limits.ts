@@ -3,7 +3,7 @@
 /** An attempt owns its job this long after its last heartbeat. */
 export const LEASE_SECONDS = 90;
 /** A received message stays hidden this long after it was last extended. */
-export const VISIBILITY_SECONDS = LEASE_SECONDS;
+export const VISIBILITY_SECONDS = 90;
 export const HEARTBEAT_SECONDS = LEASE_SECONDS / 3;
 /** Without any progress for this long the inference child is taken for stalled and killed. */
 export const STALL_SECONDS = 180;

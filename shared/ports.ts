@@ -23,7 +23,7 @@ export interface ObjectStore {
   signDownload(download: { key: string; filename: string; expiresAt: number }): Promise<string>;
 }
 
-export interface StoredObject {
+interface StoredObject {
   body: ReadableStream<Uint8Array>;
   /** Of the body, which may be a range. */
   bytes: number;

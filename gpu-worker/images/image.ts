@@ -35,7 +35,7 @@ export interface DecodedImage {
 }
 
 /** `strip_location` keeps all but the place: GPS, and XMP that names a place. */
-export type MetadataPolicy = 'keep' | 'strip' | 'strip_location';
+type MetadataPolicy = 'keep' | 'strip' | 'strip_location';
 
 export interface EncodeOptions {
   format: OutputFormat;

@@ -81,8 +81,13 @@ async function compileGeneral(directory: string, denoise: number): Promise<Uint8
 
 async function openWeights(directory: string, file: string, graph: Graph): Promise<Checkpoint> {
   const checkpoint = await openSafetensors(await verifiedPath(directory, file));
-  checkShapes(graph.weights, checkpoint.shapes, file);
-  return checkpoint;
+  try {
+    checkShapes(graph.weights, checkpoint.shapes, file);
+    return checkpoint;
+  } catch (error) {
+    await checkpoint[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** `from` at share 0, `to` at share 1. */

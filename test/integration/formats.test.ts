@@ -54,42 +54,54 @@ async function expectRefused(file: Uint8Array, code: string, detail: RegExp): Pr
   if (!('code' in outcome)) expect(outcome).toMatchObject({ status: 'failed', charge: { state: 'released' } });
 }
 
+type Row = readonly [name: string, width: number, height: number];
+
+const SMALL: Row[] = [
+  ['photos/02_old_scan_sphinx_1870s.jpg', 800, 626],
+  ['photos/06_landscape_denali.webp', 600, 315],
+  ['photos/08_animal_dog.png', 576, 576],
+  ['photos/07_face_girl.lr144.jpg', 144, 144],
+  ['photos/08_animal_dog.lr144.jpg', 144, 144],
+  ['photos/09_building_city_night.lr144.jpg', 144, 144],
+  ['photos/10_text_mies.lr144.jpg', 144, 144],
+  ['photos/11_lowlight_sign.lr144.jpg', 144, 144],
+  ['photos/12_landscape_reflection.lr144.jpg', 144, 144],
+  ['photos/13_phone_shoes.jpg', 400, 533],
+  ['formats/exif-orientation-6-portrait.jpg', 840, 700],
+];
+
+/** Minutes of work on two cores, and nothing that the small ones and the tests of decoding do not show: with LONG=1. */
+const LARGE: Row[] = [
+  ['photos/01_old_portrait_curie_c1904.jpg', 840, 700],
+  ['photos/03_old_scan_classroom_c1850.jpg', 572, 694],
+  ['photos/04_face_grace_hopper.png', 512, 600],
+  ['photos/05_landscape_tanners_ridge.jpg', 800, 534],
+  ['photos/07_face_girl.png', 576, 576],
+  ['photos/09_building_city_night.png', 576, 576],
+  ['photos/10_text_mies.png', 576, 576],
+  ['photos/11_lowlight_sign.png', 576, 576],
+  ['photos/12_landscape_reflection.png', 576, 576],
+  ['formats/8bit-sRGB.avif', 1617, 1080],
+  ['formats/exif_Landscape_2.jpg', 1800, 1200],
+  ['formats/exif_Landscape_3.jpg', 1800, 1200],
+  ['formats/exif_Landscape_4.jpg', 1800, 1200],
+  ['formats/exif_Landscape_5.jpg', 1800, 1200],
+  ['formats/exif_Landscape_6.jpg', 1800, 1200],
+  ['formats/exif_Landscape_7.jpg', 1800, 1200],
+  ['formats/exif_Landscape_8.jpg', 1800, 1200],
+];
+
 describe('files of the collection', () => {
-  test.each([
-    ['photos/01_old_portrait_curie_c1904.jpg', 840, 700],
-    ['photos/02_old_scan_sphinx_1870s.jpg', 800, 626],
-    ['photos/03_old_scan_classroom_c1850.jpg', 572, 694],
-    ['photos/04_face_grace_hopper.png', 512, 600],
-    ['photos/05_landscape_tanners_ridge.jpg', 800, 534],
-    ['photos/06_landscape_denali.webp', 600, 315],
-    ['photos/07_face_girl.png', 576, 576],
-    ['photos/08_animal_dog.png', 576, 576],
-    ['photos/09_building_city_night.png', 576, 576],
-    ['photos/10_text_mies.png', 576, 576],
-    ['photos/11_lowlight_sign.png', 576, 576],
-    ['photos/12_landscape_reflection.png', 576, 576],
-    ['photos/07_face_girl.lr144.jpg', 144, 144],
-    ['photos/08_animal_dog.lr144.jpg', 144, 144],
-    ['photos/09_building_city_night.lr144.jpg', 144, 144],
-    ['photos/10_text_mies.lr144.jpg', 144, 144],
-    ['photos/11_lowlight_sign.lr144.jpg', 144, 144],
-    ['photos/12_landscape_reflection.lr144.jpg', 144, 144],
-    ['photos/13_phone_shoes.jpg', 400, 533],
-    ['formats/8bit-sRGB.avif', 1617, 1080],
-    ['formats/exif-orientation-6-portrait.jpg', 840, 700],
-    ['formats/exif_Landscape_2.jpg', 1800, 1200],
-    ['formats/exif_Landscape_3.jpg', 1800, 1200],
-    ['formats/exif_Landscape_4.jpg', 1800, 1200],
-    ['formats/exif_Landscape_5.jpg', 1800, 1200],
-    ['formats/exif_Landscape_6.jpg', 1800, 1200],
-    ['formats/exif_Landscape_7.jpg', 1800, 1200],
-    ['formats/exif_Landscape_8.jpg', 1800, 1200],
-  ])('%s is restored to four times %d×%d', { timeout: 180_000 }, async (name, width, height) => {
-    await expectRestored(await readFile(fixture(name)), width, height);
-  });
+  test.each(process.env.LONG ? [...SMALL, ...LARGE] : SMALL)(
+    '%s is restored to four times %d×%d',
+    { timeout: 180_000 },
+    async (name, width, height) => {
+      await expectRestored(await readFile(fixture(name)), width, height);
+    },
+  );
 
   test.each([
-    ['formats/iphone7.heic', 'unsupported-media-type', /HEIC.*Convert it to JPEG/],
+    ['formats/iphone7.heic', 'unsupported-media-type', /HEIC.*converted to JPEG/],
     ['formats/10bit-HDR-P3-nclx.avif', 'hdr-unsupported', /HDR \((PQ|HLG)/],
   ])('%s is refused as %s', async (name, code, detail) => {
     await expectRefused(await readFile(fixture(name)), code, detail);
@@ -121,9 +133,9 @@ describe('made files', () => {
 
   test('a truncated file fails, uncharged', async () => {
     const jpeg = await readFile(fixture('photos/13_phone_shoes.jpg'));
-    await expectRefused(jpeg.subarray(0, jpeg.length / 2), 'image-unreadable', /\d/);
+    await expectRefused(jpeg.subarray(0, jpeg.length / 2), 'image-unreadable', /jpeg.*damaged or cut off/);
     const png = await rawImage(noise(30_000), 100, 100, 3).png().toBuffer();
-    await expectRefused(png.subarray(0, png.length - 5_000), 'image-unreadable', /./);
+    await expectRefused(png.subarray(0, png.length - 5_000), 'image-unreadable', /png.*damaged or cut off/);
   });
 
   test('a bomb is refused by its header, before anything is decoded', async () => {
