@@ -70,8 +70,9 @@ export async function enqueue(
  * Returns whether the upload is there. Repeating it is harmless.
  */
 export async function uploadArrived(deps: AdmissionDependencies, upload: Upload): Promise<boolean> {
+  if (!(await deps.objects.head(upload.key))) return false;
   const jobs = await awaitingJobs(deps.state, upload);
-  if (jobs.length === 0) return (await deps.objects.head(upload.key)) !== null;
+  if (jobs.length === 0) return true;
   const input = await inspectUpload(deps.objects, upload, deps.limits).catch(asAppError);
   if (!input) return false;
   for (const job of jobs) {

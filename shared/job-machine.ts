@@ -173,7 +173,7 @@ function end(
       status,
       finished_at: iso(now),
       charge: { ...job.charge, state: captured ? 'captured' : 'released' },
-      ...(captured && job.progress && { progress: { ...job.progress, percent: 100 } }),
+      ...(captured && { progress: { stage: 'upload', percent: 100 } }),
     }),
     ledger: captured ? 'capture' : 'release',
   };

@@ -48,7 +48,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     persist(() => action(createTestClient(service.url, key)));
   try {
     const file = new Uint8Array(
-      await sharp({ create: { width: 40, height: 32, channels: 3, background: '#a06030' } })
+      await sharp({ create: { width: 160, height: 120, channels: 3, background: '#a06030' } })
         .png()
         .toBuffer(),
     );
