@@ -15,9 +15,12 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/** `model`: bytes of an ONNX model. Throws AppError `engine-failed` when the library of the device is missing. */
-export async function createSession(model: Uint8Array, device: Device): Promise<Session> {
-  const session = await InferenceSession.create(model, {
+/**
+ * `model`: the bytes of an ONNX model, or the path of one whose weights lie beside it.
+ * Throws AppError `engine-failed` when the library of the device is missing.
+ */
+export async function createSession(model: Uint8Array | string, device: Device): Promise<Session> {
+  const options: InferenceSession.SessionOptions = {
     executionProviders: [device],
     intraOpNumThreads: availableParallelism(),
     // Shapes differ from photo to photo, and a plan for each would be kept.
@@ -25,7 +28,10 @@ export async function createSession(model: Uint8Array, device: Device): Promise<
     // Threads that wait for work would take the cores from everything else.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     logSeverityLevel: 4,
-  }).catch((error: unknown) => {
+  };
+  const creating =
+    typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options);
+  const session = await creating.catch((error: unknown) => {
     throw device === 'cuda' && isMissingLibrary(error) ? missingCuda(error) : error;
   });
   return {

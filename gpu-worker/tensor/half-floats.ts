@@ -12,3 +12,8 @@ export function bfloat16ToFloat(bits: Uint16Array): Float32Array<ArrayBuffer> {
   for (const [index, value] of bits.entries()) words[index] = value << 16;
   return floats;
 }
+
+/** fp32 as IEEE 754 binary16 bits, rounded to nearest even; what is too large becomes infinite. */
+export function floatToHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
+  return new Uint16Array(new Float16Array(values).buffer);
+}
