@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { ModelId } from '../../shared/models.ts';
+import type { SuperResolutionModelId } from '../../shared/models.ts';
 import type { Graph } from '../graphs/onnx.ts';
 import { REAL_ESRGAN_X4PLUS, rrdbnet } from '../graphs/rrdbnet.ts';
 import { REAL_ESRGAN_GENERAL_X4V3, slopeNames, srvgg } from '../graphs/srvgg.ts';
@@ -21,7 +21,7 @@ export interface SuperResolver {
 }
 
 interface LoadOptions {
-  model: ModelId;
+  model: SuperResolutionModelId;
   /** Of real-esrgan-fast only: 0 keeps grain and noise, 1 takes away what it can. Default 0.5, as in Real-ESRGAN. */
   denoise?: number | undefined;
   device: Device;
@@ -30,7 +30,7 @@ interface LoadOptions {
 }
 
 /** Sides of tiles in input pixels, fastest first; the next one when memory does not suffice. */
-export const TILE_SIZES: Record<ModelId, readonly number[]> = {
+export const TILE_SIZES: Record<SuperResolutionModelId, readonly number[]> = {
   'real-esrgan': [256, 192, 128, 96],
   'real-esrgan-fast': [384, 256, 192, 128],
 };
@@ -40,7 +40,7 @@ export const TILE_SIZES: Record<ModelId, readonly number[]> = {
  * on. The large one has no such border (a stroke of a letter can tip what it invents 80 pixels away): 32 keeps the mean
  * difference below 1/255, and every wider margin costs more time than it is worth.
  */
-const CONTEXT: Record<ModelId, number> = { 'real-esrgan': 32, 'real-esrgan-fast': 26 };
+const CONTEXT: Record<SuperResolutionModelId, number> = { 'real-esrgan': 32, 'real-esrgan-fast': 26 };
 
 const DIRECTORY = fileURLToPath(new URL('../weights/real-esrgan', import.meta.url));
 const DEFAULT_DENOISE = 0.5;
@@ -82,7 +82,7 @@ async function compileGeneral(directory: string, denoise: number): Promise<Uint8
 async function openWeights(directory: string, file: string, graph: Graph): Promise<Checkpoint> {
   const checkpoint = await openSafetensors(await verifiedPath(directory, file));
   try {
-    checkShapes(graph.weights, checkpoint.shapes, file);
+    checkShapes(graph.weights, checkpoint.tensors, file);
     return checkpoint;
   } catch (error) {
     await checkpoint[Symbol.asyncDispose]();

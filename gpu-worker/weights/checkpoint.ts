@@ -1,11 +1,35 @@
 import { AppError } from '../../shared/error.ts';
+import type { Dtype, Numbers } from './dtypes.ts';
 
-/** A file of named tensors, whatever its format. Opening it reads only the table of contents. */
+export interface TensorEntry {
+  readonly shape: readonly number[];
+  /** As stored; reading converts. */
+  readonly dtype: Dtype;
+}
+
+/** Named tensors, out of one file or several, as they are or merged. Opening it reads only the tables of contents. */
 export interface Checkpoint extends AsyncDisposable {
-  /** Shapes by tensor name, in the order of the file. */
-  shapes: ReadonlyMap<string, readonly number[]>;
-  /** One tensor, read now and converted to fp32. Throws AppError `engine-failed`. */
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Paths of all files that the tensors come from. */
+  readonly files: readonly string[];
+  /** One tensor, read now, as fp32: exact, or rounded to the nearest. Throws AppError `engine-failed`. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
+  /** One tensor, read now, exactly: integers up to 2^53. Throws AppError `engine-failed`. */
+  readValues(name: string): Promise<Float64Array<ArrayBuffer>>;
+}
+
+/** Both ways of reading, out of a function that gives exact numbers; these are not used again. */
+export function readingOf(numbersOf: (name: string) => Promise<Numbers>): Pick<Checkpoint, 'read' | 'readValues'> {
+  return {
+    async read(name) {
+      const numbers = await numbersOf(name);
+      return numbers instanceof Float32Array ? numbers : new Float32Array(numbers);
+    },
+    async readValues(name) {
+      const numbers = await numbersOf(name);
+      return numbers instanceof Float64Array ? numbers : new Float64Array(numbers);
+    },
+  };
 }
 
 /**
@@ -14,16 +38,16 @@ export interface Checkpoint extends AsyncDisposable {
  */
 export function checkShapes(
   expected: ReadonlyMap<string, readonly number[]>,
-  found: ReadonlyMap<string, readonly number[]>,
+  found: ReadonlyMap<string, Pick<TensorEntry, 'shape'>>,
   source: string,
 ): void {
   const differences: string[] = [];
   for (const [name, shape] of expected) {
-    const actual = found.get(name);
+    const actual = found.get(name)?.shape;
     if (!actual) differences.push(`missing ${name} [${shape}]`);
     else if (`${actual}` !== `${shape}`) differences.push(`${name} is [${actual}] and should be [${shape}]`);
   }
-  for (const [name, shape] of found) {
+  for (const [name, { shape }] of found) {
     if (!expected.has(name)) differences.push(`unexpected ${name} [${shape}]`);
   }
   if (differences.length > 0) {

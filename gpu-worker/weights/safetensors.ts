@@ -1,18 +1,18 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
-import { bfloat16ToFloat, halfToFloat } from '../tensor/half-floats.ts';
 import { elementCount } from '../tensor/tensor.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import { type BinaryFile, openBinaryFile } from './binary-file.ts';
+import { type Checkpoint, readingOf } from './checkpoint.ts';
+import { bytesPerElement, isDtype, toNumbers } from './dtypes.ts';
+import { parseJsonObject } from './strict-json.ts';
 
 /** The limit of the reference reader; headers of the largest published models have about 1 MB. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
-const BYTES_PER_ELEMENT = { F32: 4, F16: 2, BF16: 2 } as const;
 
 const size = z.int().nonnegative();
 const entrySchema = z.object({
-  dtype: z.enum(['F32', 'F16', 'BF16']),
+  dtype: z.string().refine(isDtype, { error: ({ input }) => `the type ${input} is not supported` }),
   shape: z.array(size).max(8),
   data_offsets: z.tuple([size, size]),
 });
@@ -24,35 +24,36 @@ type Entry = z.infer<typeof entrySchema>;
  * Throws AppError `engine-failed` for a file that breaks a rule; nothing is allocated that the file does not hold.
  */
 export async function openSafetensors(path: string): Promise<Checkpoint> {
-  const file = await open(path, 'r');
+  const file = await openBinaryFile(path);
   try {
-    const { size: fileBytes } = await file.stat();
-    const headerBytes = await readHeaderLength(file, fileBytes, path);
+    const headerBytes = await readHeaderLength(file);
     const dataStart = LENGTH_BYTES + headerBytes;
-    const entries = parseHeader(await readBytes(file, LENGTH_BYTES, headerBytes, path), path);
-    checkLayout(entries, fileBytes - dataStart, path);
+    const entries = parseHeader(await file.read(LENGTH_BYTES, headerBytes), path);
+    checkLayout(entries, file.bytes - dataStart, path);
     return {
-      shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
-      async read(name) {
+      tensors: new Map([...entries].map(([name, { shape, dtype }]) => [name, { shape, dtype }])),
+      files: [path],
+      ...readingOf(async (name) => {
         const entry = entries.get(name);
         if (!entry) throw new AppError('engine-failed', `${path} has no tensor ${name}.`);
         const [start, end] = entry.data_offsets;
-        return toFloats(entry.dtype, await readBytes(file, dataStart + start, end - start, path));
-      },
-      [Symbol.asyncDispose]: () => file.close(),
+        return toNumbers(entry.dtype, (await file.read(dataStart + start, end - start)).buffer);
+      }),
+      [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
     };
   } catch (error) {
-    await file.close();
+    await file[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function readHeaderLength(file: FileHandle, fileBytes: number, path: string): Promise<number> {
-  if (fileBytes < LENGTH_BYTES)
-    throw broken(path, `it has ${fileBytes} bytes; its length field alone has ${LENGTH_BYTES}`);
-  const length = new DataView((await readBytes(file, 0, LENGTH_BYTES, path)).buffer).getBigUint64(0, true);
-  const most = Math.min(MAX_HEADER_BYTES, fileBytes - LENGTH_BYTES);
-  if (length > most) throw broken(path, `its header claims ${length} bytes, at most ${most} are possible`);
+async function readHeaderLength(file: BinaryFile): Promise<number> {
+  if (file.bytes < LENGTH_BYTES) {
+    throw broken(file.path, `it has ${file.bytes} bytes; its length field alone has ${LENGTH_BYTES}`);
+  }
+  const length = new DataView((await file.read(0, LENGTH_BYTES)).buffer).getBigUint64(0, true);
+  const most = Math.min(MAX_HEADER_BYTES, file.bytes - LENGTH_BYTES);
+  if (length > most) throw broken(file.path, `its header claims ${length} bytes, at most ${most} are possible`);
   return Number(length);
 }
 
@@ -70,17 +71,12 @@ function parseHeader(bytes: Uint8Array, path: string): Map<string, Entry> {
   return entries;
 }
 
-function parseObject(bytes: Uint8Array, path: string): object {
-  let header: unknown;
+function parseObject(bytes: Uint8Array, path: string): Record<string, unknown> {
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseJsonObject(bytes);
   } catch (error) {
-    throw broken(path, `its header is not JSON (${(error as Error).message})`);
+    throw broken(path, `its header is not JSON as it should be (${(error as Error).message})`);
   }
-  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-    throw broken(path, 'its header is not a JSON object');
-  }
-  return header;
 }
 
 /** The tensors lie one after the other and fill the file: no overlaps, no gaps, nothing outside. */
@@ -91,7 +87,7 @@ function checkLayout(entries: ReadonlyMap<string, Entry>, dataBytes: number, pat
   let position = 0;
   for (const [name, { dtype, shape, data_offsets }] of inFileOrder) {
     const [start, end] = data_offsets;
-    const bytes = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
+    const bytes = elementCount(shape) * bytesPerElement(dtype);
     if (start !== position) throw broken(path, `${name} starts at ${start}, the tensor before it ends at ${position}`);
     if (end - start !== bytes) {
       throw broken(path, `${name} has ${end - start} bytes, ${dtype} [${shape}] needs ${bytes}`);
@@ -99,28 +95,6 @@ function checkLayout(entries: ReadonlyMap<string, Entry>, dataBytes: number, pat
     position = end;
   }
   if (position !== dataBytes) throw broken(path, `its tensors need ${position} bytes, it holds ${dataBytes}`);
-}
-
-async function readBytes(
-  file: FileHandle,
-  position: number,
-  length: number,
-  path: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    // One read gives at most 2 GiB on Linux.
-    const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), position + done);
-    if (bytesRead === 0) throw broken(path, `it ended at byte ${position + done}, ${length - done} bytes early`);
-    done += bytesRead;
-  }
-  return bytes;
-}
-
-function toFloats(dtype: Entry['dtype'], { buffer }: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-  if (dtype === 'F32') return new Float32Array(buffer);
-  return dtype === 'F16' ? halfToFloat(new Uint16Array(buffer)) : bfloat16ToFloat(new Uint16Array(buffer));
 }
 
 function broken(path: string, reason: string): AppError {

@@ -49,11 +49,12 @@ describe('a sound safetensors file', () => {
       brain: tensor('BF16', [], 10, 12),
     };
     await using file = await openSafetensors(await write({ header, data }));
-    expect([...file.shapes]).toEqual([
-      ['single', [2, 1]],
-      ['half', [1]],
-      ['brain', []],
+    expect([...file.tensors]).toEqual([
+      ['single', { shape: [2, 1], dtype: 'F32' }],
+      ['half', { shape: [1], dtype: 'F16' }],
+      ['brain', { shape: [], dtype: 'BF16' }],
     ]);
+    expect(file.files).toHaveLength(1);
     expect(Array.from(await file.read('single'))).toEqual([1.5, -2]);
     expect(Array.from(await file.read('half'))).toEqual([1]);
     expect(Array.from(await file.read('brain'))).toEqual([1]);
@@ -70,9 +71,11 @@ describe('a broken or hostile file is refused', () => {
     ['a header that is a list', { header: [] }, /not a JSON object/],
     [
       'an unknown type',
-      { header: { a: tensor('F64', [1], 0, 8) }, data: new Uint8Array(8) },
-      /entry of a is not valid/,
+      { header: { a: tensor('F8_E4M3', [1], 0, 1) }, data: new Uint8Array(1) },
+      /entry of a is not valid.*the type F8_E4M3 is not supported/,
     ],
+    ['a name that stands twice', { header: '{"a":1,"\\u0061":2}' }, /the name a stands twice/],
+    ['endless nesting', { header: `{"a":${'['.repeat(1_000_000)}` }, /nested deeper than 16 levels/],
     ['a negative size', { header: { a: tensor('F32', [-1], 0, 4) }, data: four }, /entry of a is not valid/],
     ['a size beyond the file', { header: { a: tensor('F32', [2 ** 40], 0, 2 ** 42) }, data: four }, /4398046511104/],
     [
@@ -110,13 +113,14 @@ test('a checkpoint that does not fit the network is refused with every differenc
     ['c', [4]],
   ]);
   const found = new Map([
-    ['a', [1, 2]],
-    ['b', [5]],
-    ['d', [6]],
+    ['a', { shape: [1, 2] }],
+    ['b', { shape: [5] }],
+    ['d', { shape: [6] }],
   ]);
   expect(() => checkShapes(expected, found, 'file')).toThrow(/missing c \[4\].*|b is \[5\] and should be \[3\]/s);
   expect(() => checkShapes(expected, found, 'file')).toThrow(/unexpected d \[6\]/);
-  expect(() => checkShapes(found, found, 'file')).not.toThrow();
+  const fitting = new Map([...found].map(([name, { shape }]) => [name, shape]));
+  expect(() => checkShapes(fitting, found, 'file')).not.toThrow();
 });
 
 describe('the shipped weights', () => {
