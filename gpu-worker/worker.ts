@@ -3,9 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
 import { MIME } from '../shared/image-format.ts';
-import { type Job, outputKey, type Progress } from '../shared/job.ts';
+import { isTerminal, type Job, outputKey, type Progress } from '../shared/job.ts';
 import { HEARTBEAT_SECONDS, type Limits, VISIBILITY_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
@@ -55,7 +56,7 @@ export async function runWorker(options: WorkerOptions, drain: AbortSignal): Pro
 }
 
 async function handle(message: QueueMessage, options: WorkerOptions, drain: AbortSignal): Promise<void> {
-  const { state, queue, log } = options;
+  const { queue, log } = options;
   const job = await claim(message, options);
   if (!job) return;
   const fields = { job: job.id, attempt: job.attempt };
@@ -70,7 +71,7 @@ async function handle(message: QueueMessage, options: WorkerOptions, drain: Abor
     await queue.delete(message.receipt);
   } catch (error) {
     log.warn('attempt.failed', { ...fields, error });
-    await conclude(job, message, error, { state, queue });
+    await conclude(job, message, error, options);
   } finally {
     drain.removeEventListener('abort', onDrain);
   }
@@ -141,8 +142,7 @@ async function succeed(
 ): Promise<Job> {
   try {
     const done = await state.updateJob(job.id, { type: 'succeed', attempt: job.attempt, output, notes });
-    if (done.status !== 'succeeded') await objects.delete(output.key);
-    for (let earlier = 1; earlier < job.attempt; earlier++) await objects.delete(outputKey(job, earlier));
+    await eraseOutputs(objects, done, done.output?.key);
     return done;
   } catch (error) {
     // Only where the store said so: after any other error the job may have succeeded all the same.
@@ -227,7 +227,7 @@ async function conclude(
   job: Job,
   message: QueueMessage,
   reason: unknown,
-  { state, queue }: Pick<WorkerOptions, 'state' | 'queue'>,
+  { state, objects, queue }: WorkerOptions,
 ): Promise<void> {
   const { attempt } = job;
   if (reason === 'lost' || (reason instanceof AppError && reason.code === 'lease-lost')) return; // another's job now
@@ -240,6 +240,7 @@ async function conclude(
     const error = reason instanceof AppError ? reason : new AppError('internal', 'Unexpected error in the worker.');
     after = await state.updateJob(job.id, { type: 'give_back', attempt, error });
   }
+  if (isTerminal(after)) await eraseOutputs(objects, after);
   if (after.status === 'queued') await queue.extend(message.receipt, 0);
   else await queue.delete(message.receipt);
 }

@@ -1,4 +1,4 @@
-import type { Job } from './job.ts';
+import { type Job, outputKey } from './job.ts';
 import type { ObjectStore, StateStore } from './ports.ts';
 
 interface ErasureDependencies {
@@ -6,9 +6,17 @@ interface ErasureDependencies {
   objects: ObjectStore;
 }
 
-/** Erases what is left of a deleted job: its output, and its input unless another job has it too. Repeatable. */
+/** Erases what the attempts of a job have put out, a killed one too, but not `kept`. Repeatable. */
+export async function eraseOutputs(objects: ObjectStore, job: Job, kept?: string): Promise<void> {
+  for (let attempt = 1; attempt <= job.attempt; attempt++) {
+    const key = outputKey(job, attempt);
+    if (key !== kept) await objects.delete(key);
+  }
+}
+
+/** Erases what is left of a deleted job: its outputs, and its input unless another job has it too. Repeatable. */
 export async function eraseDeletedJob({ state, objects }: ErasureDependencies, job: Job): Promise<void> {
-  if (job.output) await objects.delete(job.output.key);
+  await eraseOutputs(objects, job);
   const others = await state.listJobs({ account: job.account, upload_id: job.upload_id, limit: 1 });
   if (others.jobs.length === 0) {
     await objects.delete(job.input_key);

@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import { jobSchema } from '../../shared/api.ts';
-import { eraseDeletedJob } from '../../shared/erasure.ts';
+import { eraseDeletedJob, eraseOutputs } from '../../shared/erasure.ts';
 import { isTerminal } from '../../shared/job.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies } from './dependencies.ts';
@@ -12,7 +12,7 @@ import { pathId } from './path-id.ts';
 import { retryAfter } from './poll-headers.ts';
 
 export function addCancelJob(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, now } = deps;
+  const { state, objects, now } = deps;
   const route = createRoute({
     method: 'post',
     path: '/v1/jobs/{id}/cancel',
@@ -32,7 +32,10 @@ export function addCancelJob(api: Api, deps: Dependencies, requireScope: Require
     const { id } = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
     const job = await state.updateJob(id, { type: 'cancel' });
     const view = viewJob(job, originOf(c));
-    if (isTerminal(job)) return c.json(view, 200);
+    if (isTerminal(job)) {
+      await eraseOutputs(objects, job);
+      return c.json(view, 200);
+    }
     return c.json(view, 202, { Location: view.links.self, 'Retry-After': retryAfter(job, now()) });
   });
 }

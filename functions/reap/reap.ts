@@ -1,5 +1,5 @@
 import { enqueue, uploadArrived } from '../../shared/admission.ts';
-import { eraseDeletedJob } from '../../shared/erasure.ts';
+import { eraseDeletedJob, eraseOutputs } from '../../shared/erasure.ts';
 import { AppError } from '../../shared/error.ts';
 import type { Job } from '../../shared/job.ts';
 import { type Limits, VISIBILITY_SECONDS } from '../../shared/limits.ts';
@@ -57,7 +57,7 @@ async function reapJob(deps: ReapDependencies, job: Job): Promise<void> {
     case 'running':
       return enqueue(deps, job);
     default:
-      if (job.output) await objects.delete(job.output.key);
+      await eraseOutputs(objects, job);
       await state.updateJob(job.id, { type: 'purge' });
   }
 }
@@ -69,10 +69,11 @@ async function reapAwaiting(deps: ReapDependencies, job: Job): Promise<void> {
 }
 
 /** A message that was delivered too often: its job kills every worker that takes it. */
-async function buryDeadLetter({ state, deadLetters }: ReapDependencies, message: QueueMessage): Promise<void> {
+async function buryDeadLetter({ state, objects, deadLetters }: ReapDependencies, message: QueueMessage): Promise<void> {
   const error = new AppError('worker-lost', 'Every worker that took the job was lost while it ran; it is given up.');
   try {
-    await state.updateJob(message.jobId, { type: 'fail', error });
+    const failed = await state.updateJob(message.jobId, { type: 'fail', error });
+    await eraseOutputs(objects, failed);
   } catch (failure) {
     const code = failure instanceof AppError ? failure.code : undefined;
     if (code === 'lease-held') return; // The message comes back, and the attempt may still succeed.

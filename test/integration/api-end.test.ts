@@ -2,7 +2,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type JobView, jobSchema, outputLinkSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
 import { DOWNLOAD_URL_SECONDS } from '../../shared/limits.ts';
-import { bodyOf, claim, createService, problemOf, type Service, submit, succeed, upload } from '../support/service.ts';
+import {
+  bodyOf,
+  claim,
+  createService,
+  problemOf,
+  putOutput,
+  type Service,
+  submit,
+  succeed,
+  upload,
+} from '../support/service.ts';
 
 let service: Service;
 let job: JobView;
@@ -39,6 +49,14 @@ describe('POST /v1/jobs/{id}/cancel', () => {
     expect((await cancel()).status).toBe(200);
   });
 
+  test('erases what an attempt had put out that was given back', async () => {
+    const attempt = await claim(service, job.id);
+    const key = await putOutput(service, job.id);
+    await service.state.updateJob(job.id, { type: 'give_back', attempt });
+    expect((await cancel()).status).toBe(200);
+    expect(await service.objects.head(key)).toBeNull();
+  });
+
   test('409 when it has finished', async () => {
     await succeed(service, job.id);
     const response = await cancel();
@@ -71,6 +89,17 @@ describe('DELETE /v1/jobs/{id}', () => {
       'capture',
     ]);
     for (const call of [erase, cancel, output]) expect((await call()).status).toBe(410);
+  });
+
+  test('erases what every attempt had put out, not only the last', async () => {
+    await service.state.updateJob(job.id, { type: 'give_back', attempt: await claim(service, job.id) });
+    const attempt = await claim(service, job.id);
+    const first = (await putOutput(service, job.id)).replace('/2.', '/1.');
+    await service.objects.put(first, new Blob(['x']).stream(), { contentType: 'image/png' });
+    await service.state.updateJob(job.id, { type: 'fail', attempt, error: new AppError('engine-failed', 'No.') });
+    expect((await erase()).status).toBe(204);
+    expect(await service.objects.head(first)).toBeNull();
+    expect(await service.objects.head(first.replace('/1.', '/2.'))).toBeNull();
   });
 
   test('keeps the input while another job has it', async () => {

@@ -126,14 +126,20 @@ export async function claim(service: Service, jobId: string): Promise<number> {
   return (await service.state.updateJob(jobId, { type: 'claim' })).attempt;
 }
 
+/** What a worker does: puts a result of 10 bytes for the current attempt. Returns its key. */
+export async function putOutput(service: Service, jobId: string): Promise<string> {
+  const job = (await service.state.getJob(jobId))!;
+  const key = outputKey(job, job.attempt);
+  await service.objects.put(key, streamOf(new TextEncoder().encode('the result')), { contentType: 'image/png' });
+  return key;
+}
+
 /** What a worker does: claims the job and ends it with a result of 10 bytes. */
 export async function succeed(service: Service, jobId: string): Promise<{ key: string }> {
-  const job = await service.state.updateJob(jobId, { type: 'claim' });
-  const bytes = new TextEncoder().encode('the result');
-  const key = outputKey(job, job.attempt);
-  await service.objects.put(key, streamOf(bytes), { contentType: 'image/png' });
-  const output = { key, width: 80, height: 40, bytes: bytes.length, mime: 'image/png', sha256: 'ab'.repeat(32) };
-  await service.state.updateJob(jobId, { type: 'succeed', attempt: job.attempt, output, notes: [] });
+  const { attempt } = await service.state.updateJob(jobId, { type: 'claim' });
+  const key = await putOutput(service, jobId);
+  const output = { key, width: 80, height: 40, bytes: 10, mime: 'image/png', sha256: 'ab'.repeat(32) };
+  await service.state.updateJob(jobId, { type: 'succeed', attempt, output, notes: [] });
   return { key };
 }
 
