@@ -1,12 +1,31 @@
 import { defineConfig } from 'vitest/config';
+import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
+
+/** One network after the other takes every core by itself: these files run one at a time, after all others. */
+const INFERENCE = ['test/parity/**/*.test.ts', 'test/integration/!(api-*).test.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // Two files at a time: the inference tests use every core by themselves.
-    maxWorkers: 2,
+    // A wait that runs out must come first: it can say what it waited for.
+    testTimeout: 2 * PATIENCE_MILLISECONDS,
+    hookTimeout: 2 * PATIENCE_MILLISECONDS,
+    expect: { poll: { timeout: PATIENCE_MILLISECONDS } },
     env: { LOG_LEVEL: 'silent' },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'quick',
+          include: ['test/**/*.test.ts'],
+          exclude: INFERENCE,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'inference', include: INFERENCE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

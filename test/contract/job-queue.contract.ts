@@ -126,18 +126,18 @@ export function jobQueueContract(name: string, open: () => Promise<JobQueueUnder
 
     it('waits for a message that is sent meanwhile', async () => {
       const started = performance.now();
-      const waiting = receive(10);
+      const waiting = receive(20);
       setTimeout(() => void send('job_late'), 200);
       expect((await waiting)?.jobId).toBe('job_late');
       expect(performance.now() - started).toBeGreaterThan(150);
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(performance.now() - started).toBeLessThan(15_000);
     });
 
     it('waits no longer than told', async () => {
       const started = performance.now();
       expect(await receive(1)).toBeNull();
       expect(performance.now() - started).toBeGreaterThan(900);
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(performance.now() - started).toBeLessThan(15_000);
     });
 
     it('stops waiting on abort and takes nothing', async () => {
@@ -146,7 +146,7 @@ export function jobQueueContract(name: string, open: () => Promise<JobQueueUnder
       const waiting = queue.receive({ visibilitySeconds: VISIBILITY, waitSeconds: 20, signal: abort.signal });
       setTimeout(() => abort.abort(), 200);
       expect(await waiting).toBeNull();
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(performance.now() - started).toBeLessThan(15_000);
       await send();
       const aborted = { visibilitySeconds: VISIBILITY, waitSeconds: 1, signal: abort.signal };
       expect(await queue.receive(aborted)).toBeNull();

@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(() => remove());
 
-/** Runs the writer for so long, kills it with SIGKILL and returns the lines that it printed. */
+/** Runs the writer until it has done a few jobs and for so long more, kills it with SIGKILL, returns what it printed. */
 async function writeUntilKilled(milliseconds: number): Promise<string[]> {
   const child = spawn(process.execPath, [WRITER, directory], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -34,9 +34,12 @@ async function writeUntilKilled(milliseconds: number): Promise<string[]> {
   child.stderr.on('data', (chunk: Buffer) => {
     errors += chunk;
   });
-  await once(child.stdout, 'data');
+  const closed = once(child, 'close');
+  while ((output.match(/^done /gm) ?? []).length < 5 && child.exitCode === null) {
+    await Promise.race([once(child.stdout, 'data'), closed]);
+  }
   setTimeout(() => child.kill('SIGKILL'), milliseconds);
-  const [, signal] = await once(child, 'close');
+  const [, signal] = await closed;
   if (signal !== 'SIGKILL') throw new Error(`The writer ended by itself: ${errors}`);
   return output.split('\n').slice(0, -1); // what follows the last line end is cut off
 }
@@ -138,7 +141,7 @@ describe('ownership', () => {
     const release = claimOwnership(directory);
     const owner = openLocalStores(directory);
     await owner.state.createAccount(ACCOUNT);
-    const waiting = owner.queue.receive({ visibilitySeconds: 60, waitSeconds: 5 });
+    const waiting = owner.queue.receive({ visibilitySeconds: 60, waitSeconds: 20 });
     const beside = openLocalStores(directory);
     expect(await beside.state.getAccount(ACCOUNT.id)).toEqual(ACCOUNT);
     await beside.queue.send({ jobId: 'job_1', tenant: ACCOUNT.id });

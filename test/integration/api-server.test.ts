@@ -73,13 +73,16 @@ test('a client that leaves ends its wait but not its job', async () => {
     reads += 1;
     return getJob(id);
   };
-  const waiting = request('/v1/jobs', { method: 'POST', body, headers: { Prefer: 'wait=30' }, signal: client.signal });
-  const message = await service.queue.receive({ visibilitySeconds: 90, waitSeconds: 5 });
+  const waiting = request('/v1/jobs', { method: 'POST', body, headers: { Prefer: 'wait=60' }, signal: client.signal });
+  const message = await service.queue.receive({ visibilitySeconds: 90, waitSeconds: 20 });
   client.abort();
   await expect(waiting).rejects.toThrow();
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  const before = reads;
-  await new Promise((resolve) => setTimeout(resolve, 1200));
-  expect(reads).toBe(before);
+  // Looks are half a second apart at the most: none in more than twice that time, and the wait has ended.
+  const looks = async () => {
+    const before = reads;
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    return reads - before;
+  };
+  await expect.poll(looks, { timeout: 30_000 }).toBe(0);
   expect((await service.state.getJob(message!.jobId))!.status).toBe('queued');
 });

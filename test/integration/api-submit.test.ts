@@ -261,12 +261,12 @@ describe('Prefer', () => {
   test('wait answers 200 with the ended job', async () => {
     const file = await pngOf(20, 10);
     const json = { input: { upload_id: await upload(service, file) } };
-    const pending = post(json, { Prefer: 'wait=20' });
-    const message = await service.queue.receive({ visibilitySeconds: 90, waitSeconds: 5 });
+    const pending = post(json, { Prefer: 'wait=60' });
+    const message = await service.queue.receive({ visibilitySeconds: 90, waitSeconds: 20 });
     await succeed(service, message!.jobId);
     const response = await pending;
     expect(response.status).toBe(200);
-    expect(response.headers.get('Preference-Applied')).toBe('wait=20');
+    expect(response.headers.get('Preference-Applied')).toBe('wait=60');
     expect(response.headers.get('Vary')).toContain('Prefer');
     expect(await response.json()).toMatchObject({ status: 'succeeded', terminal: true });
   });

@@ -94,7 +94,6 @@ const LARGE: Row[] = [
 describe('files of the collection', () => {
   test.each(process.env.LONG ? [...SMALL, ...LARGE] : SMALL)(
     '%s is restored to four times %d×%d',
-    { timeout: 180_000 },
     async (name, width, height) => {
       await expectRestored(await readFile(fixture(name)), width, height);
     },

@@ -51,9 +51,7 @@ test.each(['photos/04_face_grace_hopper.png', 'photos/10_text_mies.png', 'photos
   },
 );
 
-test('real-esrgan in tiles: no seam in a gradient, and close to the whole on a photo', {
-  timeout: 180_000,
-}, async () => {
+test('real-esrgan in tiles: no seam in a gradient, and close to the whole on a photo', async () => {
   const [smooth] = await differences('real-esrgan', gradient(150, 130), [96]);
   expect(largest(smooth!)).toBeLessThanOrEqual(2);
   // What this network invents can tip on something far away, so single values differ by more (models/real-esrgan.ts).

@@ -1,4 +1,5 @@
 import type { JobView } from '../../shared/api.ts';
+import { PATIENCE_MILLISECONDS } from './patience.ts';
 
 /** The few calls that tests and benchmarks make, over real HTTP. */
 export function createTestClient(url: string, key: string) {
@@ -37,9 +38,11 @@ export function createTestClient(url: string, key: string) {
     job: (id: string): Promise<JobView> => json(`/v1/jobs/${id}`),
     /** Polls until the job is terminal. */
     async end(id: string, everyMilliseconds = 100): Promise<JobView> {
+      const deadline = performance.now() + PATIENCE_MILLISECONDS;
       for (;;) {
         const job = await json<JobView>(`/v1/jobs/${id}`);
         if (job.terminal) return job;
+        if (performance.now() > deadline) throw new Error(`The job does not end: ${JSON.stringify(job)}`);
         await new Promise((resolve) => setTimeout(resolve, everyMilliseconds));
       }
     },

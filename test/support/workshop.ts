@@ -11,6 +11,7 @@ import { createJob } from '../../shared/job-machine.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import { PATIENCE_MILLISECONDS } from './patience.ts';
 
 const ACCOUNT = 'acc_test';
 const PRICE = 1000;
@@ -87,7 +88,8 @@ export async function createWorkshop({ stallSeconds }: { stallSeconds?: number }
     },
     /** Waits until the job is as wanted. */
     async until(id: string, wanted: (job: Job) => boolean): Promise<Job> {
-      for (let tries = 0; tries < 3_000; tries++) {
+      const deadline = performance.now() + PATIENCE_MILLISECONDS;
+      while (performance.now() < deadline) {
         const job = await state.getJob(id);
         if (job && wanted(job)) return job;
         await new Promise((resolve) => setTimeout(resolve, 10));

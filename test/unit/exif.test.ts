@@ -167,9 +167,9 @@ describe('patchExif, damaged blocks', () => {
     entry(22, 0x8825, 4, 1, 100);
     view.setUint16(100, 5000, true);
     for (let at = 102; at < 60_102; at += 12) entry(at, 1, 1, 4800, 60_200);
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(patchExif(exif, { ...changes, stripLocation: true })).toHaveLength(exif.length);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(process.cpuUsage(start).user).toBeLessThan(1_000_000);
     entry(10, 0x8825, 4, 1, 100);
     expect(patchExif(exif, changes)).toBeUndefined();
   });

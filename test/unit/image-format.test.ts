@@ -136,9 +136,9 @@ describe('readImageHeader', () => {
   it('walks 16 MB of empty chunks in under a second', () => {
     const bytes = new Uint8Array(16 << 20);
     bytes.set(text('\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01'));
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(readImageHeader(bytes)).toMatchObject({ width: 1, height: 1 });
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(process.cpuUsage(start).user).toBeLessThan(1_000_000);
   });
 });
 
