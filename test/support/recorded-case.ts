@@ -59,6 +59,8 @@ export interface Comparison {
 
 export interface RecordedCase {
   id: string;
+  /** Of the set: its `checkpoints` are beside the cases. */
+  folder: string;
   title: string;
   exercises: string;
   parameters: Record<string, unknown>;
@@ -100,6 +102,7 @@ function createCase({ inputs, outputs, ...about }: z.infer<typeof caseSchema>, f
     compareRecorded(`${about.id}: ${name}`, actual, await read(output(name)), output(name));
   return {
     ...about,
+    folder,
     inputNames: Object.keys(inputs),
     outputNames: Object.keys(outputs),
     async tensor(name) {
