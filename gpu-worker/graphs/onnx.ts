@@ -44,7 +44,8 @@ export interface Graph {
 /** A whole number becomes INT unless it is given as `{ float }`; a list is INTS. */
 type Attribute = number | string | readonly number[] | { float: number };
 
-interface BuilderOptions {
+/** How a graph is wanted, whatever the network. */
+export interface GraphOptions {
   flavor?: Flavor;
   /** Also gives out what `probe` marks: to find the first place where two implementations part. */
   probes?: boolean;
@@ -54,7 +55,7 @@ interface BuilderOptions {
  * Collects a graph; nodes must come in topological order. Node outputs are named by operator and number, constants by
  * their content; both begin with a slash, which tensor names in checkpoints do not.
  */
-export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, probes = false }: BuilderOptions = {}) {
+export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, probes = false }: GraphOptions = {}) {
   const proto = create(GraphProtoSchema, { name });
   const weights = new Map<string, readonly number[]>();
   const transposed = new Set<string>();
