@@ -1,0 +1,27 @@
+/** What a sampler knows between two steps; nothing else is kept anywhere. */
+export interface SamplerState {
+  /** Latents x_t, [batch, 4, h, w]. */
+  sample: Float32Array;
+  /** The clean latents that the step before expected; only DPM-Solver++ looks at them. */
+  previousClean?: Float32Array;
+}
+
+export interface StepInput {
+  state: SamplerState;
+  /** Position in `timesteps`: the network was called for `timesteps[index]`. */
+  index: number;
+  /** The noise that the network sees in the sample, after guidance; as long as the sample. */
+  noisePrediction: Float32Array;
+  /** New normal noise, as long as the sample; called by steps that add some. */
+  drawNoise: () => Float32Array;
+}
+
+/**
+ * The way from noise to a clean latent in a few calls of the network. Pure: `state = { sample: start }`, then for every
+ * timestep the network and one `step`; the last one gives the clean latent.
+ */
+export interface Scheduler {
+  /** Of the calls, falling. */
+  timesteps: readonly number[];
+  step(input: StepInput): SamplerState;
+}

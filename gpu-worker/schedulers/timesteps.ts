@@ -1,0 +1,50 @@
+import { AppError } from '../../shared/error.ts';
+
+/**
+ * Where the called timesteps lie among those of the training (Lin et al. 2023, table 2). `leading` starts well below
+ * the last one, by which a latent noised to the last one is noisier than announced; `trailing` starts there.
+ */
+export type Spacing = 'leading' | 'trailing';
+
+export interface TimestepsOptions {
+  /** Calls of the network, if none is skipped. */
+  steps: number;
+  spacing: Spacing;
+  /** Added to each; only `leading` knows it. 1 for Stable Diffusion. */
+  offset: number;
+  /** The latent starts here; timesteps above are not called. Default: the last one of the training. */
+  startSteps?: number;
+}
+
+/** Timesteps in the order of the calls, falling. Throws AppError `invalid` where the numbers leave none. */
+export function spaceTimesteps(trainSteps: number, options: TimestepsOptions): number[] {
+  const { steps, spacing, offset, startSteps = trainSteps - 1 } = options;
+  const most = spacing === 'leading' ? trainSteps - offset : trainSteps;
+  if (!Number.isInteger(steps) || steps < 1 || steps > most)
+    throw new AppError('invalid', `The number of steps is ${steps}; it must be a whole number from 1 to ${most}.`);
+  const all = spacing === 'leading' ? leading(trainSteps, steps, offset) : trailing(trainSteps, steps);
+  const called = all.filter((timestep) => timestep <= startSteps);
+  if (called.length === 0)
+    throw new AppError(
+      'invalid',
+      `start_steps is ${startSteps}; with ${steps} steps it must be ${all.at(-1)} or more.`,
+    );
+  return called;
+}
+
+function leading(trainSteps: number, steps: number, offset: number): number[] {
+  const stride = Math.floor(trainSteps / steps);
+  return Array.from({ length: steps }, (_, index) => (steps - 1 - index) * stride + offset);
+}
+
+/** As numpy's `arange` and `round` compute it: halves go to the even neighbor. */
+function trailing(trainSteps: number, steps: number): number[] {
+  const stride = trainSteps - trainSteps / steps - trainSteps;
+  return Array.from({ length: steps }, (_, index) => roundHalfToEven(trainSteps + index * stride) - 1);
+}
+
+function roundHalfToEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
