@@ -109,6 +109,11 @@ export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, prob
       proto.input.push(valueInfo(inputName, shape));
       return narrow(inputName);
     },
+    /** An input that stays fp32: whole numbers above 2048, statistics. */
+    wideInput(inputName: string, shape: SymbolicShape): Value {
+      proto.input.push(valueInfo(inputName, shape));
+      return inputName;
+    },
     /** Declares a tensor of the checkpoint. `transpose`: it comes as [out, in] and is wanted as [in, out]. */
     weight(weightName: string, shape: readonly number[], { transpose = false } = {}): Value {
       weights.set(weightName, shape);
