@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from '../functions/api/app.ts';
 import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
@@ -15,6 +15,7 @@ import { MODEL_IDS } from '../shared/models.ts';
 import { createFirstKey } from './account.ts';
 import { createBlobRoutes } from './blob-routes.ts';
 import type { Config } from './config.ts';
+import { createHttpServer } from './http-server.ts';
 import { openStores } from './stores.ts';
 
 export interface Service {
@@ -47,7 +48,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   if (config.device !== 'cpu') await engine.checkDevice();
   const app = createApp(deps);
   app.route('/blobs', createBlobRoutes(deps));
-  const server = createAdaptorServer({ fetch: app.fetch });
+  const server = createHttpServer(app.fetch);
   await listen(server, config);
 
   const firstKey = await createFirstKey(stores.state);
@@ -61,7 +62,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     async close() {
       drain.abort();
       server.close();
-      if ('closeAllConnections' in server) server.closeAllConnections();
+      server.closeAllConnections();
       const timeout = AbortSignal.timeout(DRAIN_SECONDS * 1000);
       await Promise.race([worker, new Promise((resolve) => timeout.addEventListener('abort', resolve))]);
       await reaper.stop();
@@ -72,7 +73,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   };
 }
 
-function listen(server: ReturnType<typeof createAdaptorServer>, { host, port }: Config): Promise<void> {
+function listen(server: Server, { host, port }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';

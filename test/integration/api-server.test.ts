@@ -1,18 +1,21 @@
-import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createHttpServer } from '../../local/http-server.ts';
 import type { JobView } from '../../shared/api.ts';
+import { UPLOAD_URL_SECONDS } from '../../shared/limits.ts';
 import { createService, pngOf, type Service, send, succeed, upload } from '../support/service.ts';
 
 let service: Service;
-let server: ReturnType<typeof serve>;
+let server: Server;
 let origin: string;
 beforeEach(async () => {
   service = await createService();
-  const { port } = await new Promise<AddressInfo>((resolve) => {
-    server = serve({ fetch: service.app.fetch, port: 0, hostname: '127.0.0.1' }, resolve);
-  });
-  origin = `http://127.0.0.1:${port}`;
+  server = createHttpServer(service.app.fetch).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
@@ -85,4 +88,30 @@ test('a client that leaves ends its wait but not its job', async () => {
   };
   await expect.poll(looks, { timeout: 30_000 }).toBe(0);
   expect((await service.state.getJob(message!.jobId))!.status).toBe('queued');
+});
+
+/** What the server answers to these bytes, until it closes the connection. */
+async function answerTo(bytes: string): Promise<string> {
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  socket.write(bytes);
+  return text(socket);
+}
+
+test.each([
+  ['a method that is none', 'FOO /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+  ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n', 400],
+  ['a Host that is none', 'GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
+  ['two lengths', 'POST /v1/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab', 400],
+  ['headers without end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}`, 431],
+])('a problem document also for %s', async (_name, request, status) => {
+  const answer = await answerTo(request);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(answer).toMatch(/content-type: application\/problem\+json\r\n/i);
+  expect(answer).toMatch(/access-control-allow-origin: \*\r\n/i);
+  const problem = JSON.parse(/\{.*\}/.exec(answer)![0]);
+  expect(problem).toMatchObject({ status, charged: false, request_id: expect.stringMatching(/./) });
+});
+
+test('a slow upload is not cut off while its URL is valid', () => {
+  expect(server.requestTimeout).toBe(UPLOAD_URL_SECONDS * 1000);
 });
