@@ -19,16 +19,25 @@ export function layerNorm(graph: GraphBuilder, input: Value, name: string, size:
   return graph.node('LayerNormalization', [input, weight, bias], { axis: -1, epsilon });
 }
 
-/** Of [batch, channels, ..], in `groups` of channels; the statistics in fp32. Tensors `name.weight`, `name.bias`. */
+/**
+ * Of [batch, channels, h, w], in `groups` of channels; the statistics in fp32. Tensors `name.weight`, `name.bias`.
+ * Each group as one channel of an InstanceNormalization: faster on the CPU than GroupNormalization, which is taken apart
+ * there, and right where the variance is far below the square of the mean.
+ */
 export function groupNorm(
   graph: GraphBuilder,
   input: Value,
   name: string,
   { channels, groups, epsilon }: { channels: number; groups: number; epsilon: number },
 ): Value {
-  const weight = graph.weight(`${name}.weight`, [channels]);
-  const bias = graph.weight(`${name}.bias`, [channels]);
-  return graph.node('GroupNormalization', [input, weight, bias], { num_groups: groups, epsilon });
+  const [weight, bias] = ['weight', 'bias'].map((part) => {
+    return graph.node('Reshape', [graph.weight(`${name}.${part}`, [channels]), graph.integers([channels, 1, 1])]);
+  }) as [Value, Value];
+  const grouped = graph.node('Reshape', [graph.widen(input), graph.integers([0, groups, -1])]);
+  const [ones, zeros] = [1, 0].map((value) => graph.floats(Array(groups).fill(value))) as [Value, Value];
+  const normal = graph.node('InstanceNormalization', [grouped, ones, zeros], { epsilon });
+  const restored = graph.node('Reshape', [graph.narrow(normal), graph.node('Shape', [input])]);
+  return graph.node('Add', [graph.node('Mul', [restored, weight]), bias]);
 }
 
 /** x · sigmoid(x); ONNX Runtime makes one operator of it. */
