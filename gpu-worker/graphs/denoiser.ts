@@ -1,0 +1,206 @@
+import { convolution, nearestUpsamplingTo } from './convolution.ts';
+import { groupNorm, silu } from './layers.ts';
+import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
+import { resnetBlock } from './resnet-block.ts';
+import { type Context, transformerBlock } from './transformer-block.ts';
+import {
+  allLayers,
+  type DenoiserConfig,
+  decoderLayout,
+  type EncoderConfig,
+  encoderLayout,
+  type Layer,
+} from './unet-layout.ts';
+
+/** What both nets take in beside the latent. */
+interface Conditions {
+  /** [1, channels, 1, 1] by the name of the residual block. */
+  time: ReadonlyMap<string, Value>;
+  /** By the name of the transformer. */
+  context: ReadonlyMap<string, Context>;
+  /** Grows a batch of one to that of the text; `rank` is the number of axes. */
+  expand(value: Value, rank: number): Value;
+}
+
+interface Encoded {
+  /** What the decoder takes in again, from fine to coarse. */
+  skips: Value[];
+  mid: Value;
+}
+
+/**
+ * One step of SeeSR (Wu et al. 2024, section 3.3): ControlNet looks at latent and photo, the UNet at the latent, with
+ * text and image embeds in both, and the noise in the latent comes out.
+ *
+ * `latent` [1 or batch, 4, h, w], any h and w from 1; `time` [1, ..], one row of the time graph; `text_context`
+ * [batch, ..] and `image_context` [1, ..] of the context graph; `stem` [1, C, h, w] of the stem graph;
+ * `conditioning_scale` [1], the weight of ControlNet → `eps` [batch, 4, h, w]. For guidance the batch has two texts; one
+ * latent serves both, and what the nets compute before they first look at the text is then computed once.
+ */
+export function denoiserGraph(config: DenoiserConfig, options: GraphOptions = {}): Graph {
+  const graph = createGraphBuilder('denoiser', options);
+  const { unet, controlNet } = config;
+  const [inputChannels, channels] = [unet.in_channels, unet.block_out_channels[0]!];
+  const latent = graph.input('latent', ['latent_batch', inputChannels, 'height', 'width']);
+  const conditions = unpackConditions(graph, config);
+  const stem = graph.input('stem', [1, channels, 'height', 'width']);
+  const scale = graph.input('conditioning_scale', [1]);
+
+  const first = { from: inputChannels, to: channels };
+  const seen = graph.node('Add', [convolution(graph, latent, 'controlnet.conv_in', first), stem]);
+  const control = encode(graph, seen, 'controlnet', controlNet, conditions);
+  const residuals = controlResiduals(graph, control, config, scale);
+
+  const own = encode(graph, convolution(graph, latent, 'unet.conv_in', first), 'unet', unet, conditions);
+  const controlled = {
+    skips: own.skips.map((skip, index) => graph.node('Add', [skip, residuals.skips[index]!])),
+    mid: graph.node('Add', [own.mid, residuals.mid]),
+  };
+  const output = decode(graph, controlled, config, conditions);
+  const normal = groupNorm(graph, output, 'unet.conv_norm_out', {
+    channels,
+    groups: unet.norm_num_groups,
+    epsilon: unet.norm_eps,
+  });
+  const eps = convolution(graph, silu(graph, normal), 'unet.conv_out', { from: channels, to: unet.out_channels });
+  graph.output('eps', eps, ['batch', unet.out_channels, 'height', 'width']);
+  return graph.build();
+}
+
+/** The inputs `time`, `text_context` and `image_context`, cut into the parts of the layers. */
+function unpackConditions(graph: GraphBuilder, config: DenoiserConfig): Conditions {
+  const resnets = allLayers(config).map((layer) => layer.resnet);
+  const transformers = allLayers(config).flatMap((layer) => layer.transformers);
+  const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
+  const split = (value: Value, sizes: number[]) =>
+    graph.nodes('Split', [value, graph.integers(sizes)], sizes.length, { axis: -1 });
+
+  const timeSizes = resnets.map(({ to }) => to);
+  const times = split(graph.input('time', [1, sum(timeSizes)]), timeSizes);
+  const time = resnets.map(({ name }, index) => {
+    return [name, graph.node('Reshape', [times[index]!, graph.integers([1, -1, 1, 1])])] as const;
+  });
+
+  const of = (kind: 'text' | 'image') => transformers.filter((transformer) => transformer.kind === kind);
+  const contextSizes = (kind: 'text' | 'image') => of(kind).flatMap(({ channels }) => [channels, channels]);
+  const text = graph.input('text_context', ['batch', 'text_tokens', sum(contextSizes('text'))]);
+  const image = graph.input('image_context', [1, 'image_tokens', sum(contextSizes('image'))]);
+  const batch = graph.node('Shape', [text], { start: 0, end: 1 });
+  const expand = (value: Value, rank: number) => {
+    const shape = graph.node('Concat', [batch, graph.integers(Array(rank - 1).fill(1))], { axis: 0 });
+    return graph.node('Expand', [value, shape]);
+  };
+  const context = new Map<string, Context>();
+  for (const [kind, packed] of [
+    ['text', text],
+    ['image', expand(image, 3)],
+  ] as const) {
+    const parts = split(packed, contextSizes(kind));
+    for (const [index, { name }] of of(kind).entries()) {
+      context.set(name, { key: parts[2 * index]!, value: parts[2 * index + 1]! });
+    }
+  }
+  return { time: new Map(time), context, expand };
+}
+
+/** Down and middle blocks. As long as no text was looked at, the batch is the latent's. */
+function encode(
+  graph: GraphBuilder,
+  input: Value,
+  net: 'unet' | 'controlnet',
+  config: EncoderConfig,
+  conditions: Conditions,
+): Encoded {
+  const { down, mid } = encoderLayout(net, config);
+  const blocks = net === 'unet' ? 'block' : 'control';
+  let value = input;
+  let grown = false;
+  const skips = [conditions.expand(input, 4)];
+  const run = (layer: Layer) => {
+    value = runLayer(graph, value, layer, config, conditions, !grown);
+    grown ||= layer.transformers.length > 0;
+  };
+  for (const [index, { channels, layers, resampler }] of down.entries()) {
+    for (const layer of layers) {
+      run(layer);
+      skips.push(grown ? value : conditions.expand(value, 4));
+    }
+    if (resampler) {
+      value = convolution(graph, value, resampler, { from: channels, to: channels, stride: 2 });
+      skips.push(grown ? value : conditions.expand(value, 4));
+    }
+    graph.probe(`${blocks}_down${index}`, value);
+  }
+  for (const layer of mid.layers) run(layer);
+  graph.probe(`${blocks}_mid`, value);
+  return { skips, mid: value };
+}
+
+/** What ControlNet adds to the encoder of the UNet: `residual0`.. and `residual_mid`. */
+function controlResiduals(graph: GraphBuilder, control: Encoded, config: DenoiserConfig, scale: Value): Encoded {
+  const { down, mid } = encoderLayout('controlnet', config.controlNet);
+  const sizes = down.flatMap(({ channels, layers, resampler }) => [
+    ...layers.map(() => channels),
+    ...(resampler ? [channels] : []),
+  ]);
+  const residual = (value: Value, name: string, channels: number, probe: string) => {
+    const plain = convolution(graph, value, name, { from: channels, to: channels, kernel: 1 });
+    const scaled = graph.node('Mul', [plain, scale]);
+    graph.probe(probe, scaled);
+    return scaled;
+  };
+  return {
+    skips: control.skips.map((skip, index) => {
+      const channels = index === 0 ? sizes[0]! : sizes[index - 1]!;
+      return residual(skip, `controlnet.controlnet_down_blocks.${index}`, channels, `residual${index}`);
+    }),
+    mid: residual(control.mid, 'controlnet.controlnet_mid_block', mid.channels, 'residual_mid'),
+  };
+}
+
+/** Up blocks: [batch, C, h, w], C the first of the block channels. */
+function decode(graph: GraphBuilder, { skips, mid }: Encoded, config: DenoiserConfig, conditions: Conditions): Value {
+  const left = [...skips];
+  let value = mid;
+  for (const [index, { channels, layers, resampler }] of decoderLayout('unet', config.unet).entries()) {
+    for (const layer of layers) {
+      const both = graph.node('Concat', [value, left.pop()!], { axis: 1 });
+      value = runLayer(graph, both, layer, config.unet, conditions);
+    }
+    if (resampler) {
+      // Twice as large, or one less where halving rounded up: as large as what it meets next.
+      const large = nearestUpsamplingTo(graph, value, left.at(-1)!);
+      value = convolution(graph, large, resampler, { from: channels, to: channels });
+    }
+    graph.probe(`block_up${index}`, value);
+  }
+  return value;
+}
+
+function runLayer(
+  graph: GraphBuilder,
+  input: Value,
+  { resnet, transformers }: Layer,
+  config: EncoderConfig,
+  { time, context, expand }: Conditions,
+  grow = false,
+): Value {
+  const groups = config.norm_num_groups;
+  let value = resnetBlock(graph, input, resnet.name, {
+    from: resnet.from,
+    to: resnet.to,
+    groups,
+    epsilon: config.norm_eps,
+    time: time.get(resnet.name)!,
+  });
+  for (const [index, { name, channels, heads }] of transformers.entries()) {
+    value = transformerBlock(graph, value, name, {
+      channels,
+      heads,
+      groups,
+      context: context.get(name)!,
+      ...(grow && index === 0 && { expand: (query: Value) => expand(query, 3) }),
+    });
+  }
+  return value;
+}

@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { contextGraph, stemGraph, timeGraph } from '../../../gpu-worker/graphs/conditioning.ts';
+import { denoiserGraph } from '../../../gpu-worker/graphs/denoiser.ts';
+import type { Graph, GraphOptions } from '../../../gpu-worker/graphs/onnx.ts';
+import type { DenoiserConfig } from '../../../gpu-worker/graphs/unet-layout.ts';
+import { timestepSinusoids } from '../../../gpu-worker/models/denoiser.ts';
+import { compileModel, type ReadWeight } from '../../../gpu-worker/runtime/compile.ts';
+import { createSession } from '../../../gpu-worker/runtime/session.ts';
+import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
+import type { Checkpoint } from '../../../gpu-worker/weights/checkpoint.ts';
+import { openSafetensors } from '../../../gpu-worker/weights/safetensors.ts';
+import type { RecordedCase } from '../../support/recorded-case.ts';
+
+/** SeeSR's two networks of a set. */
+export interface DenoiserFiles extends AsyncDisposable {
+  config: DenoiserConfig;
+  unet: Checkpoint;
+  controlNet: Checkpoint;
+  /** Of the graphs, whose names say which of the two is meant. */
+  read: ReadWeight;
+}
+
+export async function openDenoiserFiles(folder: string): Promise<DenoiserFiles> {
+  const directory = (net: string) => join(folder, 'checkpoints/seesr', net);
+  const open = (net: string) => openSafetensors(join(directory(net), 'diffusion_pytorch_model.safetensors'));
+  const readConfig = async (net: string) => JSON.parse(await readFile(join(directory(net), 'config.json'), 'utf8'));
+  const [unet, controlNet] = [await open('unet'), await open('controlnet')];
+  const key = unet.tensors.get('mid_block.image_attentions.0.transformer_blocks.0.attn2.to_k.weight');
+  return {
+    config: {
+      unet: await readConfig('unet'),
+      controlNet: await readConfig('controlnet'),
+      imageContextSize: key!.shape[1]!,
+    },
+    unet,
+    controlNet,
+    read: (name) => {
+      const checkpoint = name.startsWith('unet.') ? unet : controlNet;
+      return checkpoint.read(name.slice(name.indexOf('.') + 1));
+    },
+    async [Symbol.asyncDispose]() {
+      await unet[Symbol.asyncDispose]();
+      await controlNet[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** All outputs of a case `unet_*`: stem, residuals, blocks and noise. `alter` may change the weights that are read. */
+export async function computeUnet(
+  recorded: RecordedCase,
+  { alter = (_, values) => values, ...options }: GraphOptions & { alter?: Alter } = {},
+): Promise<Record<string, Tensor>> {
+  await using files = await openDenoiserFiles(recorded.folder);
+  const { config } = files;
+  const run = async (graph: Graph, inputs: Record<string, Tensor>) => {
+    const model = await compileModel(graph, async (name) => alter(name, await files.read(name)));
+    const session = await createSession(model, 'cpu');
+    const outputs = await session.run(inputs);
+    await session.release();
+    return outputs;
+  };
+  const { timestep, conditioning_scale: scale } = recorded.parameters as Record<string, number>;
+  const { stem } = await run(stemGraph(config, options), { condition: await conditionOf(recorded) });
+  const contexts = await run(contextGraph(config, options), {
+    text: await recorded.tensor('hidden'),
+    image_embeds: await recorded.tensor('image_embeds'),
+  });
+  const sinusoids = timestepSinusoids([timestep!], config.unet.block_out_channels[0]!);
+  const { time } = await run(timeGraph(config, options), { sinusoids });
+  const outputs = await run(denoiserGraph(config, { ...options, probes: true }), {
+    ...(contexts as { text_context: Tensor; image_context: Tensor }),
+    latent: await recorded.tensor('latent'),
+    time: time!,
+    stem: stem!,
+    conditioning_scale: { data: new Float32Array([scale!]), shape: [1] },
+  });
+  return { ...outputs, stem: stem! };
+}
+
+type Alter = (name: string, values: Float32Array<ArrayBuffer>) => Float32Array<ArrayBuffer>;
+
+/** The photo of a case as ControlNet sees it: [1, 3, 8h, 8w], 0..1. */
+export async function conditionOf(recorded: RecordedCase): Promise<Tensor> {
+  const { data, width, height } = await recorded.image('condition');
+  const pixels = width * height;
+  const planes = Float32Array.from({ length: 3 * pixels }, (_, index) => {
+    return data[(index % pixels) * 3 + Math.floor(index / pixels)]! / 255;
+  });
+  return { data: planes, shape: [1, 3, height, width] };
+}
