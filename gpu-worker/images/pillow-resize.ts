@@ -1,0 +1,86 @@
+import type { Pixels } from './image.ts';
+import { bicubic, resamplingTaps, type Taps } from './resampling.ts';
+
+/** Weights are whole multiples of 2⁻²², and so are the sums. */
+const FRACTION_BITS = 22;
+
+/** Sides of the networks' pictures are multiples of this: the VAE makes a latent an eighth as large. */
+const MULTIPLE = 8;
+
+/**
+ * Bicubic resampling as Pillow does it, to the bit: in 8 bits, rows first, rounded to 8 bits in between; a direction
+ * that keeps its size is left alone (Pillow's `Resample.c`). Throws RangeError for 16 bits.
+ */
+export function pillowResize(pixels: Pixels, width: number, height: number): Pixels {
+  const { channels } = pixels;
+  let { data } = pixels;
+  if (data instanceof Uint16Array) throw new RangeError('Pillow resamples 8 bits, these pixels have 16.');
+  if (width !== pixels.width) data = resizeRows(data, pixels, width);
+  if (height !== pixels.height) data = resizeColumns(data, pixels.height, height, width * channels);
+  return { width, height, channels, data };
+}
+
+interface PrepareOptions {
+  /** Shortest side that the enlarged picture may have; reference: 512. */
+  processSize: number;
+  /** Whole factor; reference: 4. */
+  upscale: number;
+}
+
+/**
+ * The picture that conditions the networks, made step by step as the reference's `test_seesr.py` does: a small one first
+ * grows to the shortest side, its sides cut to whole pixels; then the enlargement; then, by resampling, sides that are
+ * multiples of 8. Up to three resamplings and a slight squeeze. 8 bits.
+ */
+export function prepareCompat(pixels: Pixels, { processSize, upscale }: PrepareOptions): Pixels {
+  const shortest = Math.floor(processSize / upscale);
+  let prepared = pixels;
+  if (Math.min(pixels.width, pixels.height) < shortest) {
+    const factor = shortest / Math.min(pixels.width, pixels.height);
+    prepared = pillowResize(prepared, Math.trunc(factor * pixels.width), Math.trunc(factor * pixels.height));
+  }
+  prepared = pillowResize(prepared, prepared.width * upscale, prepared.height * upscale);
+  const down = (side: number) => Math.floor(side / MULTIPLE) * MULTIPLE;
+  return pillowResize(prepared, down(prepared.width), down(prepared.height));
+}
+
+function resizeRows(data: Uint8Array, { width, height, channels }: Pixels, newWidth: number): Uint8Array {
+  const taps = wholeTaps(width, newWidth);
+  const output = new Uint8Array(newWidth * height * channels);
+  let target = 0;
+  for (let y = 0; y < height; y++) {
+    for (const { start, weights } of taps) {
+      const source = (y * width + start) * channels;
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 1 << (FRACTION_BITS - 1);
+        for (let tap = 0; tap < weights.length; tap++) sum += weights[tap]! * data[source + channel + tap * channels]!;
+        output[target++] = clamp(sum >> FRACTION_BITS);
+      }
+    }
+  }
+  return output;
+}
+
+function resizeColumns(data: Uint8Array, height: number, newHeight: number, rowLength: number): Uint8Array {
+  const output = new Uint8Array(newHeight * rowLength);
+  const sums = new Int32Array(rowLength);
+  for (const [y, { start, weights }] of wholeTaps(height, newHeight).entries()) {
+    sums.fill(1 << (FRACTION_BITS - 1));
+    for (let tap = 0; tap < weights.length; tap++) {
+      const source = (start + tap) * rowLength;
+      for (let x = 0; x < rowLength; x++) sums[x]! += weights[tap]! * data[source + x]!;
+    }
+    for (let x = 0; x < rowLength; x++) output[y * rowLength + x] = clamp(sums[x]! >> FRACTION_BITS);
+  }
+  return output;
+}
+
+/** Weights in units of 2⁻²², halves rounded away from 0. */
+function wholeTaps(from: number, to: number): Taps[] {
+  const round = (weight: number) => Math.trunc(weight * 2 ** FRACTION_BITS + (weight < 0 ? -0.5 : 0.5));
+  return resamplingTaps(from, to, bicubic, true).map(({ start, weights }) => ({ start, weights: weights.map(round) }));
+}
+
+function clamp(value: number): number {
+  return value < 0 ? 0 : value > 255 ? 255 : value;
+}
