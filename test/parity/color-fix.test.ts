@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { fixColors } from '../../gpu-worker/pipeline/color-fix.ts';
+import { openCase } from '../support/recorded-case.ts';
+
+test('adain and wavelet agree with the reference', async () => {
+  const recorded = await openCase('color_fix');
+  expect(recorded.outputNames.length).toBeGreaterThan(0);
+  for (const name of recorded.outputNames) {
+    const [, method, index] = /^(adain|wavelet)(\d+)$/.exec(name)!;
+    const [result, condition] = [await recorded.image(`result${index}`), await recorded.image(`condition${index}`)];
+    const { data } = fixColors(result, condition, method as 'adain' | 'wavelet', 'down');
+    await recorded.expectClose(name, data);
+  }
+});
