@@ -16,17 +16,27 @@ export interface Session {
 }
 
 /**
- * `model`: the bytes of an ONNX model, or the path of one whose weights lie beside it.
+ * `model`: the bytes of an ONNX model, or the path of one whose weights lie beside it. `weightsDirectory`: where the
+ * weights lie that bytes refer to.
  * Throws AppError `engine-failed` when the library of the device is missing.
  */
-export async function createSession(model: Uint8Array | string, device: Device): Promise<Session> {
+export async function createSession(
+  model: Uint8Array | string,
+  device: Device,
+  { weightsDirectory }: { weightsDirectory?: string } = {},
+): Promise<Session> {
   const options: InferenceSession.SessionOptions = {
     executionProviders: [device],
     intraOpNumThreads: availableParallelism(),
     // Shapes differ from photo to photo, and a plan for each would be kept.
     enableMemPattern: false,
     // Threads that wait for work would take the cores from everything else.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: {
+      session: {
+        intra_op: { allow_spinning: '0' },
+        ...(weightsDirectory && { model_external_initializers_file_folder_path: weightsDirectory }),
+      },
+    },
     logSeverityLevel: 4,
   };
   const creating =
@@ -45,6 +55,22 @@ export async function createSession(model: Uint8Array | string, device: Device):
       );
     },
     release: () => session.release(),
+  };
+}
+
+/** A session that is made at its first run, and again after it was released: memory only for what is used. */
+export function createLazySession(model: Uint8Array | string, device: Device): Session {
+  let session: Promise<Session> | undefined;
+  return {
+    async run(inputs) {
+      session ??= createSession(model, device);
+      return await (await session).run(inputs);
+    },
+    async release() {
+      const released = session;
+      session = undefined;
+      await (await released)?.release();
+    },
   };
 }
 

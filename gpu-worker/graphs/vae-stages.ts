@@ -1,0 +1,94 @@
+import type { VaeStep } from './vae-steps.ts';
+
+/** A stretch of the network whose result is kept for the whole picture before the next one begins. */
+export interface StagePlan {
+  steps: readonly VaeStep[];
+  /** Sides of the result over those of the input: a power of two. */
+  scale: number;
+  /** Input positions around a part that have a say in its result, beside what the norms and attention see. */
+  halo: number;
+  /** Parts of the input that begin and end at multiples of it have whole sizes everywhere in the stage. */
+  alignment: number;
+  /** Where the computation has to stop until the whole picture has come so far: before `steps[index]`. */
+  norms: readonly { index: number; scale: number }[];
+  /** Whether every position looks at all others: such a stage has no convolutions. */
+  attends: boolean;
+}
+
+/**
+ * Cuts the network into stages, between its blocks. A cut means that a value of so many `channels`, with sides of
+ * `scale` times those of the network's input, is kept whole; where `keeps` refuses that, the stage grows, and its first
+ * steps are repeated for each of its norms. Attention is a stage of its own in any case.
+ */
+export function planStages(
+  steps: readonly VaeStep[],
+  keeps: (channels: number, scale: number) => boolean,
+): StagePlan[] {
+  const blocks = splitBlocks(steps);
+  const plans: StagePlan[] = [];
+  let pending: VaeStep[] = [];
+  let channels = 0;
+  let scale = 1;
+  for (const [index, block] of blocks.entries()) {
+    pending = [...pending, ...block];
+    for (const step of block) {
+      channels = channelsAfter(step, channels);
+      scale *= scaleOf(step);
+    }
+    const next = blocks[index + 1];
+    if (!next || attends(block) || attends(next) || keeps(channels, scale)) {
+      plans.push(describeStage(pending));
+      pending = [];
+    }
+  }
+  return plans;
+}
+
+/** Blocks take one value and give one: what lies between `branch` and `join` stays together. */
+function splitBlocks(steps: readonly VaeStep[]): VaeStep[][] {
+  const blocks: VaeStep[][] = [];
+  let open = false;
+  for (const step of steps) {
+    const begins = ['branch', 'norm', 'downsample', 'upsample'].includes(step.kind);
+    if (blocks.length === 0 || (begins && !open)) blocks.push([]);
+    blocks.at(-1)!.push(step);
+    if (step.kind === 'branch') open = true;
+    if (step.kind === 'join') open = false;
+  }
+  return blocks;
+}
+
+function describeStage(steps: readonly VaeStep[]): StagePlan {
+  let scale = 1;
+  let smallest = 1;
+  const norms = [];
+  for (const [index, step] of steps.entries()) {
+    if (step.kind === 'norm') norms.push({ index, scale });
+    scale *= scaleOf(step);
+    smallest = Math.min(smallest, scale);
+  }
+  const alignment = 1 / smallest;
+  const halo = Math.ceil(steps.reduceRight(haloBefore, 0) / alignment) * alignment;
+  return { steps, scale, halo, alignment, norms, attends: attends(steps) };
+}
+
+/** The margin that a step needs to give one of `margin`. */
+function haloBefore(margin: number, step: VaeStep): number {
+  if (step.kind === 'convolution') return margin + (step.side - 1) / 2;
+  if (step.kind === 'downsample') return 2 * margin + 1;
+  if (step.kind === 'upsample') return Math.ceil((margin + 1) / 2);
+  return margin;
+}
+
+function scaleOf({ kind }: VaeStep): number {
+  if (kind === 'upsample') return 2;
+  return kind === 'downsample' ? 1 / 2 : 1;
+}
+
+function channelsAfter(step: VaeStep, before: number): number {
+  return step.kind === 'convolution' ? step.to : before;
+}
+
+function attends(steps: readonly VaeStep[]): boolean {
+  return steps.some(({ kind }) => kind === 'attention');
+}

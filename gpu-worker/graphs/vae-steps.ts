@@ -1,0 +1,118 @@
+/** Fields of the published `vae/config.json` that decide how the network is computed. */
+export interface VaeConfig {
+  /** Channels of every level, that of the full resolution first. */
+  block_out_channels: readonly number[];
+  layers_per_block: number;
+  norm_num_groups: number;
+  latent_channels: number;
+}
+
+export const STABLE_DIFFUSION_VAE: VaeConfig = {
+  block_out_channels: [128, 256, 512, 512],
+  layers_per_block: 2,
+  norm_num_groups: 32,
+  latent_channels: 4,
+};
+
+/**
+ * One step from [1, channels, h, w] to the next. The network is a list of them, so that it can be computed at once or,
+ * where a picture is too large, be interrupted wherever a norm needs to know the whole picture.
+ */
+export type VaeStep =
+  | { kind: 'convolution'; name: string; from: number; to: number; side: 1 | 3 }
+  /** Group normalization: the mean and variance of groups of channels over the whole picture become 0 and 1. */
+  | { kind: 'norm'; name: string; channels: number }
+  | { kind: 'silu' }
+  /** Every position looks at every other. */
+  | { kind: 'attention'; name: string; channels: number }
+  | { kind: 'downsample'; name: string; channels: number }
+  | { kind: 'upsample'; name: string; channels: number }
+  /** Remembers the value for the next `join`. */
+  | { kind: 'branch' }
+  /** Adds the remembered value, by a 1 × 1 convolution where the channels differ. */
+  | { kind: 'join'; shortcut?: { name: string; from: number; to: number } };
+
+/** Picture [1, 3, H, W] → moments [1, 2 · latent channels, H/8, W/8], with the convolution behind the encoder. */
+export function encoderSteps(config: VaeConfig): VaeStep[] {
+  const { block_out_channels: channels, layers_per_block: layers, latent_channels } = config;
+  const deepest = channels.at(-1)!;
+  const moments = 2 * latent_channels;
+  return [
+    convolution('encoder.conv_in', 3, channels[0]!),
+    ...channels.flatMap((to, level) => {
+      const block = `encoder.down_blocks.${level}`;
+      const steps = resnets(block, channels[level - 1] ?? to, to, layers);
+      if (level < channels.length - 1) {
+        steps.push({ kind: 'downsample', name: `${block}.downsamplers.0.conv`, channels: to });
+      }
+      return steps;
+    }),
+    ...middle('encoder.mid_block', deepest),
+    ...head('encoder', deepest, moments),
+    convolution('quant_conv', moments, moments, 1),
+  ];
+}
+
+/** Latent [1, latent channels, h, w] → picture [1, 3, 8h, 8w], with the convolution before the decoder. */
+export function decoderSteps(config: VaeConfig): VaeStep[] {
+  const { layers_per_block, latent_channels } = config;
+  const channels = [...config.block_out_channels].reverse();
+  return [
+    convolution('post_quant_conv', latent_channels, latent_channels, 1),
+    convolution('decoder.conv_in', latent_channels, channels[0]!),
+    ...middle('decoder.mid_block', channels[0]!),
+    ...channels.flatMap((to, level) => {
+      const block = `decoder.up_blocks.${level}`;
+      const steps = resnets(block, channels[level - 1] ?? to, to, layers_per_block + 1);
+      if (level < channels.length - 1) {
+        steps.push({ kind: 'upsample', name: `${block}.upsamplers.0.conv`, channels: to });
+      }
+      return steps;
+    }),
+    ...head('decoder', channels.at(-1)!, 3),
+  ];
+}
+
+function resnets(block: string, from: number, to: number, count: number): VaeStep[] {
+  return Array.from({ length: count }, (_, index) => {
+    return resnet(`${block}.resnets.${index}`, index === 0 ? from : to, to);
+  }).flat();
+}
+
+function resnet(name: string, from: number, to: number): VaeStep[] {
+  const shortcut = from === to ? {} : { shortcut: { name: `${name}.conv_shortcut`, from, to } };
+  return [
+    { kind: 'branch' },
+    { kind: 'norm', name: `${name}.norm1`, channels: from },
+    { kind: 'silu' },
+    convolution(`${name}.conv1`, from, to),
+    { kind: 'norm', name: `${name}.norm2`, channels: to },
+    { kind: 'silu' },
+    convolution(`${name}.conv2`, to, to),
+    { kind: 'join', ...shortcut },
+  ];
+}
+
+function middle(block: string, channels: number): VaeStep[] {
+  const attention = `${block}.attentions.0`;
+  return [
+    ...resnet(`${block}.resnets.0`, channels, channels),
+    { kind: 'branch' },
+    { kind: 'norm', name: `${attention}.group_norm`, channels },
+    { kind: 'attention', name: attention, channels },
+    { kind: 'join' },
+    ...resnet(`${block}.resnets.1`, channels, channels),
+  ];
+}
+
+function head(part: string, from: number, to: number): VaeStep[] {
+  return [
+    { kind: 'norm', name: `${part}.conv_norm_out`, channels: from },
+    { kind: 'silu' },
+    convolution(`${part}.conv_out`, from, to),
+  ];
+}
+
+function convolution(name: string, from: number, to: number, side: 1 | 3 = 3): VaeStep {
+  return { kind: 'convolution', name, from, to, side };
+}
