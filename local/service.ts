@@ -1,13 +1,9 @@
-import { mkdirSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import { createApp } from '../functions/api/app.ts';
 import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { runWorker } from '../gpu-worker/worker.ts';
-import { claimOwnership, recoverAfterCrash } from '../shared/adapters/local/database.ts';
-import { removeUnfinishedObjects } from '../shared/adapters/local/file-object-store.ts';
 import { AppError } from '../shared/error.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
@@ -15,8 +11,8 @@ import { MODEL_IDS } from '../shared/models.ts';
 import { createFirstKey } from './account.ts';
 import { createBlobRoutes } from './blob-routes.ts';
 import type { Config } from './config.ts';
+import { takeDataDirectory } from './data-directory.ts';
 import { createHttpServer } from './http-server.ts';
-import { openStores } from './stores.ts';
 
 export interface Service {
   /** Where it listens. */
@@ -31,16 +27,11 @@ const REAP_EVERY_MILLISECONDS = 10_000;
 
 /**
  * API, queue and worker on the embedded stores of one data directory, which this process then owns.
- * Throws `conflict` when the directory has an owner or the port is taken.
+ * Throws `conflict` when the directory has an owner or the port is taken, `unavailable` when either cannot be used.
  */
 export async function startService(config: Config, log: Log): Promise<Service> {
   const { dataDirectory, limits } = config;
-  const release = claimOwnership(dataDirectory);
-  const stores = openStores(dataDirectory);
-  recoverAfterCrash(stores.database);
-  await removeUnfinishedObjects(stores.objectsDirectory);
-  const scratchDirectory = join(dataDirectory, 'scratch');
-  emptyDirectory(scratchDirectory);
+  const { stores, scratchDirectory, release } = await takeDataDirectory(dataDirectory);
 
   const deps = { ...stores, installedModels: MODEL_IDS, limits, log, now: Date.now, publicUrl: config.publicUrl };
   const engine = createEngine({ device: config.device, log });
@@ -57,7 +48,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const reaper = startReaper(() => reap(deps), log);
 
   return {
-    url: `http://${config.host}:${(server.address() as AddressInfo).port}`,
+    url: urlOf(config.host, server),
     firstKey,
     async close() {
       drain.abort();
@@ -76,11 +67,16 @@ export async function startService(config: Config, log: Log): Promise<Service> {
 function listen(server: Server, { host, port }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(taken ? new AppError('conflict', `Port ${port} of ${host} is taken; choose another with PORT.`) : error);
+      if (error.code === 'EADDRINUSE') {
+        reject(new AppError('conflict', `Port ${port} of ${host} is taken; choose another with PORT.`));
+      } else reject(new AppError('unavailable', `It cannot listen at HOST=${host}, PORT=${port}: ${error.message}.`));
     });
     server.listen(port, host, resolve);
   });
+}
+
+function urlOf(host: string, server: Server): string {
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
 }
 
 /** One sweep after the other, the first at once: a restart continues what the last process left. */
@@ -108,10 +104,4 @@ function startReaper(sweep: () => Promise<void>, log: Log) {
       return ended;
     },
   };
-}
-
-/** What an earlier process left there belongs to nobody. */
-function emptyDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
 }

@@ -42,7 +42,7 @@ export async function createApiKey({ account, name, scopes, now, expires_at }: N
     account,
     name,
     last4: secret.slice(-4),
-    scopes: [...scopes],
+    scopes: [...new Set(scopes)],
     created_at: new Date(now).toISOString(),
     ...(expires_at && { expires_at }),
   };

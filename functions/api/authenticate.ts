@@ -38,7 +38,7 @@ function secretOf(c: Context): string {
 }
 
 function bearerOf(authorization: string): string {
-  const [scheme, token] = authorization.split(' ', 2);
+  const [scheme, token] = authorization.split(/ +/, 2);
   if (scheme?.toLowerCase() !== 'bearer' || !token) {
     throw unauthorized('The Authorization header is not of the form "Bearer <key>".', 'Bearer');
   }

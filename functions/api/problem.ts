@@ -14,7 +14,10 @@ export function createErrorHandler(log: Log): ErrorHandler<Environment> {
     const error = thrown instanceof HTTPException ? fromHttpException(thrown, c) : thrown;
     if (!(error instanceof AppError) || error.status >= 500) {
       const { method, path } = c.req;
-      log.error('request-failed', { request_id: c.get('requestId'), method, path, error });
+      const fields = { request_id: c.get('requestId'), method, path, error };
+      // A phone that loses its network in the middle of an upload is no fault of ours.
+      if (c.req.raw.signal.aborted) log.info('client-left', fields);
+      else log.error('request-failed', fields);
     }
     return problemResponse(c, error);
   };

@@ -157,6 +157,9 @@ describe('database', () => {
     const inside = join(directory, 'not', 'yet');
     const db = openDatabase(inside);
     if (process.platform !== 'win32') expect((await stat(inside)).mode & 0o777).toBe(0o700);
+    for (const name of process.platform === 'win32' ? [] : await readdir(inside)) {
+      expect((await stat(join(inside, name))).mode & 0o777, name).toBe(0o600);
+    }
     expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     expect(db.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 });
     expect(db.prepare('PRAGMA foreign_keys').get()).toEqual({ foreign_keys: 1 });

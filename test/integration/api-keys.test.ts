@@ -14,7 +14,7 @@ describe('authentication', () => {
   test('accepts Authorization, X-Api-Key, or both with the same key', async () => {
     const bearer = `Bearer ${service.secret}`;
     expect((await listJobs({ Authorization: bearer })).status).toBe(200);
-    expect((await listJobs({ Authorization: `bearer ${service.secret}` })).status).toBe(200);
+    expect((await listJobs({ Authorization: `bearer  ${service.secret}` })).status).toBe(200);
     expect((await listJobs({ 'X-Api-Key': service.secret })).status).toBe(200);
     expect((await listJobs({ Authorization: bearer, 'X-Api-Key': service.secret })).status).toBe(200);
   });
@@ -118,7 +118,7 @@ describe('other accounts', () => {
 
 describe('keys', () => {
   test('a new key works, and its secret is shown once', async () => {
-    const json = { name: 'phone', scopes: ['jobs:read'] };
+    const json = { name: 'phone', scopes: ['jobs:read', 'jobs:read'] };
     const response = await service.call('POST', '/v1/keys', { json });
     expect(response.status).toBe(201);
     expect(response.headers.get('Cache-Control')).toBe('no-store');

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -118,9 +119,65 @@ describe('npm start', () => {
     expect((await fetch(url, { method: 'PUT', body: 'x' })).status).toBe(403);
   });
 
+  test('a client that leaves in the middle of its upload is no error, and can send it again', async () => {
+    const service = await start();
+    const client = createTestClient(service.url, service.firstKey!);
+    const file = await photo();
+    const json = { bytes: file.byteLength, content_type: 'image/png' };
+    const upload = await client.json<{ url: string; headers: Record<string, string> }>('/v1/uploads', {
+      method: 'POST',
+      body: JSON.stringify(json),
+    });
+    const { port, pathname, search } = new URL(upload.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    const length = `Content-Length: ${file.byteLength}`;
+    socket.write(`PUT ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n${length}\r\n\r\n`);
+    socket.write(file.subarray(0, 20));
+    const unfinished = () => readdir(join(directory, 'objects', '.unfinished')).catch(() => []);
+    await expect.poll(unfinished).toHaveLength(1);
+    socket.destroy();
+    await expect.poll(unfinished).toEqual([]);
+    await expect.poll(() => service.log.map(({ event }) => event)).toContain('client-left');
+    expect(service.log.filter(({ level }) => level === 'error')).toEqual([]);
+    const sent = await fetch(upload.url, { method: 'PUT', headers: upload.headers, body: file });
+    expect(sent.status).toBe(200);
+  });
+
   test('a second process is refused the data directory', async () => {
     await start();
     await expect(start()).rejects.toThrow(/Another process owns the data directory/);
+  });
+
+  test.each([
+    ['is a file', (path: string) => writeFile(path, 'x')],
+    [
+      'has a file in place of a folder',
+      (path: string) => mkdir(path).then(() => writeFile(join(path, 'objects'), 'x')),
+    ],
+    [
+      'has no database',
+      (path: string) => mkdir(path).then(() => writeFile(join(path, 'state.sqlite'), 'x'.repeat(99))),
+    ],
+  ])('a data directory that %s is refused by name, without a stack', async (_what, make) => {
+    const path = join(directory, 'unusable');
+    await make(path);
+    await expect(start({ DATA_DIR: path })).rejects.toThrow(
+      /The data directory \S+unusable cannot be used: (?!.* at )/,
+    );
+    await expect(start({ DATA_DIR: path })).rejects.not.toThrow(/node:/);
+  });
+
+  test('a damaged secret is refused: links signed with it could be forged', async () => {
+    await writeFile(join(directory, 'secret'), '');
+    await expect(start()).rejects.toThrow(/secret is damaged: it must have 43 characters and has 0/);
+  });
+
+  test('a port that is taken, or an address of another machine, is refused by name', async () => {
+    const { url } = await start();
+    const environment = { DATA_DIR: join(directory, 'other') };
+    const { port } = new URL(url);
+    await expect(start({ ...environment, PORT: port })).rejects.toThrow(`Port ${port} of 127.0.0.1 is taken`);
+    await expect(start({ ...environment, HOST: '192.0.2.1' })).rejects.toThrow(/cannot listen at HOST=192\.0\.2\.1/);
   });
 
   test('a wrong configuration is refused by name', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../error.ts';
@@ -14,7 +14,10 @@ const SQLITE_BUSY = 5;
  */
 export function openDatabase(directory: string): DatabaseSync {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(join(directory, 'state.sqlite'), { timeout: BUSY_MILLISECONDS });
+  const path = join(directory, 'state.sqlite');
+  // In a directory that others may read, SQLite would let them read its file, too; those beside it get the same mode.
+  closeSync(openSync(path, 'a', 0o600));
+  const db = new DatabaseSync(path, { timeout: BUSY_MILLISECONDS });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
     transaction(db, () => migrate(db, directory));
