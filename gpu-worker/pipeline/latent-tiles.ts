@@ -1,0 +1,127 @@
+import { AppError } from '../../shared/error.ts';
+import { elementCount, type Tensor } from '../tensor/tensor.ts';
+import {
+  blendingWeights,
+  coverExtent,
+  evenTileSize,
+  type Span,
+  scaleSpan,
+  type TileSpan,
+  type Window,
+} from './tiles.ts';
+
+export interface LatentTilesOptions {
+  /** Of the latents. */
+  height: number;
+  width: number;
+  /** Longest side of a tile, in latents. */
+  size: number;
+  /** Latents by which neighbors overlap, at least. */
+  overlap: number;
+  /**
+   * As the published script: one tile while the area is not larger than that of a tile, else squares, and weights that
+   * are half a latent off center vertically. Otherwise no side of a tile is longer than `size`, and none longer than
+   * the same number of tiles needs.
+   */
+  compat: boolean;
+}
+
+/** A tile along one axis and its share at each of its positions: those of all tiles add up to 1. */
+interface WeightedSpan extends TileSpan {
+  weights: Float32Array;
+}
+
+export interface LatentTile {
+  row: WeightedSpan;
+  column: WeightedSpan;
+}
+
+/** Both networks halve a latent three times: tiles whose sides are multiples of this leave no rest. */
+const TILE_UNIT = 8;
+/** Of the Gaussian, in squares of a tile's side (Barbero Jiménez 2023, "Mixture of Diffusers"). */
+const VARIANCE = 0.01;
+
+/**
+ * Tiles over a latent too large for one call, row by row. Only the prediction is tiled: start, guidance and steps are
+ * those of the whole. Throws AppError `invalid` where the overlap leaves nothing of a tile.
+ */
+export function planLatentTiles({ height, width, size, overlap, compat }: LatentTilesOptions): LatentTile[] {
+  const whole = compat && height * width <= size * size;
+  const axis = (extent: number, square: number, midpoint: (size: number) => number): WeightedSpan[] => {
+    const spans = coverExtent(extent, whole ? extent : square, overlap);
+    const weights = blendingWeights(spans, extent, gaussianWindow(midpoint));
+    return spans.map((span, index) => ({ ...span, weights: weights[index]! }));
+  };
+  const longest = compat ? Math.min(size, height, width) : size;
+  if (!whole && Math.max(height, width) > longest && longest <= overlap)
+    throw new AppError(
+      'invalid',
+      `Latent tiles of ${longest} cannot overlap by ${overlap}; the overlap must be smaller.`,
+    );
+  const side = (extent: number) => (compat ? longest : evenSide(extent, size, overlap));
+  const rows = axis(height, side(height), compat ? halfOff : centered);
+  const columns = axis(width, side(width), centered);
+  return rows.flatMap((row) => columns.map((column) => ({ row, column })));
+}
+
+/**
+ * The prediction for the whole latent from those for its tiles: Σ weight · prediction in fp32, the weights, normalized
+ * in double precision, adding up to 1. `predict`: tile → [batch, channel, h, w] of the tile; called one after the other.
+ */
+export async function blendTiles(
+  tiles: readonly LatentTile[],
+  predict: (tile: LatentTile, index: number) => Promise<Tensor>,
+): Promise<Tensor> {
+  if (tiles.length === 1) return await predict(tiles[0]!, 0);
+  const { row, column } = tiles.at(-1)!;
+  let sum: Tensor | undefined;
+  for (const [index, tile] of tiles.entries()) {
+    const prediction = await predict(tile, index);
+    const shape = [...prediction.shape.slice(0, 2), row.start + row.size, column.start + column.size];
+    sum ??= { data: new Float32Array(elementCount(shape)), shape };
+    addTile(sum, prediction, tile);
+  }
+  return sum!;
+}
+
+/** The part of [batch, channel, h, w] that lies in the tile; of a picture `scale` times as large as the latent, too. */
+export function cutTile({ data, shape }: Tensor, tile: { row: Span; column: Span }, scale = 1): Tensor {
+  const [batch, channels, height, width] = shape as [number, number, number, number];
+  const [row, column] = [scaleSpan(tile.row, scale), scaleSpan(tile.column, scale)];
+  const part = new Float32Array(batch * channels * row.size * column.size);
+  for (let line = 0; line < batch * channels * row.size; line++) {
+    const y = Math.floor(line / row.size) * height + row.start + (line % row.size);
+    const start = y * width + column.start;
+    part.set(data.subarray(start, start + column.size), line * column.size);
+  }
+  return { data: part, shape: [batch, channels, row.size, column.size] };
+}
+
+/** The normal distribution around the tile's midpoint. The product of two is the weight of the published script. */
+export function gaussianWindow(midpoint: (size: number) => number): Window {
+  return (offset, { size }) =>
+    Math.exp(-(((offset - midpoint(size)) / size) ** 2) / (2 * VARIANCE)) / Math.sqrt(2 * Math.PI * VARIANCE);
+}
+
+export const centered = (size: number) => (size - 1) / 2;
+/** Vertically the published script takes the midpoint half a latent too far down. */
+export const halfOff = (size: number) => size / 2;
+
+/** Less work for the same number of tiles, where the extent is no multiple of what tiles cover. */
+function evenSide(extent: number, size: number, overlap: number): number {
+  if (extent <= size) return extent;
+  return Math.min(size, Math.ceil(evenTileSize(extent, size, overlap) / TILE_UNIT) * TILE_UNIT);
+}
+
+function addTile(sum: Tensor, { data, shape }: Tensor, { row, column }: LatentTile): void {
+  const [height, width] = sum.shape.slice(2) as [number, number];
+  const planes = elementCount(shape.slice(0, 2));
+  let source = 0;
+  for (let plane = 0; plane < planes; plane++) {
+    for (let y = 0; y < row.size; y++) {
+      const target = (plane * height + row.start + y) * width + column.start;
+      for (let x = 0; x < column.size; x++)
+        sum.data[target + x]! += row.weights[y]! * column.weights[x]! * data[source++]!;
+    }
+  }
+}
