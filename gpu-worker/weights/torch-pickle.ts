@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import { AppError } from '../../shared/error.ts';
+import { elementCount } from '../tensor/tensor.ts';
+import { bytesPerElement, type Dtype } from './dtypes.ts';
+import { type PickleGlobals, unpickle } from './unpickle.ts';
+import { span, type View } from './view.ts';
+
+const MAX_VALUES = 1_000_000;
+const MAX_DEPTH = 32;
+/** Of a view that shows elements of its storage more than once. */
+const MAX_REPEATED_ELEMENTS = 2 ** 24;
+const MAX_LISTED_ISSUES = 5;
+
+interface ElementType {
+  kind: 'type';
+  /** None: untyped bytes. */
+  dtype: Dtype | undefined;
+}
+
+interface Storage {
+  kind: 'storage';
+  key: string;
+  dtype: Dtype | undefined;
+  bytes: number;
+}
+
+export interface StoredTensor extends View {
+  kind: 'tensor';
+  storage: Storage;
+  dtype: Dtype;
+}
+
+const TYPES: Record<string, Dtype | undefined> = {
+  'torch.DoubleStorage': 'F64',
+  'torch.FloatStorage': 'F32',
+  'torch.HalfStorage': 'F16',
+  'torch.BFloat16Storage': 'BF16',
+  'torch.LongStorage': 'I64',
+  'torch.IntStorage': 'I32',
+  'torch.ShortStorage': 'I16',
+  'torch.CharStorage': 'I8',
+  'torch.ByteStorage': 'U8',
+  'torch.BoolStorage': 'BOOL',
+  'torch.storage.UntypedStorage': undefined,
+  'torch.float64': 'F64',
+  'torch.float32': 'F32',
+  'torch.float16': 'F16',
+  'torch.bfloat16': 'BF16',
+  'torch.int64': 'I64',
+  'torch.int32': 'I32',
+  'torch.int16': 'I16',
+  'torch.int8': 'I8',
+  'torch.uint64': 'U64',
+  'torch.uint32': 'U32',
+  'torch.uint16': 'U16',
+  'torch.uint8': 'U8',
+  'torch.bool': 'BOOL',
+};
+
+const size = z.int().nonnegative();
+const kind = <Value extends { kind: string }>(name: Value['kind']) =>
+  z.custom<Value>((value) => isKind(value, name), { error: `expected a ${name}` });
+/** Storage, offset, sizes, strides, and what says nothing about the values: requires_grad, hooks. */
+const viewSchema = z
+  .tuple([kind<Storage>('storage'), size, z.array(size).max(8), z.array(size).max(8), z.unknown(), z.unknown()])
+  .rest(z.unknown());
+const storageSchema = z.tuple([
+  z.literal('storage'),
+  kind<ElementType>('type'),
+  z.string().regex(/^\w+$/, { error: ({ input }) => `${input?.slice(0, 100)} is not the key of a storage` }),
+  z.string(),
+  size,
+]);
+const parameterSchema = z.tuple([kind<StoredTensor>('tensor')]).rest(z.unknown());
+
+/**
+ * The tensors in the pickle of a PyTorch checkpoint, by name; names of nested dictionaries and lists are joined by
+ * dots, what is not a tensor is ignored. Every view lies inside its declared storage. Throws AppError `engine-failed`.
+ */
+export function readTorchPickle(bytes: Uint8Array<ArrayBuffer>, path: string): Map<string, StoredTensor> {
+  const root = unpickle(bytes, { globals: createGlobals(path), persistent: (id) => storageOf(id, path), path });
+  return flatten(root, path);
+}
+
+/** All names that a pickle may mention. */
+function createGlobals(path: string): PickleGlobals {
+  const types = Object.entries(TYPES).map(([name, dtype]): [string, ElementType] => [name, { kind: 'type', dtype }]);
+  const functions = {
+    'collections.OrderedDict': (parameters: unknown[]) => {
+      if (parameters.length > 0) throw broken(path, 'an OrderedDict has arguments');
+      return new Map();
+    },
+    'torch._utils._rebuild_tensor_v2': (parameters: unknown[]) => tensorOf(parameters, undefined, path),
+    // The type of the elements stands beside an untyped storage.
+    'torch._utils._rebuild_tensor_v3': (parameters: unknown[]) =>
+      tensorOf(parameters, parse(kind<ElementType>('type'), parameters[6], path), path),
+    'torch._utils._rebuild_parameter': (parameters: unknown[]) => parse(parameterSchema, parameters, path)[0],
+  };
+  return new Map<string, unknown>([...types, ...Object.entries(functions)]);
+}
+
+/** A persistent id is the tuple ('storage', type, key, device, number of elements). */
+function storageOf(id: unknown, path: string): Storage {
+  const [, { dtype }, key, , elements] = parse(storageSchema, id, path);
+  return { kind: 'storage', key, dtype, bytes: elements * (dtype ? bytesPerElement(dtype) : 1) };
+}
+
+/** Checks that the view lies inside the declared storage. */
+function tensorOf(parameters: unknown[], type: ElementType | undefined, path: string): StoredTensor {
+  const [storage, offset, shape, strides] = parse(viewSchema, parameters, path);
+  const dtype = type?.dtype ?? storage.dtype;
+  if (!dtype) throw broken(path, 'a tensor has an untyped storage and no type of its own');
+  if (shape.length !== strides.length)
+    throw broken(path, `a tensor has ${shape.length} sizes, ${strides.length} strides`);
+  const tensor: StoredTensor = { kind: 'tensor', storage, dtype, offset, shape, strides };
+  const elements = storage.bytes / bytesPerElement(dtype);
+  if (offset + span(tensor) > elements) {
+    throw broken(
+      path,
+      `a view [${shape}] with strides [${strides}] at ${offset} leaves its storage of ${elements} elements`,
+    );
+  }
+  if (elementCount(shape) > Math.max(elements, MAX_REPEATED_ELEMENTS)) {
+    throw broken(path, `a view [${shape}] repeats its storage of ${elements} elements more than is allowed`);
+  }
+  return tensor;
+}
+
+function flatten(root: unknown, path: string): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  let values = 0;
+  function visit(value: unknown, names: readonly string[]): void {
+    // A value may stand in many places, so that a small file can hold very many.
+    if (++values > MAX_VALUES) throw broken(path, `it holds more than ${MAX_VALUES} values`);
+    if (names.length > MAX_DEPTH) throw broken(path, `its values are nested deeper than ${MAX_DEPTH} levels`);
+    if (value instanceof Map || Array.isArray(value)) {
+      for (const [key, inner] of value.entries()) visit(inner, [...names, String(key)]);
+    } else if (isKind<StoredTensor>(value, 'tensor')) {
+      const name = names.join('.');
+      if (tensors.has(name)) throw broken(path, `it has two tensors with the name ${name}`);
+      tensors.set(name, value);
+    }
+  }
+  visit(root, []);
+  if (!(root instanceof Map)) throw broken(path, 'it is not a dictionary of tensors');
+  if (tensors.size === 0) throw broken(path, 'it holds no tensor');
+  return tensors;
+}
+
+function isKind<Value extends { kind: string }>(value: unknown, kind: Value['kind']): value is Value {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === kind;
+}
+
+function parse<Value>(schema: z.ZodType<Value>, value: unknown, path: string): Value {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const rules = parsed.error.issues
+    .slice(0, MAX_LISTED_ISSUES)
+    .map((issue) => `${issue.path.join('.')} ${issue.message}`.trim());
+  throw broken(path, `a tensor is declared against the rules (${rules.join(', ')})`);
+}
+
+function broken(path: string, reason: string): AppError {
+  return new AppError('engine-failed', `${path} is not a valid PyTorch checkpoint: ${reason}.`);
+}

@@ -1,0 +1,218 @@
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
+import { openTorchCheckpoint } from '../../gpu-worker/weights/torch-checkpoint.ts';
+import { directoryEntry, localHeader, pickle, safetensorsBytes, zipBytes } from '../support/weight-files.ts';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'seesr-torch-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+async function write(content: Buffer | string, name: string = crypto.randomUUID()): Promise<string> {
+  const path = join(directory, name);
+  await writeFile(path, content);
+  return path;
+}
+
+interface Archive {
+  root: Buffer;
+  storage?: Buffer;
+  others?: Record<string, Buffer>;
+}
+
+const archive = ({ root, storage = Buffer.alloc(0), others = {} }: Archive) =>
+  write(zipBytes({ 'a/data.pkl': pickle.file(root), 'a/data/0': storage, ...others }));
+
+const floatStorage = (elements: number) => pickle.storage(pickle.global('torch', 'FloatStorage'), '0', elements);
+const four = Buffer.from(Float32Array.of(1, 2, 3, 4).buffer);
+const one = pickle.dictionary({ w: pickle.tensor(floatStorage(4), { shape: [4], strides: [1] }) });
+
+describe('a PyTorch checkpoint', () => {
+  test('of nested dictionaries and lists gives its tensors; everything else is ignored', async () => {
+    const tensor = pickle.tensor(floatStorage(4), { shape: [2], strides: [1] });
+    const list = Buffer.concat([Buffer.from(']('), tensor, tensor, Buffer.from('e')]);
+    const root = pickle.dictionary({ epoch: pickle.integer(3), model: pickle.dictionary({ 'a.b': tensor }), list });
+    await using checkpoint = await openTorchCheckpoint(await archive({ root, storage: four }));
+    expect([...checkpoint.tensors.keys()]).toEqual(['model.a.b', 'list.0', 'list.1']);
+  });
+
+  test('of untyped storages takes the type that stands beside them', async () => {
+    const storage = pickle.storage(pickle.global('torch.storage', 'UntypedStorage'), '0', 8);
+    const rebuild = pickle.global('torch._utils', '_rebuild_tensor_v3');
+    const parameters = [pickle.integer(1), pickle.tuple(pickle.integer(3)), pickle.tuple(pickle.integer(1))];
+    const type = pickle.global('torch', 'uint16');
+    const root = pickle.dictionary({
+      w: pickle.call(rebuild, storage, ...parameters, pickle.false, pickle.none, type),
+    });
+    const bytes = Buffer.from(Uint16Array.of(1, 40000, 3, 65535).buffer);
+    await using checkpoint = await openTorchCheckpoint(await archive({ root, storage: bytes }));
+    expect(checkpoint.tensors.get('w')).toEqual({ shape: [3], dtype: 'U16' });
+    expect(Array.from(await checkpoint.read('w'))).toEqual([40000, 3, 65535]);
+  });
+
+  test('of more than 4 GB is read at its offsets (ZIP64)', async () => {
+    const path = join(directory, 'large');
+    const file = await open(path, 'w');
+    const content = pickle.file(one);
+    const pickleAt = 5 * 2 ** 30;
+    const storageAt = pickleAt + 30 + 'a/data.pkl'.length + content.length;
+    // A sparse file: the first five gigabytes take no space on the disk.
+    await file.write(Buffer.concat([localHeader('a/data.pkl', content.length), content]), 0, undefined, pickleAt);
+    await file.write(Buffer.concat([localHeader('a/data/0', four.length), four]), 0, undefined, storageAt);
+    const directoryAt = storageAt + 30 + 'a/data/0'.length + four.length;
+    const entries = Buffer.concat([
+      directoryEntry('a/data.pkl', content.length, 0xffffffff, zip64Field(pickleAt)),
+      directoryEntry('a/data/0', four.length, 0xffffffff, zip64Field(storageAt)),
+    ]);
+    await file.write(Buffer.concat([entries, zip64End(2, entries.length, directoryAt)]), 0, undefined, directoryAt);
+    await file.close();
+    await using checkpoint = await openCheckpoint(await startingLikeZip(path));
+    expect(Array.from(await checkpoint.read('w'))).toEqual([1, 2, 3, 4]);
+  });
+});
+
+async function startingLikeZip(path: string): Promise<string> {
+  const file = await open(path, 'r+');
+  await file.write(localHeader('empty', 0), 0, undefined, 0);
+  await file.close();
+  return path;
+}
+
+/** APPNOTE.TXT 4.5.3: here only the position did not fit into its usual place. */
+function zip64Field(position: number): Buffer {
+  const field = Buffer.alloc(12);
+  field.writeUInt16LE(0x0001, 0);
+  field.writeUInt16LE(8, 2);
+  field.writeBigUInt64LE(BigInt(position), 4);
+  return field;
+}
+
+/** The ZIP64 record, its locator and the usual end, APPNOTE.TXT 4.3.14 to 4.3.16. */
+function zip64End(count: number, bytes: number, position: number): Buffer {
+  const record = Buffer.alloc(56);
+  record.writeUInt32LE(0x06064b50, 0);
+  record.writeBigUInt64LE(BigInt(count), 32);
+  record.writeBigUInt64LE(BigInt(bytes), 40);
+  record.writeBigUInt64LE(BigInt(position), 48);
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50, 0);
+  locator.writeBigUInt64LE(BigInt(position + bytes), 8);
+  const end = Buffer.alloc(22, 0xff);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(0, 20);
+  return Buffer.concat([record, locator, end]);
+}
+
+describe('a hostile PyTorch checkpoint is refused', () => {
+  const repeated = pickle.tensor(floatStorage(4), { shape: [2 ** 20, 2 ** 20], strides: [0, 0] });
+  /** d0 = {}, d1 = {a: d0, b: d0}, …: 2^30 values in 600 bytes. */
+  const doubling = Buffer.concat([
+    Buffer.from('}q\0'),
+    ...Array.from({ length: 30 }, () => Buffer.from('0}(X\x01\0\0\0ah\0X\x01\0\0\0bh\0uq\0')),
+  ]);
+  test.each<[string, Archive, RegExp]>([
+    ['big-endian', { root: one, storage: four, others: { 'a/byteorder': Buffer.from('big') } }, /byte order is "big"/],
+    ['a dictionary that holds itself', { root: Buffer.from('}q\0X\x01\0\0\0ah\0s') }, /nested deeper than 32/],
+    ['values without end', { root: doubling }, /more than 1000000 values/],
+    ['a view that repeats one number 2^40 times', { root: pickle.dictionary({ w: repeated }) }, /repeats its storage/],
+    ['no tensor', { root: pickle.dictionary({}) }, /holds no tensor/],
+    [
+      'a tensor without a name',
+      { root: pickle.tensor(floatStorage(4), { shape: [], strides: [] }) },
+      /not a dictionary/,
+    ],
+    [
+      'two tensors of one name',
+      {
+        root: pickle.dictionary({
+          'a.b': pickle.tensor(floatStorage(0), { shape: [0], strides: [1] }),
+          a: pickle.dictionary({ b: pickle.tensor(floatStorage(0), { shape: [0], strides: [1] }) }),
+        }),
+      },
+      /two tensors with the name a\.b/,
+    ],
+    ['a persistent id of its own', { root: Buffer.from('}Q') }, /declared against the rules/],
+    [
+      'a text that is longer than the file',
+      { root: Buffer.from('\x8d\xff\xff\xff\xff\xff\xff\x0f\0', 'latin1') },
+      /ends early/,
+    ],
+    ['an instruction that makes objects', { root: Buffer.from('(i__builtin__\nlist\n') }, /instruction 0x69/],
+    [
+      'two archives in one',
+      { root: one, storage: four, others: { 'b/data.pkl': Buffer.alloc(0) } },
+      /2 members data\.pkl/,
+    ],
+  ])('%s', async (_name, file, message) => {
+    await expect(openTorchCheckpoint(await archive(file))).rejects.toMatchObject({
+      name: 'AppError',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('an integer that no number holds', async () => {
+    const storage = pickle.storage(pickle.global('torch', 'LongStorage'), '0', 1);
+    const root = pickle.dictionary({ w: pickle.tensor(storage, { shape: [1], strides: [1] }) });
+    const bytes = Buffer.from(BigInt64Array.of(2n ** 53n + 1n).buffer);
+    await using checkpoint = await openTorchCheckpoint(await archive({ root, storage: bytes }));
+    await expect(checkpoint.readValues('w')).rejects.toThrow(/9007199254740993/);
+  });
+});
+
+describe('what is not weights is named', () => {
+  test.each([
+    ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:…', /pointer of Git LFS/],
+    ['a web page', '<!DOCTYPE html>', /web page/],
+    ['something else', 'hello', /begins with the bytes 68656c6c6f/],
+  ])('%s', async (_name, content, message) => {
+    await expect(openCheckpoint(await write(content))).rejects.toThrow(message);
+  });
+
+  test('no file, and a folder', async () => {
+    await expect(openCheckpoint(join(directory, 'none'))).rejects.toThrow(/cannot be opened \(ENOENT\)/);
+    await expect(openCheckpoint(directory)).rejects.toThrow(/is not a file/);
+  });
+});
+
+describe('an index of shards', () => {
+  const index = (weightMap: unknown) => write(JSON.stringify({ metadata: {}, weight_map: weightMap }));
+  beforeAll(async () => {
+    await write(safetensorsBytes({ a: { shape: [1], values: [1] } }), 'first.safetensors');
+    await write(
+      safetensorsBytes({ a: { shape: [1], values: [2] }, b: { shape: [], values: [3] } }),
+      'second.safetensors',
+    );
+  });
+
+  test('joins its files, and names all of them', async () => {
+    await write(safetensorsBytes({ b: { shape: [], values: [3] } }), 'third.safetensors');
+    const path = await index({ a: 'first.safetensors', b: 'third.safetensors' });
+    await using checkpoint = await openCheckpoint(path);
+    expect(checkpoint.files).toEqual([
+      path,
+      join(directory, 'first.safetensors'),
+      join(directory, 'third.safetensors'),
+    ]);
+    expect(Array.from(await checkpoint.read('b'))).toEqual([3]);
+    await expect(checkpoint.read('c')).rejects.toThrow(/has no tensor c/);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['a tensor in two files', { a: 'first.safetensors', b: 'second.safetensors' }, /second.safetensors holds a, which/],
+    ['a tensor that is not there', { a: 'first.safetensors', b: 'first.safetensors' }, /does not hold b/],
+    ['a file outside the folder', { a: '../first.safetensors' }, /is not a valid index/],
+    ['a file that is missing', { a: 'none.safetensors' }, /cannot be opened/],
+    ['no table', [], /is not a valid index/],
+  ])('with %s is refused', async (_name, weightMap, message) => {
+    await expect(openCheckpoint(await index(weightMap))).rejects.toThrow(message);
+  });
+
+  test('of itself is refused', async () => {
+    const path = await write(JSON.stringify({ weight_map: { a: 'itself.json' } }), 'itself.json');
+    await expect(openCheckpoint(path)).rejects.toThrow(/it is text/);
+  });
+});
