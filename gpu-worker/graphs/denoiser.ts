@@ -22,10 +22,16 @@ interface Conditions {
   expand(value: Value, rank: number): Value;
 }
 
+interface Feature {
+  value: Value;
+  channels: number;
+}
+
+/** What an encoder leaves behind. */
 interface Encoded {
   /** What the decoder takes in again, from fine to coarse. */
-  skips: Value[];
-  mid: Value;
+  skips: Feature[];
+  mid: Feature;
 }
 
 /**
@@ -49,14 +55,8 @@ export function denoiserGraph(config: DenoiserConfig, options: GraphOptions = {}
   const first = { from: inputChannels, to: channels };
   const seen = graph.node('Add', [convolution(graph, latent, 'controlnet.conv_in', first), stem]);
   const control = encode(graph, seen, 'controlnet', controlNet, conditions);
-  const residuals = controlResiduals(graph, control, config, scale);
-
   const own = encode(graph, convolution(graph, latent, 'unet.conv_in', first), 'unet', unet, conditions);
-  const controlled = {
-    skips: own.skips.map((skip, index) => graph.node('Add', [skip, residuals.skips[index]!])),
-    mid: graph.node('Add', [own.mid, residuals.mid]),
-  };
-  const output = decode(graph, controlled, config, conditions);
+  const output = decode(graph, addResiduals(graph, own, control, scale), config, conditions);
   const normal = groupNorm(graph, output, 'unet.conv_norm_out', {
     channels,
     groups: unet.norm_num_groups,
@@ -115,7 +115,8 @@ function encode(
   const blocks = net === 'unet' ? 'block' : 'control';
   let value = input;
   let grown = false;
-  const skips = [conditions.expand(input, 4)];
+  const skips = [{ value: conditions.expand(input, 4), channels: config.block_out_channels[0]! }];
+  const keep = (channels: number) => skips.push({ value: grown ? value : conditions.expand(value, 4), channels });
   const run = (layer: Layer) => {
     value = runLayer(graph, value, layer, config, conditions, !grown);
     grown ||= layer.transformers.length > 0;
@@ -123,53 +124,47 @@ function encode(
   for (const [index, { channels, layers, resampler }] of down.entries()) {
     for (const layer of layers) {
       run(layer);
-      skips.push(grown ? value : conditions.expand(value, 4));
+      keep(channels);
     }
     if (resampler) {
       value = convolution(graph, value, resampler, { from: channels, to: channels, stride: 2 });
-      skips.push(grown ? value : conditions.expand(value, 4));
+      keep(channels);
     }
     graph.probe(`${blocks}_down${index}`, value);
   }
   for (const layer of mid.layers) run(layer);
   graph.probe(`${blocks}_mid`, value);
-  return { skips, mid: value };
+  return { skips, mid: { value, channels: mid.channels } };
 }
 
-/** What ControlNet adds to the encoder of the UNet: `residual0`.. and `residual_mid`. */
-function controlResiduals(graph: GraphBuilder, control: Encoded, config: DenoiserConfig, scale: Value): Encoded {
-  const { down, mid } = encoderLayout('controlnet', config.controlNet);
-  const sizes = down.flatMap(({ channels, layers, resampler }) => [
-    ...layers.map(() => channels),
-    ...(resampler ? [channels] : []),
-  ]);
-  const residual = (value: Value, name: string, channels: number, probe: string) => {
-    const plain = convolution(graph, value, name, { from: channels, to: channels, kernel: 1 });
-    const scaled = graph.node('Mul', [plain, scale]);
-    graph.probe(probe, scaled);
-    return scaled;
+/** The UNet's features and, through a convolution each and times `scale`, those of ControlNet. */
+function addResiduals(graph: GraphBuilder, own: Encoded, control: Encoded, scale: Value): Encoded {
+  const add = (feature: Feature, { value, channels }: Feature, name: string, probe: string) => {
+    const plain = convolution(graph, value, `controlnet.${name}`, { from: channels, to: channels, kernel: 1 });
+    const residual = graph.node('Mul', [plain, scale]);
+    graph.probe(probe, residual);
+    return { value: graph.node('Add', [feature.value, residual]), channels };
   };
   return {
-    skips: control.skips.map((skip, index) => {
-      const channels = index === 0 ? sizes[0]! : sizes[index - 1]!;
-      return residual(skip, `controlnet.controlnet_down_blocks.${index}`, channels, `residual${index}`);
-    }),
-    mid: residual(control.mid, 'controlnet.controlnet_mid_block', mid.channels, 'residual_mid'),
+    skips: own.skips.map((skip, index) =>
+      add(skip, control.skips[index]!, `controlnet_down_blocks.${index}`, `residual${index}`),
+    ),
+    mid: add(own.mid, control.mid, 'controlnet_mid_block', 'residual_mid'),
   };
 }
 
 /** Up blocks: [batch, C, h, w], C the first of the block channels. */
 function decode(graph: GraphBuilder, { skips, mid }: Encoded, config: DenoiserConfig, conditions: Conditions): Value {
   const left = [...skips];
-  let value = mid;
+  let value = mid.value;
   for (const [index, { channels, layers, resampler }] of decoderLayout('unet', config.unet).entries()) {
     for (const layer of layers) {
-      const both = graph.node('Concat', [value, left.pop()!], { axis: 1 });
+      const both = graph.node('Concat', [value, left.pop()!.value], { axis: 1 });
       value = runLayer(graph, both, layer, config.unet, conditions);
     }
     if (resampler) {
       // Twice as large, or one less where halving rounded up: as large as what it meets next.
-      const large = nearestUpsamplingTo(graph, value, left.at(-1)!);
+      const large = nearestUpsamplingTo(graph, value, left.at(-1)!.value);
       value = convolution(graph, large, resampler, { from: channels, to: channels });
     }
     graph.probe(`block_up${index}`, value);

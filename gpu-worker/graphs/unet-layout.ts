@@ -20,7 +20,7 @@ export interface UnetConfig extends EncoderConfig {
   up_block_types: readonly string[];
 }
 
-export interface ControlNetConfig extends EncoderConfig {
+interface ControlNetConfig extends EncoderConfig {
   conditioning_embedding_out_channels: readonly number[];
 }
 
@@ -53,14 +53,14 @@ export const SEESR_DENOISER: DenoiserConfig = {
   imageContextSize: 512,
 };
 
-export interface Resnet {
+interface Resnet {
   name: string;
   from: number;
   to: number;
 }
 
 /** A transformer with cross-attention to the text, or its twin that looks at the image embeds (RCA). */
-export interface Transformer {
+interface Transformer {
   name: string;
   kind: 'text' | 'image';
   channels: number;

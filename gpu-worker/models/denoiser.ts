@@ -2,7 +2,7 @@ import { createSession, type Device } from '../runtime/session.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** What the denoiser is told about one image; made once, used in every step and tile. */
-export interface Conditioning {
+interface Conditioning {
   textContext: Tensor;
   imageContext: Tensor;
   /** One for each timestep. */
