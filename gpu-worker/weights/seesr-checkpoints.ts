@@ -1,0 +1,152 @@
+/// <reference lib="esnext.disposable" />
+
+import { join } from 'node:path';
+import type { Checkpoint } from './checkpoint.ts';
+import { overlaid, renamed, reshaped } from './combine.ts';
+import { findComponent, findWeights } from './component-files.ts';
+import { openCheckpoint } from './open-checkpoint.ts';
+import {
+  type ControlNetConfig,
+  RAM_SWIN_LARGE,
+  readControlNetConfig,
+  readSchedulerConfig,
+  readTaggerConfig,
+  readTextEncoderConfig,
+  readUnetConfig,
+  readVaeConfig,
+  type SchedulerConfig,
+  type TaggerConfig,
+  type TextEncoderConfig,
+  type UnetConfig,
+  type VaeConfig,
+} from './seesr-configs.ts';
+import { dapeTagger, ramTagger } from './tagger-checkpoint.ts';
+
+interface SeesrSources {
+  /** Folder with `unet` and `controlnet`. */
+  seesr: string;
+  /** Folder of Stable Diffusion 2 base. */
+  sd?: string | undefined;
+  /** Folder of SD-Turbo: its UNet and scheduler take the place of the others, and whatever else it has. */
+  sdTurbo?: string | undefined;
+  /** `ram_swin_large_14m.pth`. */
+  ram: string;
+  /** `DAPE.pth`. Without it the tagger is plain RAM. */
+  dape?: string | undefined;
+  /** Sizes of a RAM that is not the published one. */
+  ramConfig?: string | undefined;
+}
+
+export interface SeesrCheckpoints extends AsyncDisposable {
+  /** By network, under the names of the published files' newest versions. */
+  unet: Checkpoint;
+  controlNet: Checkpoint;
+  textEncoder: Checkpoint;
+  vae: Checkpoint;
+  tagger: Checkpoint;
+  configs: {
+    unet: UnetConfig;
+    controlNet: ControlNetConfig;
+    textEncoder: TextEncoderConfig;
+    vae: VaeConfig;
+    scheduler: SchedulerConfig;
+    tagger: TaggerConfig;
+  };
+  /** Paths. */
+  tokenizer: { vocabulary: string; merges: string };
+  /** Paths of all files that were opened. */
+  sources: readonly string[];
+}
+
+/**
+ * Opens everything that SeeSR is made of, from the folders as they are published. Throws AppError `engine-failed` for
+ * what is missing, broken or not supported; whether the tensors fit the networks is for `checkShapes`.
+ */
+export async function openSeesrCheckpoints(sources: SeesrSources): Promise<SeesrCheckpoints> {
+  const { seesr, sd, sdTurbo, ram, dape, ramConfig } = sources;
+  const pipelines = [sdTurbo, sd].filter((directory) => directory !== undefined);
+  const folders = {
+    unet: await findComponent([sdTurbo ?? seesr], 'unet'),
+    controlNet: await findComponent([seesr], 'controlnet'),
+    textEncoder: await findComponent(pipelines, 'text_encoder'),
+    vae: await findComponent(pipelines, 'vae'),
+    tokenizer: await findComponent(pipelines, 'tokenizer'),
+    scheduler: await findComponent(pipelines, 'scheduler'),
+  };
+  const configPaths = {
+    unet: join(folders.unet, 'config.json'),
+    controlNet: join(folders.controlNet, 'config.json'),
+    textEncoder: join(folders.textEncoder, 'config.json'),
+    vae: join(folders.vae, 'config.json'),
+    scheduler: join(folders.scheduler, 'scheduler_config.json'),
+  };
+  const configs = {
+    unet: await readUnetConfig(configPaths.unet),
+    controlNet: await readControlNetConfig(configPaths.controlNet),
+    textEncoder: await readTextEncoderConfig(configPaths.textEncoder),
+    vae: await readVaeConfig(configPaths.vae),
+    scheduler: await readSchedulerConfig(configPaths.scheduler),
+    tagger: ramConfig ? await readTaggerConfig(ramConfig) : RAM_SWIN_LARGE,
+  };
+  await using opened = new AsyncDisposableStack();
+  const open = async (path: string) => opened.use(await openCheckpoint(path));
+  const openFolder = async (directory: string) => await open(await findWeights(directory));
+
+  const seesrUnet = await openFolder(await findComponent([seesr], 'unet'));
+  const checkpoints = {
+    unet: sdTurbo ? overlaid(await openFolder(folders.unet), seesrUnet, isImageAttention) : seesrUnet,
+    controlNet: await openFolder(folders.controlNet),
+    textEncoder: renamed(await openFolder(folders.textEncoder), withoutPositions),
+    vae: currentVae(await openFolder(folders.vae)),
+    tagger: await openTagger(open, { ram, dape, config: configs.tagger }),
+  };
+  const tokenizer = {
+    vocabulary: join(folders.tokenizer, 'vocab.json'),
+    merges: join(folders.tokenizer, 'merges.txt'),
+  };
+  const owned = opened.move();
+  return {
+    ...checkpoints,
+    configs,
+    tokenizer,
+    sources: [
+      ...Object.values(configPaths),
+      ...(ramConfig ? [ramConfig] : []),
+      ...Object.values(tokenizer),
+      ...Object.values(checkpoints).flatMap(({ files }) => files),
+    ],
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function openTagger(
+  open: (path: string) => Promise<Checkpoint>,
+  { ram, dape, config }: { ram: string; dape: string | undefined; config: TaggerConfig },
+): Promise<Checkpoint> {
+  const tagger = ramTagger(await open(ram));
+  if (!dape) return tagger;
+  return dapeTagger(tagger, await open(dape), { rank: config.lora_rank, alpha: config.lora_alpha });
+}
+
+/** SeeSR's own part of the UNet, its only one that fits SD-Turbo. */
+function isImageAttention(name: string): boolean {
+  return name.includes('image_attentions');
+}
+
+/** Old versions of transformers stored 0 .. 76. */
+function withoutPositions(name: string): string | undefined {
+  return name.endsWith('.position_ids') ? undefined : name;
+}
+
+const OLD_VAE_NAMES: Record<string, string> = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' };
+
+/** Before diffusers 0.16 the attention had names of its own, and its matrices were sometimes 1×1 convolutions. */
+function currentVae(vae: Checkpoint): Checkpoint {
+  const attention = /^(.*\.attentions\.\d+)\.(query|key|value|proj_attn)\.(weight|bias)$/;
+  const current = renamed(vae, (name) =>
+    name.replace(attention, (_match, block, old: string, kind) => `${block}.${OLD_VAE_NAMES[old]}.${kind}`),
+  );
+  return reshaped(current, (name, shape) =>
+    name.includes('.attentions.') && `${shape.slice(2)}` === '1,1' ? shape.slice(0, 2) : shape,
+  );
+}
