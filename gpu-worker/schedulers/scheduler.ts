@@ -6,7 +6,7 @@ export interface SamplerState {
   previousClean?: Float32Array;
 }
 
-export interface StepInput {
+interface StepInput {
   state: SamplerState;
   /** Position in `timesteps`: the network was called for `timesteps[index]`. */
   index: number;
