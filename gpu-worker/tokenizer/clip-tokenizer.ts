@@ -16,7 +16,7 @@ export interface Tokenizer {
   countTokens(text: string): number;
 }
 
-const PROMPT_LENGTH = 77;
+export const PROMPT_LENGTH = 77;
 export const MAX_PROMPT_TOKENS = PROMPT_LENGTH - 2;
 
 const START = '<|startoftext|>';
