@@ -1,4 +1,4 @@
-import { createSession, type Device } from '../runtime/session.ts';
+import { createLazySession, type Device } from '../runtime/session.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** What the denoiser is told about one image; made once, used in every step and tile. */
@@ -21,7 +21,7 @@ interface PredictInput {
   conditioningScale: number;
 }
 
-/** ControlNet and UNet with both kinds of attention, loaded and ready. Every call blocks the thread. */
+/** ControlNet and UNet with both kinds of attention. Every call blocks the thread. */
 export interface Denoiser {
   /**
    * `text` [batch, 77, d], one or, for guidance, the negative and the positive; `imageEmbeds` [1, 145, 512];
@@ -47,12 +47,12 @@ interface DenoiserOptions {
   device: Device;
 }
 
-/** Throws AppError `engine-failed` as `createSession` does. */
-export async function createDenoiser({ models, timeChannels, device }: DenoiserOptions): Promise<Denoiser> {
-  const context = await createSession(models.context, device);
-  const time = await createSession(models.time, device);
-  const stem = await createSession(models.stem, device);
-  const denoiser = await createSession(models.denoiser, device);
+/** Loaded at their first calls, which then throw as `createSession` does. */
+export function createDenoiser({ models, timeChannels, device }: DenoiserOptions): Denoiser {
+  const context = createLazySession(models.context, device);
+  const time = createLazySession(models.time, device);
+  const stem = createLazySession(models.stem, device);
+  const denoiser = createLazySession(models.denoiser, device);
   const runs = { context: 0, time: 0, stem: 0, denoiser: 0 };
   return {
     runs,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
@@ -79,6 +80,13 @@ export async function writeModel(
   } finally {
     await model.close();
   }
+}
+
+/** sha256, in hex, of all that a graph says; equal graphs and equal weights make equal models. */
+export function fingerprint(graph: Graph): string {
+  const headers = [...graph.weights.keys()].map((name) => create(TensorProtoSchema, header(graph, name)));
+  const hash = createHash('sha256').update(serialize(graph, headers));
+  return hash.update(JSON.stringify([...graph.transposed])).digest('hex');
 }
 
 function header({ weights, transposed, weightType }: Graph, name: string) {

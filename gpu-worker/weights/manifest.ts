@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
+import { sha256Of } from './sha256.ts';
 
 /** `manifest.json` of a folder of weights: what must be in each file, and whose it is. */
 const manifestSchema = z.array(
@@ -23,15 +21,18 @@ const manifestSchema = z.array(
  * give pictures that are wrong in ways nobody sees. Throws AppError `engine-failed` with both checksums.
  */
 export async function verifiedPath(directory: string, file: string): Promise<string> {
-  const manifest = manifestSchema.parse(JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')));
+  const manifest = await readManifest(directory);
   const entry = manifest.find((candidate) => candidate.file === file);
   if (!entry) throw new AppError('engine-failed', `${directory}/manifest.json does not list ${file}.`);
   const path = join(directory, file);
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  const sha256 = hash.digest('hex');
+  const sha256 = await sha256Of(path);
   if (sha256 !== entry.sha256) {
     throw new AppError('engine-failed', `${path} has sha256 ${sha256}, its manifest says ${entry.sha256}.`);
   }
   return path;
+}
+
+/** What a folder of weights should hold. */
+export async function readManifest(directory: string) {
+  return manifestSchema.parse(JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')));
 }
