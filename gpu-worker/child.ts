@@ -1,16 +1,20 @@
 import { writeFileSync } from 'node:fs';
 import { AppError, type ErrorCode, type FieldError } from '../shared/error.ts';
 import type { Progress } from '../shared/job.ts';
-import type { ModelId } from '../shared/models.ts';
-import { loadSuperResolver, type SuperResolver } from './models/real-esrgan.ts';
+import { isDiffusionModel } from '../shared/models.ts';
+import { loadSuperResolver } from './models/real-esrgan.ts';
+import { loadSeesr } from './models/seesr.ts';
+import { diffusion } from './pipeline/diffusion.ts';
+import type { Method } from './pipeline/method.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts';
+import { superResolution } from './pipeline/upscale.ts';
 import { checkDevice, type Device } from './runtime/session.ts';
 
 /** What the engine (engine.ts) says to the child. */
 export type ToChild =
   /** Is the device usable at all? */
   | { type: 'check'; device: Device }
-  | { type: 'restore'; request: RestoreRequest; tileSize: number; device: Device }
+  | { type: 'restore'; request: RestoreRequest; tileSize: number; device: Device; modelsDirectory: string }
   | { type: 'cancel' };
 
 /** What the child answers: any number of `progress`, then one `done` or `failed`. */
@@ -20,7 +24,13 @@ export type FromChild =
   | { type: 'done'; result?: RestoreResult }
   | { type: 'failed'; code: ErrorCode; message: string; errors: FieldError[] | undefined; stack: string | undefined };
 
-let loaded: { name: string; model: SuperResolver } | undefined;
+interface LoadedModel {
+  method: Method;
+  /** Gives the memory back. */
+  release: () => Promise<void>;
+}
+
+let loaded: (LoadedModel & { name: string }) | undefined;
 let running: AbortController | undefined;
 
 process.on('message', (message: ToChild) => {
@@ -42,26 +52,38 @@ async function answer(work: () => Promise<RestoreResult | undefined>): Promise<v
   }
 }
 
-async function run({ request, tileSize, device }: Extract<ToChild, { type: 'restore' }>): Promise<RestoreResult> {
+async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<RestoreResult> {
   running = new AbortController();
-  const model = await load(request.parameters.model, request.parameters.denoise, device);
-  return restore(request, model, {
-    tileSize,
+  const { method } = await load(message);
+  return restore(message.request, method, {
+    tileSize: message.tileSize,
     signal: running.signal,
     onProgress: (progress) => send({ type: 'progress', progress }),
   });
 }
 
 /** One model at a time stays loaded. */
-async function load(id: ModelId, denoise: number | undefined, device: Device): Promise<SuperResolver> {
-  const name = JSON.stringify([id, denoise, device]);
+async function load(message: Extract<ToChild, { type: 'restore' }>): Promise<LoadedModel> {
+  const { model, denoise } = message.request.parameters;
+  const name = JSON.stringify([model, denoise, message.device, message.modelsDirectory]);
   if (loaded?.name !== name) {
     const old = loaded;
     loaded = undefined;
-    await old?.model.release();
-    loaded = { name, model: await loadSuperResolver({ model: id, denoise, device }) };
+    await old?.release();
+    loaded = { name, ...(await openModel(message)) };
   }
-  return loaded.model;
+  return loaded;
+}
+
+async function openModel(message: Extract<ToChild, { type: 'restore' }>): Promise<LoadedModel> {
+  const { request, device, modelsDirectory } = message;
+  const { model, denoise } = request.parameters;
+  if (isDiffusionModel(model)) {
+    const models = await loadSeesr({ modelsDirectory, model, device });
+    return { method: diffusion(models), release: models.release };
+  }
+  const resolver = await loadSuperResolver({ model, denoise, device });
+  return { method: superResolution(resolver), release: resolver.release };
 }
 
 function failure(error: unknown): FromChild {

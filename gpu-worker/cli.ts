@@ -2,27 +2,39 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import { z } from 'zod';
 import { AppError } from '../shared/error.ts';
 import { DEFAULT_LIMITS } from '../shared/limits.ts';
 import { createLog } from '../shared/log.ts';
-import { MODEL_IDS } from '../shared/models.ts';
+import { MODEL_IDS, MODEL_PARAMETERS, type ModelId } from '../shared/models.ts';
 import { completeParameters, requestedParametersSchema } from '../shared/parameters.ts';
 import { createEngine } from './engine.ts';
+import { listInstalled } from './models/installed.ts';
 
 const USAGE = `npm run restore -- IN OUT [options]
 
   --model ${MODEL_IDS.join(' | ')}
-  --denoise 0..1        real-esrgan-fast only: 0 keeps grain and noise, 1 takes away what it can
   --scale 1..4          size of the result (default 4)
   --format png | jpeg | webp | avif     default: by the ending of OUT, else png
   --quality 1..100      of jpeg, webp and avif (default 90)
   --metadata keep | strip | strip_location
   --seed N              same seed, same picture; Real-ESRGAN draws no random numbers
   --device cpu | cuda
+  --models DIR          where built models are (default: MODELS_DIR, else models)
+  --compat              diffusion models only: repeat the published script step by step, resampling included
   --json                print the result as one JSON object
+
+Of some models only (--tags append:TAG,TAG or replace:TAG,TAG):
+${Object.entries(MODEL_PARAMETERS)
+  .map(([name, { description }]) => `  --${optionOf(name).padEnd(20)} ${description}`)
+  .join('\n')}
 `;
 
 const FORMAT_OF_ENDING: Record<string, string> = { '.jpg': 'jpeg', '.jpeg': 'jpeg', '.webp': 'webp', '.avif': 'avif' };
+
+const MODEL_OPTIONS = Object.fromEntries(
+  Object.keys(MODEL_PARAMETERS).map((name) => [optionOf(name), { type: 'string' as const }]),
+);
 
 /** One photo, without any server: the same child process and recipe as in the worker. */
 async function main(): Promise<void> {
@@ -30,13 +42,15 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       model: { type: 'string' },
-      denoise: { type: 'string' },
+      ...MODEL_OPTIONS,
       scale: { type: 'string' },
       format: { type: 'string' },
       quality: { type: 'string' },
       metadata: { type: 'string' },
       seed: { type: 'string' },
       device: { type: 'string', default: 'cpu' },
+      models: { type: 'string', default: process.env.MODELS_DIR || 'models' },
+      compat: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -53,7 +67,8 @@ async function main(): Promise<void> {
   await stat(inputPath).catch(() => {
     throw new AppError('not-found', `There is no file ${inputPath}.`);
   });
-  const parameters = readParameters(values, outputPath);
+  const modelsDirectory = resolve(values.models);
+  const parameters = readParameters(values, outputPath, await listInstalled(modelsDirectory));
   // What stands at OUT stays until the new picture is whole.
   const unfinishedPath = `${outputPath}.unfinished`;
 
@@ -61,17 +76,20 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => stop.abort(new AppError('conflict', 'Stopped.')));
   const engine = createEngine({
     device: values.device,
+    modelsDirectory,
     log: createLog('warn', (line) => process.stderr.write(`${line}\n`)),
   });
   const bar = new SingleBar({ format: '[{bar}] {percentage}% | {stage}', noTTYOutput: true, notTTYSchedule: 2_000 });
   bar.start(100, 0, { stage: 'loading' });
   try {
     const result = await engine.restore(
-      { inputPath, outputPath: unfinishedPath, parameters, limits: DEFAULT_LIMITS },
+      { inputPath, outputPath: unfinishedPath, parameters, limits: DEFAULT_LIMITS, compat: values.compat },
       {
         signal: stop.signal,
-        onProgress: ({ percent, stage, tile, tiles }) =>
-          bar.update(percent, { stage: tiles ? `${stage} tile ${tile}/${tiles}` : stage }),
+        onProgress: ({ percent, stage, step, steps, tile, tiles }) => {
+          const places = [steps && `step ${step}/${steps}`, tiles && `tile ${tile}/${tiles}`];
+          bar.update(percent, { stage: [stage, ...places.filter(Boolean)].join(' ') });
+        },
       },
     );
     await rename(unfinishedPath, outputPath);
@@ -88,23 +106,46 @@ async function main(): Promise<void> {
   }
 }
 
+type Values = Record<string, string | boolean | undefined>;
+
 /** Checked by the same schema as a request to the API. */
-function readParameters(values: Record<string, string | boolean | undefined>, outputPath: string) {
+function readParameters(values: Values, outputPath: string, installed: readonly ModelId[]) {
   const number = (name: string) => (values[name] === undefined ? undefined : Number(values[name]));
   const requested = requestedParametersSchema.safeParse({
     model: values.model,
-    denoise: number('denoise'),
     scale: number('scale'),
     seed: number('seed'),
     quality: number('quality'),
     metadata: values.metadata,
     format: values.format ?? FORMAT_OF_ENDING[extname(outputPath).toLowerCase()],
+    ...readModelParameters(values),
   });
-  if (requested.success) return completeParameters(requested.data, MODEL_IDS);
-  const rules = requested.error.issues.map(
-    ({ path, message }) => `--${String(path[0])} ${values[String(path[0])]}: ${message}`,
-  );
+  if (requested.success) return completeParameters(requested.data, installed);
+  const rules = requested.error.issues.map(({ path, message }) => {
+    const option = optionOf(String(path[0]));
+    return `--${option} ${values[option]}: ${message}`;
+  });
   throw new AppError('invalid', rules.join('\n'));
+}
+
+function readModelParameters(values: Values): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries(MODEL_PARAMETERS)) {
+    const value = values[optionOf(name)];
+    if (typeof value !== 'string') continue;
+    if (name === 'tags') given[name] = readTags(value);
+    else given[name] = schema instanceof z.ZodNumber ? Number(value) : value;
+  }
+  return given;
+}
+
+function readTags(value: string) {
+  const [mode, ...list] = value.split(/[:,]/);
+  return { mode, list };
+}
+
+function optionOf(parameter: string): string {
+  return parameter.replaceAll('_', '-');
 }
 
 function print(text: string): void {

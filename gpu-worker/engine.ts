@@ -4,12 +4,14 @@ import type { Progress } from '../shared/job.ts';
 import { STALL_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import type { FromChild, ToChild } from './child.ts';
-import { TILE_SIZES } from './models/real-esrgan.ts';
+import { TILE_SIZES } from './models/tile-sizes.ts';
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts';
 import type { Device } from './runtime/session.ts';
 
 interface EngineOptions {
   device: Device;
+  /** Where models that were built from the user's files are. */
+  modelsDirectory: string;
   log: Log;
   stallSeconds?: number;
 }
@@ -35,7 +37,7 @@ const CANCEL_GRACE_MILLISECONDS = 1_000;
 /** Encoding reports nothing on its way, and AVIF takes minutes for a very large picture. */
 const ENCODE_PATIENCE = 5;
 
-export function createEngine({ device, log, stallSeconds = STALL_SECONDS }: EngineOptions): Engine {
+export function createEngine({ device, modelsDirectory, log, stallSeconds = STALL_SECONDS }: EngineOptions): Engine {
   let child: ChildProcess | undefined;
 
   function start(): ChildProcess {
@@ -48,7 +50,7 @@ export function createEngine({ device, log, stallSeconds = STALL_SECONDS }: Engi
 
   function attempt(request: RestoreRequest, tileSize: number, { onProgress, signal }: RunOptions) {
     child ??= start();
-    const message = { type: 'restore', request, tileSize, device } as const;
+    const message = { type: 'restore', request, tileSize, device, modelsDirectory } as const;
     return converse<RestoreResult>(child, message, { onProgress, signal, stallSeconds });
   }
 

@@ -120,7 +120,7 @@ async function runAttempt(
     pulse.report({ stage: 'upload', percent: 99 });
     const output = await publish(objects, job, result, outputPath);
     await pulse.end();
-    return await succeed(job, output, result.notes, { state, objects });
+    return await succeed(job, output, result, { state, objects });
   } finally {
     await pulse.end();
     await rm(scratch, { recursive: true, force: true });
@@ -137,11 +137,17 @@ async function download(objects: ObjectStore, key: string, path: string): Promis
 async function succeed(
   job: Job,
   output: Awaited<ReturnType<typeof publish>>,
-  notes: string[],
+  { notes, description }: RestoreResult,
   { state, objects }: Pick<WorkerOptions, 'state' | 'objects'>,
 ): Promise<Job> {
   try {
-    const done = await state.updateJob(job.id, { type: 'succeed', attempt: job.attempt, output, notes });
+    const done = await state.updateJob(job.id, {
+      type: 'succeed',
+      attempt: job.attempt,
+      output,
+      notes,
+      ...(description && { description }),
+    });
     await eraseOutputs(objects, done, done.output?.key);
     return done;
   } catch (error) {

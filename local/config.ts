@@ -9,6 +9,8 @@ export interface Config {
   /** 0: any free port. */
   port: number;
   dataDirectory: string;
+  /** Of models that were built from the user's files. */
+  modelsDirectory: string;
   /** Origin in all links, where a proxy stands in front; absent: the origin that the client asked. */
   publicUrl?: string | undefined;
   device: 'cpu' | 'cuda';
@@ -22,6 +24,7 @@ const environmentSchema = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8787),
   DATA_DIR: z.string().min(1).default('data'),
+  MODELS_DIR: z.string().min(1).default('models'),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DEVICE: z.enum(['cpu', 'cuda']).default('cpu'),
   LOG_LEVEL: z.string().refine(isLogLevel, 'one of info, warn, error, silent').default('info'),
@@ -46,6 +49,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     host: variables.HOST,
     port: variables.PORT,
     dataDirectory: resolve(variables.DATA_DIR),
+    modelsDirectory: resolve(variables.MODELS_DIR),
     publicUrl: variables.PUBLIC_URL,
     device: variables.DEVICE,
     logLevel: variables.LOG_LEVEL,

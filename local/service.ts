@@ -3,11 +3,11 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import { createApp } from '../functions/api/app.ts';
 import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
+import { listInstalled } from '../gpu-worker/models/installed.ts';
 import { runWorker } from '../gpu-worker/worker.ts';
 import { AppError } from '../shared/error.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
-import { MODEL_IDS } from '../shared/models.ts';
 import { createFirstKey } from './account.ts';
 import { createBlobRoutes } from './blob-routes.ts';
 import type { Config } from './config.ts';
@@ -30,11 +30,12 @@ const REAP_EVERY_MILLISECONDS = 10_000;
  * Throws `conflict` when the directory has an owner or the port is taken, `unavailable` when either cannot be used.
  */
 export async function startService(config: Config, log: Log): Promise<Service> {
-  const { dataDirectory, limits } = config;
+  const { dataDirectory, modelsDirectory, limits } = config;
   const { stores, scratchDirectory, release } = await takeDataDirectory(dataDirectory);
 
-  const deps = { ...stores, installedModels: MODEL_IDS, limits, log, now: Date.now, publicUrl: config.publicUrl };
-  const engine = createEngine({ device: config.device, log });
+  const installedModels = await listInstalled(modelsDirectory);
+  const deps = { ...stores, installedModels, limits, log, now: Date.now, publicUrl: config.publicUrl };
+  const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.
   if (config.device !== 'cpu') await engine.checkDevice();
   const app = createApp(deps);

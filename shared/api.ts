@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { problemSchema } from './error.ts';
-import { chargeSchema, inputSchema, jobStatusSchema, outputSchema, parametersSchema, progressSchema } from './job.ts';
+import {
+  chargeSchema,
+  descriptionSchema,
+  inputSchema,
+  jobStatusSchema,
+  outputSchema,
+  parametersSchema,
+  progressSchema,
+} from './job.ts';
 import { apiKeySchema, scopeSchema } from './keys.ts';
 import { DEFAULT_RETENTION_HOURS, MAX_RETENTION_HOURS } from './limits.ts';
-import { MODEL_IDS } from './models.ts';
+import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
 import { requestedParametersSchema } from './parameters.ts';
 
 /** The HTTP contract: one schema is the type, the check and the document. Unknown fields are refused. */
@@ -51,6 +59,7 @@ export const jobSchema = z
     output: outputSchema.extend({ url: z.url() }).optional().describe('Absent until there is one.'),
     error: problemSchema.optional(),
     notes: z.array(z.string()).optional().describe('What could not be kept, or was decided for you.'),
+    description: descriptionSchema.optional(),
     charge: chargeSchema,
     links: z.object({ self: z.url(), cancel: z.url().optional(), output: z.url().optional() }),
   })
@@ -85,7 +94,10 @@ export const modelListSchema = z.object({
       license: z.string(),
       installed: z.boolean(),
       default: z.boolean(),
-      parameters: z.array(z.string()).describe('Parameters of this model beside those that all have.'),
+      parameters: z
+        .object(MODEL_PARAMETERS)
+        .partial()
+        .describe('Parameters of this model beside those that all have, and what they are when not given.'),
       price: z.object({ per_job: z.int().describe('Micro-units.') }),
     }),
   ),

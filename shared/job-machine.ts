@@ -117,7 +117,11 @@ function progress(job: Job, progress: Progress, now: number): Transition {
 function succeed(job: Job, event: Extract<JobEvent, { type: 'succeed' }>, now: number): Transition {
   if (job.cancel_requested) return end(job, 'canceled', now);
   const output: JobOutput = { ...event.output, expires_at: iso(now + job.retention_hours * 3_600_000) };
-  return end(job, 'succeeded', now, { output, ...(event.notes.length > 0 && { notes: event.notes }) });
+  return end(job, 'succeeded', now, {
+    output,
+    ...(event.notes.length > 0 && { notes: event.notes }),
+    ...(event.description && { description: event.description }),
+  });
 }
 
 function fail(job: Job, event: Extract<JobEvent, { type: 'fail' }>, now: number): Transition {
@@ -163,7 +167,7 @@ function end(
   job: Job,
   status: 'succeeded' | 'failed' | 'canceled' | 'expired',
   now: number,
-  result: Pick<Job, 'output' | 'error' | 'notes'> = {},
+  result: Pick<Job, 'output' | 'error' | 'notes' | 'description'> = {},
 ): Transition {
   const { lease_until: _over, ...rest } = job;
   const captured = status === 'succeeded';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AppError, Problem } from './error.ts';
 import { INPUT_FORMATS, OUTPUT_FORMATS } from './image-format.ts';
-import { MODEL_IDS } from './models.ts';
+import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
 
 export const jobStatusSchema = z.enum([
   'awaiting_upload',
@@ -21,18 +21,31 @@ export const metadataPolicySchema = z.enum(['keep', 'strip', 'strip_location']);
 export const parametersSchema = z.object({
   model: z.enum(MODEL_IDS),
   scale: z.number(),
-  denoise: z.number().optional(),
   seed: z.int(),
   format: z.enum(OUTPUT_FORMATS),
   quality: z.int(),
   metadata: metadataPolicySchema,
+  ...z.object(MODEL_PARAMETERS).partial().shape,
 });
 export type Parameters = z.infer<typeof parametersSchema>;
 
 export const progressSchema = z.object({
   /** Whole percent of the work of this attempt. */
   percent: z.int().min(0).max(100),
-  stage: z.enum(['download', 'decode', 'upscale', 'encode_file', 'upload']),
+  stage: z.enum([
+    'download',
+    'decode',
+    'upscale',
+    'describe',
+    'encode_latent',
+    'denoise',
+    'decode_latent',
+    'encode_file',
+    'upload',
+  ]),
+  step: z.int().optional(),
+  steps: z.int().optional(),
+  /** Of the stage, or of the step where there is one. */
   tile: z.int().optional(),
   tiles: z.int().optional(),
 });
@@ -56,6 +69,16 @@ export const outputSchema = z.object({
   expires_at: z.iso.datetime(),
 });
 export type JobOutput = z.infer<typeof outputSchema> & { key: string };
+
+/** What a diffusion model was told and saw. */
+export const descriptionSchema = z.object({
+  prompt: z.string().describe('All of it, as the text encoder got it.'),
+  truncated: z.boolean().describe('That the prompt was longer than the text encoder can read; its end was left out.'),
+  tags: z
+    .array(z.object({ name: z.string(), score: z.number(), threshold: z.number() }))
+    .describe('What was found in the photo: score above threshold.'),
+});
+export type Description = z.infer<typeof descriptionSchema>;
 
 export const chargeSchema = z.object({
   state: z.enum(['reserved', 'captured', 'released']),
@@ -95,6 +118,7 @@ export interface Job {
   output?: JobOutput;
   error?: Problem;
   notes?: string[];
+  description?: Description;
   charge: z.infer<typeof chargeSchema>;
   deleted_at?: string;
   /** When its objects were erased: after `delete`, or when the result's time was over. */
@@ -112,7 +136,13 @@ export type JobEvent =
   | { type: 'claim' }
   | { type: 'heartbeat'; attempt: number }
   | { type: 'progress'; attempt: number; progress: Progress }
-  | { type: 'succeed'; attempt: number; output: Omit<JobOutput, 'expires_at'>; notes: string[] }
+  | {
+      type: 'succeed';
+      attempt: number;
+      output: Omit<JobOutput, 'expires_at'>;
+      notes: string[];
+      description?: Description;
+    }
   /** With `attempt`: the attempt found that it can never work. Without: nobody will run it any more. */
   | { type: 'fail'; attempt?: number; error: AppError }
   /** The attempt ends without a result: `error` when the engine failed, none when the worker drains. */

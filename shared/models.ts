@@ -1,29 +1,104 @@
+import { z } from 'zod';
 import { AppError } from './error.ts';
 
+const text = z.string().max(1000);
+/** Timesteps that the diffusion models were trained on. */
+const TRAINED_STEPS = 1000;
+
+/** Parameters that only some models have. Every one of them changes the picture. */
+export const MODEL_PARAMETERS = {
+  denoise: z.number().min(0).max(1).describe('0 keeps grain and noise, 1 takes away what it can.'),
+  prompt: text.describe('What the photo shows, in your words; joins the tags that are found in it.'),
+  added_prompt: text.describe('How the result should look; stands after tags and prompt.'),
+  negative_prompt: text.describe('What the result should be steered away from.'),
+  tags: z
+    .strictObject({
+      mode: z.enum(['auto', 'append', 'replace']),
+      list: z.array(z.string().trim().min(1).max(100)).max(100).default([]),
+    })
+    .describe('auto: those that are found in the photo; append: yours as well; replace: only yours.'),
+  steps: z.int().min(1).max(200).describe('Denoising steps.'),
+  guidance_scale: z.number().min(1).max(20).describe('How strongly the prompt steers; 1: not at all.'),
+  conditioning_scale: z.number().min(0).max(2).describe('How strongly the photo steers.'),
+  start_point: z.enum(['lr', 'noise']).describe('Start from the noised photo or from nothing but noise.'),
+  start_steps: z
+    .int()
+    .min(1)
+    .max(999)
+    .describe('Of start_point lr: skip the timesteps above. Lower is closer to the photo, and faster.'),
+  scheduler: z.enum(['ddpm', 'dpm-solver++']).describe('dpm-solver++ needs about half the steps.'),
+  color_fix: z.enum(['wavelet', 'adain', 'none']).describe('Takes the colors from the photo.'),
+};
+
+type ModelParameters = { [name in keyof typeof MODEL_PARAMETERS]?: z.output<(typeof MODEL_PARAMETERS)[name]> };
+
+export const MODEL_IDS = ['seesr', 'seesr-turbo', 'real-esrgan', 'real-esrgan-fast'] as const;
+export type ModelId = (typeof MODEL_IDS)[number];
+/** Those that are built from the user's files, and run by the diffusion recipe. */
+export type DiffusionModelId = 'seesr' | 'seesr-turbo';
+/** Those whose weights ship with the repository, networks that make a picture larger in one go. */
+export type SuperResolutionModelId = Exclude<ModelId, DiffusionModelId>;
+export const SHIPPED_MODELS: readonly SuperResolutionModelId[] = ['real-esrgan', 'real-esrgan-fast'];
+
+interface Model {
+  name: string;
+  description: string;
+  license: string;
+  /** Its parameters beside those that all have, and what they are when not given. */
+  defaults: ModelParameters;
+}
+
+const DIFFUSION_DEFAULTS: ModelParameters = {
+  prompt: '',
+  added_prompt: 'clean, high-resolution, 8k',
+  tags: { mode: 'auto', list: [] },
+  conditioning_scale: 1,
+  start_point: 'lr',
+  start_steps: 999,
+  scheduler: 'ddpm',
+  color_fix: 'wavelet',
+};
+
 /** What the service can run. Which of them an installation has is configuration (`installedModels`). */
-export const MODELS = {
+export const MODELS: Record<ModelId, Model> = {
+  seesr: {
+    name: 'SeeSR',
+    description:
+      'Stable Diffusion 2 steered by the photo and by what is seen in it (CVPR 2024). Built from your files.',
+    license: 'Apache-2.0; weights: CreativeML Open RAIL++-M and others, see its LICENSES.md',
+    defaults: {
+      ...DIFFUSION_DEFAULTS,
+      negative_prompt: 'dotted, noise, blur, lowres, smooth',
+      steps: 50,
+      guidance_scale: 5.5,
+    },
+  },
+  'seesr-turbo': {
+    name: 'SeeSR turbo',
+    description: 'SeeSR on sd-turbo: two steps, softer. Built from your files.',
+    license: 'Apache-2.0; weights: Stability AI and others, see its LICENSES.md',
+    defaults: { ...DIFFUSION_DEFAULTS, steps: 2 },
+  },
   'real-esrgan': {
     name: 'Real-ESRGAN x4plus',
     description: 'RRDBNet, 23 blocks: sharp, natural texture. The default where no SeeSR weights are installed.',
     license: 'BSD-3-Clause',
-    parameters: [],
+    defaults: {},
   },
   'real-esrgan-fast': {
     name: 'realesr-general-x4v3',
     description: 'SRVGGNetCompact: about ten times faster, gentle; `denoise` sets how much noise is taken away.',
     license: 'BSD-3-Clause',
-    parameters: ['denoise'],
+    defaults: { denoise: 0.5 },
   },
-} as const satisfies Record<
-  string,
-  { name: string; description: string; license: string; parameters: readonly string[] }
->;
+};
 
-export type ModelId = keyof typeof MODELS;
-export const MODEL_IDS = Object.keys(MODELS) as [ModelId, ...ModelId[]];
+/** The default is the first of these that is installed. */
+const PREFERENCE: readonly ModelId[] = ['seesr', 'real-esrgan', 'real-esrgan-fast', 'seesr-turbo'];
 
-/** Best first: the default is the first of these that is installed. */
-const PREFERENCE: readonly ModelId[] = ['real-esrgan', 'real-esrgan-fast'];
+export function isDiffusionModel(id: ModelId): id is DiffusionModelId {
+  return id === 'seesr' || id === 'seesr-turbo';
+}
 
 /** Throws `model-unavailable` when nothing is installed. */
 export function defaultModel(installed: readonly ModelId[]): ModelId {
@@ -32,21 +107,58 @@ export function defaultModel(installed: readonly ModelId[]): ModelId {
   return best;
 }
 
-/** Throws `model-unavailable` or, for a parameter that the model does not have, `invalid`. */
-export function checkModel(
+/**
+ * The parameters of a model, complete. `given` may hold other things as well.
+ * Throws `model-unavailable` or, for a parameter that the model does not have, `invalid`.
+ */
+export function completeModelParameters(
   model: ModelId,
-  given: { denoise?: number | undefined },
+  given: ModelParameters,
   installed: readonly ModelId[],
-): void {
+): ModelParameters {
   if (!installed.includes(model)) {
     throw new AppError('model-unavailable', `${model} is not installed; installed: ${installed.join(', ')}.`, {
       errors: [{ pointer: '#/model', message: 'not installed', expected: installed.join(', ') }],
     });
   }
-  const parameters: readonly string[] = MODELS[model].parameters;
-  if (given.denoise !== undefined && !parameters.includes('denoise')) {
-    throw new AppError('invalid', `denoise is not a parameter of ${model}; use real-esrgan-fast.`, {
-      errors: [{ pointer: '#/denoise', message: `not a parameter of ${model}` }],
+  const { defaults } = MODELS[model];
+  const asked = Object.entries(given).filter(([name, value]) => name in MODEL_PARAMETERS && value !== undefined);
+  const foreign = asked.map(([name]) => name).filter((name) => !(name in defaults));
+  if (foreign.length > 0) {
+    const owners = foreign.map((name) => {
+      const others = MODEL_IDS.filter((id) => name in MODELS[id].defaults && installed.includes(id));
+      return others.length > 0 ? `${name} (${others.join(', ')} has it)` : name;
     });
+    throw new AppError('invalid', `${model} has no parameter ${owners.join(', ')}.`, {
+      errors: foreign.map((name) => ({ pointer: `#/${name}`, message: `not a parameter of ${model}` })),
+    });
+  }
+  checkCombinations(model, given);
+  return { ...defaults, ...Object.fromEntries(asked) };
+}
+
+/** Rules between parameters: nothing that is asked for is silently without effect. */
+function checkCombinations(model: ModelId, { tags, start_point, start_steps, steps }: ModelParameters): void {
+  if (tags?.mode === 'auto' && tags.list.length > 0) {
+    throw new AppError('invalid', `tags.list has ${tags.list.length} tags, which tags.mode auto does not use.`, {
+      errors: [{ pointer: '#/tags/list', message: 'not used by mode auto', expected: 'mode append or replace' }],
+    });
+  }
+  if (start_point === 'noise' && start_steps !== undefined) {
+    throw new AppError('invalid', `start_steps ${start_steps} has no meaning with start_point noise.`, {
+      errors: [{ pointer: '#/start_steps', message: 'only with start_point lr' }],
+    });
+  }
+  if (model === 'seesr-turbo' && start_steps !== undefined) {
+    // Its timesteps are spread so that the last one is the first of the last 1000 / steps.
+    const last = Math.round(TRAINED_STEPS / (steps ?? MODELS[model].defaults.steps!)) - 1;
+    if (start_steps >= last) return;
+    throw new AppError(
+      'invalid',
+      `start_steps ${start_steps} leaves no step; with so few steps it is at least ${last}.`,
+      {
+        errors: [{ pointer: '#/start_steps', message: 'leaves no step', expected: `at least ${last}` }],
+      },
+    );
   }
 }

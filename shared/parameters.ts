@@ -1,21 +1,12 @@
 import { z } from 'zod';
 import { OUTPUT_FORMATS } from './image-format.ts';
 import { metadataPolicySchema, type Parameters } from './job.ts';
-import { checkModel, defaultModel, MODEL_IDS, MODELS, type ModelId } from './models.ts';
-
-/** Of `real-esrgan-fast`, when none is asked for. */
-const DEFAULT_DENOISE = 0.5;
+import { completeModelParameters, defaultModel, MODEL_IDS, MODEL_PARAMETERS, MODELS, type ModelId } from './models.ts';
 
 /** What can be asked of a restoration, by the API and on the command line. */
 export const requestedParametersSchema = z.strictObject({
   model: z.enum(MODEL_IDS).optional().describe('Default: the best that is installed, see GET /v1/models.'),
   scale: z.number().min(1).max(4).default(4).describe('Size of the result as a multiple of the input.'),
-  denoise: z
-    .number()
-    .min(0)
-    .max(1)
-    .optional()
-    .describe(`real-esrgan-fast only: 0 keeps grain and noise, 1 takes away what it can. Default ${DEFAULT_DENOISE}.`),
   seed: z
     .int()
     .min(0)
@@ -27,17 +18,26 @@ export const requestedParametersSchema = z.strictObject({
   metadata: metadataPolicySchema
     .default('keep')
     .describe('EXIF and XMP of the photo. The color profile is always kept: the colors depend on it.'),
+  ...describeOwners(),
 });
 
-/** Fills in what depends on the model. Throws what `checkModel` and `defaultModel` throw. */
+/** Fills in what depends on the model. Throws what `completeModelParameters` and `defaultModel` throw. */
 export function completeParameters(
   requested: z.output<typeof requestedParametersSchema>,
   installed: readonly ModelId[],
 ): Parameters {
   const model = requested.model ?? defaultModel(installed);
-  checkModel(model, requested, installed);
   const { scale, seed, format, quality, metadata } = requested;
-  const known: readonly string[] = MODELS[model].parameters;
-  const denoise = known.includes('denoise') ? { denoise: requested.denoise ?? DEFAULT_DENOISE } : {};
-  return { model, scale, ...denoise, seed, format, quality, metadata };
+  return { model, scale, seed, format, quality, metadata, ...completeModelParameters(model, requested, installed) };
+}
+
+/** The parameters of some models, optional, each with the models that have it. */
+function describeOwners() {
+  const { shape } = z.object(MODEL_PARAMETERS).partial();
+  const described = Object.entries(shape).map(([name, schema]) => {
+    const owners = MODEL_IDS.filter((id) => name in MODELS[id].defaults);
+    const inner: z.ZodType = schema.unwrap();
+    return [name, schema.describe(`${owners.join(', ')} only: ${inner.description}`)];
+  });
+  return Object.fromEntries(described) as typeof shape;
 }

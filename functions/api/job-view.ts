@@ -28,6 +28,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     output: job.output && viewOutput(job.output, outputUrl),
     error: job.error,
     notes: job.notes,
+    description: job.description,
     charge: job.charge,
     links: { self, ...(!terminal && { cancel: `${self}/cancel` }), ...(job.output && { output: outputUrl }) },
   };

@@ -13,13 +13,10 @@ export function addModels(api: Api, { installedModels, limits, pricePerJob = 0 }
     responses: { 200: { description: 'Every model that is known, installed or not.', content: json(modelListSchema) } },
   });
   const best = installedModels.length > 0 ? defaultModel(installedModels) : undefined;
-  const data = MODEL_IDS.map((id) => ({
-    id,
-    ...MODELS[id],
-    parameters: [...MODELS[id].parameters],
-    installed: installedModels.includes(id),
-    default: id === best,
-    price: { per_job: pricePerJob },
-  }));
+  const data = MODEL_IDS.map((id) => {
+    const { defaults, ...about } = MODELS[id];
+    const installed = installedModels.includes(id);
+    return { id, ...about, parameters: defaults, installed, default: id === best, price: { per_job: pricePerJob } };
+  });
   api.openapi(route, (c) => c.json({ data, limits }, 200));
 }

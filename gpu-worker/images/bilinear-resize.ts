@@ -2,14 +2,13 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Pixels } from './image.ts';
 import { resamplingTaps, type Taps, triangle } from './resampling.ts';
 
-/** Side of the square that the tagger sees, whatever the shape of the photo. */
-const TAGGER_SIZE = 384;
-
 /** Of ImageNet, for red, green, blue in 0..1. */
 const MEAN = [0.485, 0.456, 0.406] as const;
 const DEVIATION = [0.229, 0.224, 0.225] as const;
 
 interface TaggerResizeOptions {
+  /** Side of the square that the tagger sees, whatever the shape of the photo; 384 in the published one. */
+  size: number;
   /**
    * Average what falls together where the photo is larger than the square. The reference does not: fine patterns of
    * large photos turn into false ones.
@@ -18,19 +17,19 @@ interface TaggerResizeOptions {
 }
 
 /**
- * The photo as the tagger takes it: bilinear to 384 × 384, normalized, [1, 3, 384, 384]. Grey counts as three equal
+ * The photo as the tagger takes it: bilinear to size × size, normalized, [1, 3, size, size]. Grey counts as three equal
  * channels, 16 bits as their share of 65535.
  */
-export function resizeForTagger(pixels: Pixels, { antialias }: TaggerResizeOptions): Tensor {
-  const rows = resamplingTaps(pixels.height, TAGGER_SIZE, triangle, antialias);
-  const columns = resamplingTaps(pixels.width, TAGGER_SIZE, triangle, antialias);
-  const data = new Float32Array(3 * TAGGER_SIZE * TAGGER_SIZE);
+export function resizeForTagger(pixels: Pixels, { size, antialias }: TaggerResizeOptions): Tensor {
+  const rows = resamplingTaps(pixels.height, size, triangle, antialias);
+  const columns = resamplingTaps(pixels.width, size, triangle, antialias);
+  const data = new Float32Array(3 * size * size);
   for (let channel = 0; channel < 3; channel++) {
-    const plane = data.subarray(channel * TAGGER_SIZE * TAGGER_SIZE, (channel + 1) * TAGGER_SIZE * TAGGER_SIZE);
+    const plane = data.subarray(channel * size * size, (channel + 1) * size * size);
     resizePlane(pixels, channel % pixels.channels, rows, columns, plane);
     for (const [index, value] of plane.entries()) plane[index] = (value - MEAN[channel]!) / DEVIATION[channel]!;
   }
-  return { data, shape: [1, 3, TAGGER_SIZE, TAGGER_SIZE] };
+  return { data, shape: [1, 3, size, size] };
 }
 
 /** One channel in 0..1: the input rows of an output row are weighed first, then its columns. */

@@ -29,12 +29,6 @@ interface LoadOptions {
   directory?: string;
 }
 
-/** Sides of tiles in input pixels, fastest first; the next one when memory does not suffice. */
-export const TILE_SIZES: Record<SuperResolutionModelId, readonly number[]> = {
-  'real-esrgan': [256, 192, 128, 96],
-  'real-esrgan-fast': [384, 256, 192, 128],
-};
-
 /**
  * Measured on crops of photos, tiled against whole. The compact network sees 34 pixels far and is within 2/255 from 26
  * on. The large one has no such border (a stroke of a letter can tip what it invents 80 pixels away): 32 keeps the mean
@@ -42,12 +36,17 @@ export const TILE_SIZES: Record<SuperResolutionModelId, readonly number[]> = {
  */
 const CONTEXT: Record<SuperResolutionModelId, number> = { 'real-esrgan': 32, 'real-esrgan-fast': 26 };
 
-const DIRECTORY = fileURLToPath(new URL('../weights/real-esrgan', import.meta.url));
+/** Where they ship, with a manifest. */
+export const REAL_ESRGAN_DIRECTORY = fileURLToPath(new URL('../weights/real-esrgan', import.meta.url));
+export const REAL_ESRGAN_FILES = {
+  'real-esrgan': ['realesrgan-x4plus.safetensors'],
+  'real-esrgan-fast': ['realesr-general-x4v3.safetensors', 'realesr-general-wdn-x4v3.safetensors'],
+} as const satisfies Record<SuperResolutionModelId, readonly string[]>;
 const DEFAULT_DENOISE = 0.5;
 
 /** Throws AppError `engine-failed`: weights that are damaged or do not fit, a device that is not there. */
 export async function loadSuperResolver(options: LoadOptions): Promise<SuperResolver> {
-  const { model, denoise = DEFAULT_DENOISE, device, directory = DIRECTORY } = options;
+  const { model, denoise = DEFAULT_DENOISE, device, directory = REAL_ESRGAN_DIRECTORY } = options;
   const bytes = model === 'real-esrgan' ? await compileX4plus(directory) : await compileGeneral(directory, denoise);
   const session = await createSession(bytes, device);
   return {
@@ -63,7 +62,8 @@ export async function loadSuperResolver(options: LoadOptions): Promise<SuperReso
 
 async function compileX4plus(directory: string): Promise<Uint8Array> {
   const graph = rrdbnet(REAL_ESRGAN_X4PLUS);
-  await using checkpoint = await openWeights(directory, 'realesrgan-x4plus.safetensors', graph);
+  const [file] = REAL_ESRGAN_FILES['real-esrgan'];
+  await using checkpoint = await openWeights(directory, file, graph);
   return await compileModel(graph, checkpoint.read);
 }
 
@@ -71,8 +71,9 @@ async function compileX4plus(directory: string): Promise<Uint8Array> {
 async function compileGeneral(directory: string, denoise: number): Promise<Uint8Array> {
   const config = REAL_ESRGAN_GENERAL_X4V3;
   const anySlopes = srvgg({ ...config, slopesAtMostOne: false });
-  await using general = await openWeights(directory, 'realesr-general-x4v3.safetensors', anySlopes);
-  await using weak = await openWeights(directory, 'realesr-general-wdn-x4v3.safetensors', anySlopes);
+  const [generalFile, weakFile] = REAL_ESRGAN_FILES['real-esrgan-fast'];
+  await using general = await openWeights(directory, generalFile, anySlopes);
+  await using weak = await openWeights(directory, weakFile, anySlopes);
   const read = async (name: string) => interpolate(await weak.read(name), await general.read(name), denoise);
   const slopes = await Promise.all(slopeNames(config.convolutions).map(read));
   const slopesAtMostOne = slopes.every((values) => values.every((slope) => slope <= 1));

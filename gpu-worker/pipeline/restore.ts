@@ -2,18 +2,19 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { checkSizes, outputSize } from '../../shared/image-format.ts';
-import type { Parameters, Progress } from '../../shared/job.ts';
+import type { Description, Parameters, Progress } from '../../shared/job.ts';
 import type { Limits } from '../../shared/limits.ts';
 import { decodeImage } from '../images/decode.ts';
 import { encodeImage } from '../images/encode.ts';
-import type { SuperResolver } from '../models/real-esrgan.ts';
-import { upscaleImage } from './upscale.ts';
+import type { Method } from './method.ts';
 
 export interface RestoreRequest {
   inputPath: string;
   outputPath: string;
   parameters: Parameters;
   limits: Limits;
+  /** Of diffusion models: repeat the published script step by step, for comparisons. */
+  compat?: boolean;
 }
 
 export interface RestoreResult {
@@ -24,15 +25,16 @@ export interface RestoreResult {
   sha256: string;
   /** Plain sentences for the user. */
   notes: string[];
+  description?: Description;
   /** Time spent, without loading the model. */
   seconds: { decode: number; upscale: number; encode: number };
 }
 
 interface RestoreOptions {
-  /** Side of a tile in input pixels. */
+  /** One of the model's `TILE_SIZES`. */
   tileSize: number;
   onProgress: (progress: Progress) => void;
-  /** Looked at between tiles. */
+  /** Looked at between tiles and steps. */
   signal: AbortSignal;
 }
 
@@ -40,12 +42,12 @@ interface RestoreOptions {
 const BEGINS = { decode: 1, upscale: 3, encode_file: 94, end: 98 } as const;
 
 /**
- * The recipe for super-resolution networks: decode, upscale ×4 by tiles, resample to the asked size, encode.
+ * The recipe: decode, make it four times larger by the model's method, resample to the asked size, encode.
  * Writes `outputPath`. Throws AppError: of the user's making (bad image, limits) or `engine-failed`.
  */
 export async function restore(
-  { inputPath, outputPath, parameters, limits }: RestoreRequest,
-  model: SuperResolver,
+  { inputPath, outputPath, parameters, limits, compat = false }: RestoreRequest,
+  method: Method,
   { tileSize, onProgress, signal }: RestoreOptions,
 ): Promise<RestoreResult> {
   const started = performance.now();
@@ -54,19 +56,21 @@ export async function restore(
   checkSizes(photo.pixels, parameters.scale, parameters.format, limits);
   const decoded = performance.now();
 
-  const upscaled = await upscaleImage(photo.pixels, model, {
+  const upscaled = await method(photo.pixels, {
+    parameters,
+    compat,
     tileSize,
     signal,
-    onTile: (tile, tiles) => {
-      const percent = Math.floor(BEGINS.upscale + (BEGINS.encode_file - BEGINS.upscale) * (tile / tiles));
-      onProgress({ stage: 'upscale', percent, tile, tiles });
+    onProgress: (at, share) => {
+      const percent = Math.floor(BEGINS.upscale + (BEGINS.encode_file - BEGINS.upscale) * share);
+      onProgress({ ...at, percent });
     },
   });
   const done = performance.now();
 
   onProgress({ stage: 'encode_file', percent: BEGINS.encode_file });
   const size = outputSize(photo.pixels, parameters.scale);
-  const encoded = await encodeImage(outputPath, upscaled, photo.alpha, photo.metadata, {
+  const encoded = await encodeImage(outputPath, upscaled.pixels, photo.alpha, photo.metadata, {
     ...size,
     format: parameters.format,
     quality: parameters.quality,
@@ -79,6 +83,7 @@ export async function restore(
     bytes: encoded.bytes,
     sha256,
     notes: [...photo.notes, ...encoded.notes],
+    ...(upscaled.description && { description: upscaled.description }),
     seconds: {
       decode: (decoded - started) / 1000,
       upscale: (done - decoded) / 1000,

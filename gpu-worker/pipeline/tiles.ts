@@ -1,7 +1,11 @@
-/** One tile along one axis: it covers [start, start + size). */
-export interface TileSpan {
+/** Along one axis it covers [start, start + size). */
+export interface Span {
   start: number;
   size: number;
+}
+
+/** One tile along one axis. */
+export interface TileSpan extends Span {
   /** Whether that end of the tile is the border of the picture, and not a neighbor. */
   first: boolean;
   last: boolean;
@@ -34,7 +38,7 @@ export function evenTileSize(extent: number, maxSize: number, overlap: number): 
 }
 
 /** The same geometry on a grid that is `scale` times finer. */
-export function scaleSpan(span: TileSpan, scale: number): TileSpan {
+export function scaleSpan<S extends Span>(span: S, scale: number): S {
   return { ...span, start: span.start * scale, size: span.size * scale };
 }
 

@@ -3,6 +3,7 @@ import { AppError } from '../../shared/error.ts';
 import type { Pixels } from '../images/image.ts';
 import type { SuperResolver } from '../models/real-esrgan.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { Method } from './method.ts';
 import { blendingWeights, coverExtent, evenTileSize, featherWindow, scaleSpan, type TileSpan } from './tiles.ts';
 
 export interface UpscaleOptions {
@@ -12,6 +13,14 @@ export interface UpscaleOptions {
   onTile: (done: number, total: number) => void;
   /** Looked at between tiles; an abort makes the call reject with its reason. */
   signal: AbortSignal;
+}
+
+/** The method of super-resolution networks: each tile goes through the network once. */
+export function superResolution(model: SuperResolver): Method {
+  return async (pixels, { tileSize, signal, onProgress }) => {
+    const onTile = (tile: number, tiles: number) => onProgress({ stage: 'upscale', tile, tiles }, tile / tiles);
+    return { pixels: await upscaleImage(pixels, model, { tileSize, signal, onTile }) };
+  };
 }
 
 /** Input pixels over which one tile takes over from the next. */

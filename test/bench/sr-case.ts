@@ -4,12 +4,12 @@ import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
 import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
-import type { ModelId } from '../../shared/models.ts';
+import type { SuperResolutionModelId } from '../../shared/models.ts';
 
 /** One measurement in a process of its own; started by sr.ts. */
 export type SrCase =
   | { kind: 'convolution' }
-  | { kind: 'upscale'; model: ModelId; tileSize: number; width: number; height: number };
+  | { kind: 'upscale'; model: SuperResolutionModelId; tileSize: number; width: number; height: number };
 
 export interface SrResult {
   peakBytes: number;

@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { ModelId } from '../../shared/models.ts';
+import type { SuperResolutionModelId } from '../../shared/models.ts';
 import type { SrCase, SrResult } from './sr-case.ts';
 
 const execute = promisify(execFile);
 const CASE = fileURLToPath(new URL('./sr-case.ts', import.meta.url));
 
 /** Multiplications and additions for one pixel of the input, counted from the networks' definitions. */
-const GFLOP_PER_PIXEL: Record<ModelId, number> = { 'real-esrgan': 0.0359, 'real-esrgan-fast': 0.00242 };
+const GFLOP_PER_PIXEL: Record<SuperResolutionModelId, number> = { 'real-esrgan': 0.0359, 'real-esrgan-fast': 0.00242 };
 
 /** The large network gets just two tiles of the largest size: it is slow. */
-const PHOTOS: { model: ModelId; width: number; height: number; tileSizes: number[] }[] = [
+const PHOTOS: { model: SuperResolutionModelId; width: number; height: number; tileSizes: number[] }[] = [
   { model: 'real-esrgan', width: 444, height: 256, tileSizes: [128, 192, 256] },
   { model: 'real-esrgan-fast', width: 1024, height: 768, tileSizes: [128, 192, 256, 384] },
 ];

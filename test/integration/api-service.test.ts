@@ -198,12 +198,12 @@ describe('service routes', () => {
     const few = await createService({ installedModels: ['real-esrgan-fast'], pricePerJob: 700 });
     const body = modelListSchema.parse(await bodyOf(few.app.request('/v1/models')));
     expect(body.limits).toEqual(few.limits);
-    expect(body.data.map(({ id }) => id)).toEqual(['real-esrgan', 'real-esrgan-fast']);
-    expect(body.data[0]).toMatchObject({ installed: false, default: false });
-    expect(body.data[1]).toMatchObject({
+    expect(body.data.map(({ id }) => id)).toEqual(['seesr', 'seesr-turbo', 'real-esrgan', 'real-esrgan-fast']);
+    expect(body.data[2]).toMatchObject({ installed: false, default: false, parameters: {} });
+    expect(body.data[3]).toMatchObject({
       installed: true,
       default: true,
-      parameters: ['denoise'],
+      parameters: { denoise: 0.5 },
       price: { per_job: 700 },
     });
     await few.close();

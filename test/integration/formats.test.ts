@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConfig } from '../../local/config.ts';
 import { type Service, startService } from '../../local/service.ts';
 import type { JobView } from '../../shared/api.ts';
 import type { Problem } from '../../shared/error.ts';
-import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { createTestClient, type TestClient } from '../support/client.ts';
 import { bombPng, fixture, noise, rawImage } from '../support/sample-images.ts';
@@ -19,7 +19,7 @@ let client: TestClient;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-formats-'));
   service = await startService(
-    { host: '127.0.0.1', port: 0, dataDirectory: directory, device: 'cpu', logLevel: 'silent', limits: DEFAULT_LIMITS },
+    readConfig({ PORT: '0', DATA_DIR: directory, MODELS_DIR: join(directory, 'models') }),
     createLog('silent', () => {}),
   );
   client = createTestClient(service.url, service.firstKey ?? '');

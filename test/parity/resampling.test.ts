@@ -35,7 +35,7 @@ test('the prepared picture is that of the reference: sizes, and corners to the b
 
 it.each(['dape_kodim23', 'dape_gb82_mies_crop'])('the input of the tagger is that of torchvision: %s', async (id) => {
   const recorded = await openCase(id);
-  const { data } = resizeForTagger(await recorded.image('image'), { antialias: false });
+  const { data } = resizeForTagger(await recorded.image('image'), { size: 384, antialias: false });
   await recorded.expectClose('normalized', data);
 });
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
 import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
 import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
-import type { ModelId } from '../../shared/models.ts';
+import type { SuperResolutionModelId } from '../../shared/models.ts';
 import { fixture } from '../support/sample-images.ts';
 
 const WHOLE = 10_000;
@@ -24,7 +24,11 @@ function gradient(width: number, height: number): Pixels {
 }
 
 /** Differences of the 8-bit values of all tile sizes against the picture in one piece. */
-async function differences(model: ModelId, pixels: Pixels, tileSizes: readonly number[]): Promise<Uint8Array[]> {
+async function differences(
+  model: SuperResolutionModelId,
+  pixels: Pixels,
+  tileSizes: readonly number[],
+): Promise<Uint8Array[]> {
   const resolver = await loadSuperResolver({ model, device: 'cpu' });
   const upscale = (tileSize: number) =>
     upscaleImage(pixels, resolver, { tileSize, onTile: () => {}, signal: new AbortController().signal });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../local/main.ts', import.meta.url));
@@ -19,8 +20,15 @@ export async function startServiceProcess(
   dataDirectory: string,
   environment: Record<string, string> = {},
 ): Promise<ServiceProcess> {
+  const defaults = {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    DATA_DIR: dataDirectory,
+    MODELS_DIR: join(dataDirectory, 'models'),
+    LOG_LEVEL: 'info',
+  };
   const child = spawn(process.execPath, [MAIN], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDirectory, LOG_LEVEL: 'info', ...environment },
+    env: { ...process.env, ...defaults, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');

@@ -10,6 +10,7 @@ import type { Job } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
+import { MODEL_IDS } from '../../shared/models.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { PATIENCE_MILLISECONDS } from './patience.ts';
 
@@ -18,8 +19,14 @@ const PRICE = 1000;
 
 export type Workshop = Awaited<ReturnType<typeof createWorkshop>>;
 
+interface WorkshopOptions {
+  stallSeconds?: number;
+  /** Of built models; by default there are none. */
+  modelsDirectory?: string;
+}
+
 /** The real stores, queue and worker in a directory of their own, without the HTTP API in front. */
-export async function createWorkshop({ stallSeconds }: { stallSeconds?: number } = {}) {
+export async function createWorkshop({ stallSeconds, modelsDirectory }: WorkshopOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-worker-'));
   const scratchDirectory = join(directory, 'scratch');
   await mkdir(scratchDirectory);
@@ -27,7 +34,12 @@ export async function createWorkshop({ stallSeconds }: { stallSeconds?: number }
   const { state, objects, queue } = stores;
   const lines: string[] = [];
   const log = createLog('info', (line) => lines.push(line));
-  const engine = createEngine({ device: 'cpu', log, ...(stallSeconds !== undefined && { stallSeconds }) });
+  const engine = createEngine({
+    device: 'cpu',
+    modelsDirectory: modelsDirectory ?? join(directory, 'models'),
+    log,
+    ...(stallSeconds !== undefined && { stallSeconds }),
+  });
   await state.createAccount({ id: ACCOUNT, name: 'test', created_at: new Date().toISOString() });
   await state.topUp({ account: ACCOUNT, amount: 1_000_000, payment: 'first' });
   const workers: { drain: AbortController; ended: Promise<void> }[] = [];
@@ -76,7 +88,7 @@ export async function createWorkshop({ stallSeconds }: { stallSeconds?: number }
           upload_id: id,
           input_key: upload.key,
           input: input ?? { width: 1, height: 1, bytes: file.byteLength, format: 'png' },
-          parameters: completeParameters(requested, ['real-esrgan', 'real-esrgan-fast']),
+          parameters: completeParameters(requested, MODEL_IDS),
           retention_hours: 1,
           price: PRICE,
         },

@@ -74,7 +74,7 @@ describe('input of the tagger', () => {
   const range = (values: Float32Array) => Math.max(...values) - Math.min(...values);
 
   test('a large photo’s fine pattern averages out with antialias, and aliases without', () => {
-    const red = (antialias: boolean) => resizeForTagger(stripes(1152), { antialias }).data.subarray(0, 384);
+    const red = (antialias: boolean) => resizeForTagger(stripes(1152), { size: 384, antialias }).data.subarray(0, 384);
     // 3 pixels a position: the center one alone without, a mean of five or more with.
     expect(range(red(false))).toBeCloseTo(1 / 0.229, 5);
     expect(range(red(true))).toBeLessThan(0.3 / 0.229);
@@ -82,14 +82,19 @@ describe('input of the tagger', () => {
 
   test('antialias changes nothing for a small photo', () => {
     const pixels = stripes(200);
-    expect(resizeForTagger(pixels, { antialias: true })).toEqual(resizeForTagger(pixels, { antialias: false }));
+    expect(resizeForTagger(pixels, { size: 384, antialias: true })).toEqual(
+      resizeForTagger(pixels, { size: 384, antialias: false }),
+    );
   });
 
   test('is normalized channel by channel, 16 bits like 8', () => {
     const colors = [51, 102, 255];
     const expected = [(0.2 - 0.485) / 0.229, (0.4 - 0.456) / 0.224, (1 - 0.406) / 0.225];
     for (const data of [Uint8Array.from(colors), Uint16Array.from(colors, (value) => value * 257)]) {
-      const { data: values, shape } = resizeForTagger({ width: 1, height: 1, channels: 3, data }, { antialias: true });
+      const { data: values, shape } = resizeForTagger(
+        { width: 1, height: 1, channels: 3, data },
+        { size: 384, antialias: true },
+      );
       expect(shape).toEqual([1, 3, 384, 384]);
       for (const [channel, value] of expected.entries()) {
         expect(values[channel * 384 * 384]).toBeCloseTo(value, 5);

@@ -1,0 +1,121 @@
+import type { Description, Parameters, Progress } from '../../shared/job.ts';
+import { resizeForTagger } from '../images/bilinear-resize.ts';
+import type { Pixels } from '../images/image.ts';
+import type { SeesrModels } from '../models/seesr.ts';
+import { MAX_PROMPT_TOKENS } from '../tokenizer/clip-tokenizer.ts';
+import { fixColors } from './color-fix.ts';
+import { type Condition, compatCondition, exactCondition } from './condition.ts';
+import { keyedNoise, type NoiseSource, sampleLatent, type Tiling } from './denoise.ts';
+import { fromTensor, toGray, toRgb8, toTensor } from './image-tensor.ts';
+import type { Method } from './method.ts';
+import { assemblePrompt, chooseTags, findTags } from './prompt.ts';
+import { decodeTiled } from './tiled-vae.ts';
+
+/** Parameters of the API, complete; without guidance where the model knows none. */
+export type DiffusionParameters = Required<
+  Pick<
+    Parameters,
+    | 'prompt'
+    | 'added_prompt'
+    | 'negative_prompt'
+    | 'tags'
+    | 'steps'
+    | 'guidance_scale'
+    | 'conditioning_scale'
+    | 'start_point'
+    | 'start_steps'
+    | 'scheduler'
+    | 'color_fix'
+  >
+>;
+
+export interface DiffusionOptions {
+  parameters: DiffusionParameters;
+  condition: Condition;
+  tiling: Tiling;
+  noise: NoiseSource;
+  /** `share`: how much of all the work is done, 0..1. */
+  onProgress: (at: Omit<Progress, 'percent'>, share: number) => void;
+  /** Looked at between tiles and steps; an abort makes the call reject with its reason. */
+  signal: AbortSignal;
+}
+
+/** Share of the work that is done when a stage begins; a step costs far more than anything else. */
+const BEGINS = { describe: 0, encode_latent: 0.02, denoise: 0.05, decode_latent: 0.93 } as const;
+
+/** Latents by which tiles overlap: in the exact mode wide enough that no border shows; in the published script 4. */
+const OVERLAP = 32;
+const COMPAT_OVERLAP = 4;
+
+/** The method of SeeSR (Wu et al. 2024), for photos of any kind. */
+export function diffusion(models: SeesrModels): Method {
+  return async (pixels, { parameters, compat, tileSize, onProgress, signal }) => {
+    const photo = toRgb8(pixels);
+    const { picture, description } = await restoreByDiffusion(photo, models, {
+      parameters: { negative_prompt: '', guidance_scale: 1, ...parameters } as DiffusionParameters,
+      condition: compat ? compatCondition(photo) : exactCondition(photo),
+      tiling: { size: tileSize, overlap: compat ? COMPAT_OVERLAP : Math.min(OVERLAP, tileSize / 2), compat },
+      noise: keyedNoise(parameters.seed),
+      onProgress,
+      signal,
+    });
+    return { pixels: pixels.channels === 1 ? toGray(picture) : picture, description };
+  };
+}
+
+/**
+ * SeeSR from the photo to the picture four times as large (Wu et al. 2024, figure 2). `photo`: 8-bit RGB.
+ * Throws AppError `engine-failed` when the networks give numbers that are not finite.
+ */
+export async function restoreByDiffusion(
+  photo: Pixels,
+  models: SeesrModels,
+  { parameters, condition, tiling, noise, onProgress, signal }: DiffusionOptions,
+): Promise<{ picture: Pixels; description: Description }> {
+  // What is in the photo: tags for the prompt, and a vector for each of its regions.
+  onProgress({ stage: 'describe' }, BEGINS.describe);
+  const seen = resizeForTagger(photo, { size: models.taggerImageSize, antialias: !tiling.compat });
+  const { imageEmbeds, logits } = await models.tagger.describe(seen);
+  const tags = findTags(logits, models.tags);
+  const prompt = assemblePrompt(chooseTags(tags, parameters.tags), parameters.prompt, parameters.added_prompt);
+  const prompts = parameters.guidance_scale > 1 ? [parameters.negative_prompt, prompt] : [prompt];
+  const text = await models.textEncoder.encode(prompts.map((words) => models.tokenizer.encode(words)));
+
+  // From the noised photo to a clean latent, steered by the photo, by the words and by the regions.
+  const latent = await sampleLatent(models, {
+    parameters,
+    condition: toTensor(condition.image),
+    text,
+    imageEmbeds,
+    tiling,
+    noise,
+    signal,
+    onEncode: (tile, tiles) => {
+      onProgress({ stage: 'encode_latent', tile, tiles }, between('encode_latent', 'denoise', tile / tiles));
+    },
+    onTile: ({ step, steps, tile, tiles }) => {
+      const share = (step - 1 + tile / tiles) / steps;
+      onProgress({ stage: 'denoise', step, steps, tile, tiles }, between('denoise', 'decode_latent', share));
+    },
+  });
+
+  // Back to pixels, with the colors of the photo.
+  const unscaled = { data: latent.data.map((value) => value / models.scalingFactor), shape: latent.shape };
+  const decoded = await decodeTiled(models.vae, unscaled, {
+    compat: tiling.compat,
+    signal,
+    onTile: (tile, tiles) => {
+      const share = BEGINS.decode_latent + (1 - BEGINS.decode_latent) * (tile / tiles);
+      onProgress({ stage: 'decode_latent', tile, tiles }, share);
+    },
+  });
+  const picture = condition.finish(fromTensor(decoded), (result, reference) =>
+    fixColors(result, reference, parameters.color_fix, tiling.compat ? 'down' : 'nearest'),
+  );
+  const truncated = models.tokenizer.countTokens(prompt) > MAX_PROMPT_TOKENS;
+  return { picture, description: { prompt, truncated, tags } };
+}
+
+function between(stage: keyof typeof BEGINS, next: keyof typeof BEGINS, share: number): number {
+  return BEGINS[stage] + (BEGINS[next] - BEGINS[stage]) * share;
+}

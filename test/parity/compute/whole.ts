@@ -1,0 +1,57 @@
+import type { Pixels } from '../../../gpu-worker/images/image.ts';
+import type { SeesrModels } from '../../../gpu-worker/models/seesr.ts';
+import { compatCondition } from '../../../gpu-worker/pipeline/condition.ts';
+import { restoreByDiffusion } from '../../../gpu-worker/pipeline/diffusion.ts';
+import type { RecordedCase } from '../../support/recorded-case.ts';
+import { diffusionParameters, recordedNoise } from './sampling.ts';
+
+/** Names of the published script's options where ours differ. */
+interface ScriptParameters {
+  prompt: string;
+  user_prompt: string;
+  process_size: number;
+  prepared_size: [number, number];
+  latent_tile: number;
+  latent_overlap: number;
+  align_method: string;
+}
+
+interface WholeOutputs {
+  /** What the decoder gave, and the picture that the script saves. */
+  pictures: Record<'decoded' | 'picture', Pixels>;
+  /** As the recipe put it together from the tags that it found. */
+  prompt: string;
+  /** Width and height of the picture that steers. */
+  preparedSize: [number, number];
+}
+
+/** The whole path from photo to picture, as the published script goes it. */
+export async function computeWhole(recorded: RecordedCase, models: SeesrModels): Promise<WholeOutputs> {
+  const script = recorded.parameters as unknown as ScriptParameters;
+  const photo = await recorded.image('image');
+  const condition = compatCondition(photo, script.process_size);
+  let decoded = condition.image;
+  const { picture, description } = await restoreByDiffusion(photo, models, {
+    parameters: {
+      ...diffusionParameters(recorded),
+      prompt: script.user_prompt,
+      color_fix: script.align_method === 'nofix' ? 'none' : (script.align_method as 'adain' | 'wavelet'),
+    },
+    condition: {
+      image: condition.image,
+      finish: (result, fix) => {
+        decoded = result;
+        return condition.finish(result, fix);
+      },
+    },
+    tiling: { size: script.latent_tile, overlap: script.latent_overlap, compat: true },
+    noise: await recordedNoise(recorded),
+    onProgress: () => {},
+    signal: new AbortController().signal,
+  });
+  return {
+    pictures: { decoded, picture },
+    prompt: description.prompt,
+    preparedSize: [condition.image.width, condition.image.height],
+  };
+}
