@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { type Flavor, FULL_PRECISION, type Graph } from '../graphs/onnx.ts';
 import { vaeStatistics, vaeStretch } from '../graphs/vae.ts';
 import { planStages, type StagePlan } from '../graphs/vae-stages.ts';
-import { decoderSteps, encoderSteps, type VaeConfig } from '../graphs/vae-steps.ts';
-import { createSession, type Device, type Session } from '../runtime/session.ts';
+import { decoderSteps, encoderSteps, type VaeConfig, type VaeStep } from '../graphs/vae-steps.ts';
+import { createLazySession, createSession, type Device, type Session } from '../runtime/session.ts';
 import { shareWeights } from '../runtime/share-weights.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Posterior, splitMoments } from './posterior.ts';
@@ -64,56 +64,60 @@ interface VaeOptions {
   device: Device;
 }
 
-/** Sessions are made at their first use; then throws AppError `engine-failed` as `createSession` does. */
-export function createVae({ config, models, flavor = FULL_PRECISION, device }: VaeOptions): Vae {
-  const sessions = new Map<keyof typeof models, Promise<Session>>();
-  const whole = (part: keyof typeof models) => {
-    const session = sessions.get(part) ?? createSession(models[part], device);
-    sessions.set(part, session);
-    return session;
-  };
-  const stage = (plan: StagePlan, model: Uint8Array | string): VaeStage => {
-    const { steps, norms } = plan;
-    const open = (graph: Graph) => openPart(model, graph, device);
-    return {
-      ...plan,
-      normScales: norms.map(({ scale }) => scale),
-      async openNorm(index) {
-        const before = steps.slice(0, norms[index]!.index);
-        const session = await open(vaeStatistics(before, config, { flavor }));
-        return {
-          run: async ({ tile, core, norms: known }) => {
-            const edges = { data: Float32Array.from(core), shape: [4] };
-            return (await session.run({ input: tile, core: edges, ...named(known) })).norm!;
-          },
-          release: () => session.release(),
-        };
-      },
-      async openOutput() {
-        const session = await open(vaeStretch(steps, config, { flavor }));
-        return {
-          run: async ({ tile, norms: known, whole: all }) =>
-            (await session.run({ input: tile, ...named(known), ...(plan.attends && { whole: all ?? tile }) })).output!,
-          release: () => session.release(),
-        };
-      },
-    };
+/** Everything is loaded at its first use; then throws AppError `engine-failed` as `createSession` does. */
+export function createVae(options: VaeOptions): Vae {
+  const { config, models, device } = options;
+  const encoder = createLazySession(models.encoder, device);
+  const decoder = createLazySession(models.decoder, device);
+  const stages = (steps: VaeStep[], model: Uint8Array | string): PlanVaeStages => {
+    return (keeps) => planStages(steps, keeps).map((plan) => createStage(plan, model, options));
   };
   return {
     factor: 2 ** (config.block_out_channels.length - 1),
     async encode(image) {
-      const { moments } = await (await whole('encoder')).run({ image });
+      const { moments } = await encoder.run({ image });
       return splitMoments(moments!);
     },
     async decode(latent) {
-      const { image } = await (await whole('decoder')).run({ latent });
+      const { image } = await decoder.run({ latent });
       return image!;
     },
-    encoderStages: (keeps) => planStages(encoderSteps(config), keeps).map((plan) => stage(plan, models.encoder)),
-    decoderStages: (keeps) => planStages(decoderSteps(config), keeps).map((plan) => stage(plan, models.decoder)),
+    encoderStages: stages(encoderSteps(config), models.encoder),
+    decoderStages: stages(decoderSteps(config), models.decoder),
     async release() {
-      for (const session of sessions.values()) await (await session).release();
-      sessions.clear();
+      await encoder.release();
+      await decoder.release();
+    },
+  };
+}
+
+function createStage(plan: StagePlan, model: Uint8Array | string, options: VaeOptions): VaeStage {
+  const { config, flavor = FULL_PRECISION, device } = options;
+  const { steps, norms, attends } = plan;
+  return {
+    ...plan,
+    normScales: norms.map(({ scale }) => scale),
+    async openNorm(index) {
+      const before = steps.slice(0, norms[index]!.index);
+      const session = await openPart(model, vaeStatistics(before, config, { flavor }), device);
+      return {
+        async run({ tile, core, norms: known }) {
+          const edges = { data: Float32Array.from(core), shape: [4] };
+          const { norm } = await session.run({ input: tile, core: edges, ...named(known) });
+          return norm!;
+        },
+        release: () => session.release(),
+      };
+    },
+    async openOutput() {
+      const session = await openPart(model, vaeStretch(steps, config, { flavor }), device);
+      return {
+        async run({ tile, norms: known, whole = tile }) {
+          const { output } = await session.run({ input: tile, ...named(known), ...(attends && { whole }) });
+          return output!;
+        },
+        release: () => session.release(),
+      };
     },
   };
 }
