@@ -3,10 +3,10 @@ import type { GraphBuilder, Value } from './onnx.ts';
 interface ConvolutionOptions {
   from: number;
   to: number;
-  /** Side of the kernel. */
-  kernel?: 1 | 3;
-  stride?: 1 | 2;
-  /** Zeros at top, left, bottom, right; by default those that keep the size at stride 1. */
+  /** Side of the kernel, 3 by default. */
+  kernel?: number;
+  stride?: number;
+  /** Zeros at top, left, bottom, right; by default those that keep the size at stride 1, for an odd kernel. */
   pads?: [number, number, number, number];
 }
 

@@ -136,6 +136,8 @@ export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, prob
     /** To fp32, where a layer needs its range or precision, and back. */
     widen,
     narrow,
+    /** To int64: what counts or picks. */
+    toInteger: (value: Value): Value => node('Cast', [value], { to: DataType.INT64 }),
     /** Makes a value an output of the graph, in fp32 under this name. */
     output,
     /** An output only of graphs that are built with probes. */

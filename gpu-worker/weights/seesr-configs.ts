@@ -103,8 +103,8 @@ const textEncoderSchema = z.object({
   max_position_embeddings: count.default(77),
   vocab_size: count.default(49408),
   layer_norm_eps: z.number().positive().default(1e-5),
-  /** The default of transformers is quick_gelu, a different function. */
-  hidden_act: z.literal('gelu'),
+  /** That of transformers, quick_gelu, is not the one of Stable Diffusion 2: it has to be said. */
+  hidden_act: z.enum(['gelu', 'quick_gelu']),
 });
 
 const schedulerSchema = z.object({

@@ -1,0 +1,7 @@
+import { openSeesrCheckpoints, type SeesrCheckpoints } from '../../gpu-worker/weights/seesr-checkpoints.ts';
+import { recordedSources } from './recorded-models.ts';
+
+/** The checkpoints of a recorded set. `lora`: the tagger is DAPE, else plain RAM. */
+export function openRecordedCheckpoints(folder: string, { lora = true } = {}): Promise<SeesrCheckpoints> {
+  return openSeesrCheckpoints({ ...recordedSources('seesr', folder), ...(!lora && { dape: undefined }) });
+}
