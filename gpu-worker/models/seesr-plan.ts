@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { AppError } from '../../shared/error.ts';
+import type { DiffusionModelId } from '../../shared/models.ts';
+import { type Flavor, FULL_PRECISION } from '../graphs/onnx.ts';
+import { fingerprint } from '../runtime/compile.ts';
+import type { Device } from '../runtime/session.ts';
+import { PROMPT_LENGTH } from '../tokenizer/clip-tokenizer.ts';
+import { readRamTags } from '../weights/ram-tags.ts';
+import { openSeesrCheckpoints, type SeesrCheckpoints } from '../weights/seesr-checkpoints.ts';
+import { CONFIG_FILE, type SeesrConfig } from './seesr-config.ts';
+import { type LicensedFile, licenseNotice, licensesOf } from './seesr-licenses.ts';
+import { type Network, seesrNetworks } from './seesr-networks.ts';
+
+/** How weights are stored. On a GPU what is stored in fp16 is computed in fp16, on a CPU in fp32. */
+export type Dtype = 'fp32' | 'fp16';
+/** Where the published files are; see `openSeesrCheckpoints`. */
+type SeesrSources = Parameters<typeof openSeesrCheckpoints>[0];
+
+/** Everything that a model will consist of. All of it is checked; no weights were read. */
+export interface ModelPlan extends AsyncDisposable {
+  model: DiffusionModelId;
+  dtype: Dtype;
+  device: Device;
+  networks: readonly Network[];
+  /** Small files of the model's folder: path → content. */
+  texts: ReadonlyMap<string, string | Uint8Array>;
+  /** See `ModelManifest`. */
+  recipe: string;
+  /** All files that the model comes from. */
+  sources: readonly LicensedFile[];
+}
+
+interface PlanOptions {
+  model: DiffusionModelId;
+  sources: SeesrSources;
+  dtype: Dtype;
+  device: Device;
+}
+
+/** Throws AppError `engine-failed` for files that are missing, broken, or not those of the networks. */
+export async function planSeesr({ model, sources, dtype, device }: PlanOptions): Promise<ModelPlan> {
+  await using opened = new AsyncDisposableStack();
+  const checkpoints = opened.use(await openSeesrCheckpoints(sources));
+  const flavor = flavorOf(dtype, device);
+  const networks = seesrNetworks(checkpoints, flavor);
+  const config = await describe(checkpoints, flavor);
+  const licensed = licensesOf(checkpoints.sources, sources);
+  const { tokenizer } = checkpoints;
+  const texts = new Map<string, string | Uint8Array>([
+    [CONFIG_FILE, `${JSON.stringify(config)}\n`],
+    ['tokenizer/vocab.json', await readFile(tokenizer.vocabulary)],
+    ['tokenizer/merges.txt', await readFile(tokenizer.merges)],
+    ['LICENSES.md', licenseNotice(model, licensed)],
+  ]);
+  const recipe = createHash('sha256').update(JSON.stringify([config, networks.map(({ graph }) => fingerprint(graph))]));
+  const owned = opened.move();
+  return {
+    model,
+    dtype,
+    device,
+    networks,
+    texts,
+    recipe: recipe.digest('hex'),
+    sources: licensed,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function flavorOf(dtype: Dtype, device: Device): Flavor {
+  if (dtype === 'fp32') return FULL_PRECISION;
+  return { storage: 'float16', compute: device === 'cuda' ? 'float16' : 'float32' };
+}
+
+/** What cannot be read off the networks. */
+async function describe({ configs, tagger }: SeesrCheckpoints, flavor: Flavor): Promise<SeesrConfig> {
+  const { max_position_embeddings: tokens } = configs.textEncoder;
+  if (tokens !== PROMPT_LENGTH) {
+    throw new AppError('engine-failed', `The text encoder reads ${tokens} tokens; prompts have ${PROMPT_LENGTH}.`);
+  }
+  const tags = await tagsOf(configs.tagger);
+  const count = tagger.tensors.get('label_embed')!.shape[0];
+  if (tags.length !== count) {
+    throw new AppError('engine-failed', `The tagger tells ${count} tags apart; the list of tags has ${tags.length}.`);
+  }
+  const { scheduler, vae } = configs;
+  return {
+    flavor,
+    taggerImageSize: configs.tagger.image_size,
+    tags,
+    schedule: {
+      trainSteps: scheduler.num_train_timesteps,
+      betaStart: scheduler.beta_start,
+      betaEnd: scheduler.beta_end,
+      betaSchedule: scheduler.beta_schedule,
+      spacing: scheduler.timestep_spacing,
+      offset: scheduler.steps_offset,
+    },
+    timeChannels: configs.unet.block_out_channels[0]!,
+    vae: {
+      block_out_channels: vae.block_out_channels,
+      layers_per_block: vae.layers_per_block,
+      norm_num_groups: vae.norm_num_groups,
+      latent_channels: vae.latent_channels,
+      scaling_factor: vae.scaling_factor,
+    },
+  };
+}
+
+/** Those in the configuration of a tagger, else those of the published RAM. */
+async function tagsOf({ tags, thresholds }: SeesrCheckpoints['configs']['tagger']): Promise<SeesrConfig['tags']> {
+  if (!tags) return await readRamTags();
+  if (thresholds?.length !== tags.length) {
+    throw new AppError('engine-failed', `There are ${tags.length} tags and ${thresholds?.length ?? 0} thresholds.`);
+  }
+  return tags.map((name, index) => ({ name, threshold: thresholds[index]! }));
+}

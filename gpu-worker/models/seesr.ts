@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { DiffusionModelId } from '../../shared/models.ts';
+import type { Device } from '../runtime/session.ts';
+import { createTokenizer, type Tokenizer } from '../tokenizer/clip-tokenizer.ts';
+import { createDenoiser, type Denoiser } from './denoiser.ts';
+import { openInstalled } from './installed.ts';
+import { CONFIG_FILE, readSeesrConfig, type SeesrConfig } from './seesr-config.ts';
+import { createTagger, type Tagger } from './tagger.ts';
+import { createTextEncoder, type TextEncoder } from './text-encoder.ts';
+import { createVae, type Vae } from './vae.ts';
+
+/** All that the recipe of SeeSR calls. */
+export interface SeesrModels {
+  tagger: Tagger;
+  textEncoder: TextEncoder;
+  vae: Vae;
+  denoiser: Denoiser;
+  tokenizer: Tokenizer;
+  /** Side of the square picture that the tagger looks at. */
+  taggerImageSize: number;
+  /** The words that the tagger knows, in the order of its logits. */
+  tags: SeesrConfig['tags'];
+  /** How noise was added in training, and which timesteps the published script calls. */
+  schedule: SeesrConfig['schedule'];
+  latentChannels: number;
+  /** Latents are multiplied by it before noise is added, and divided before they are decoded. */
+  scalingFactor: number;
+  /** Gives the memory back. */
+  release(): Promise<void>;
+}
+
+interface LoadOptions {
+  modelsDirectory: string;
+  model: DiffusionModelId;
+  device: Device;
+}
+
+/**
+ * A model that was built from the user's files. Its networks are loaded at their first call. Throws AppError
+ * `model-unavailable` for one that is not there and `engine-failed` for one that is not whole.
+ */
+export async function loadSeesr({ modelsDirectory, model, device }: LoadOptions): Promise<SeesrModels> {
+  const { directory } = await openInstalled(modelsDirectory, model);
+  const path = (name: string) => join(directory, name);
+  const config = await readSeesrConfig(path(CONFIG_FILE));
+  const { vae, flavor, timeChannels, tags, schedule, taggerImageSize } = config;
+  const networks = {
+    tagger: createTagger({ model: path('tagger.onnx'), device }),
+    textEncoder: createTextEncoder({ model: path('text-encoder.onnx'), device }),
+    vae: createVae({
+      config: vae,
+      models: { encoder: path('vae-encoder.onnx'), decoder: path('vae-decoder.onnx') },
+      flavor,
+      device,
+    }),
+    denoiser: createDenoiser({
+      models: {
+        context: path('context.onnx'),
+        time: path('time.onnx'),
+        stem: path('stem.onnx'),
+        denoiser: path('denoiser.onnx'),
+      },
+      timeChannels,
+      device,
+    }),
+  };
+  return {
+    ...networks,
+    tokenizer: await createTokenizer({
+      mergesPath: path('tokenizer/merges.txt'),
+      vocabPath: path('tokenizer/vocab.json'),
+    }),
+    taggerImageSize,
+    tags,
+    schedule,
+    latentChannels: vae.latent_channels,
+    scalingFactor: vae.scaling_factor,
+    async release() {
+      for (const network of Object.values(networks)) await network.release();
+    },
+  };
+}
