@@ -3,6 +3,8 @@ import { createLog } from '../shared/log.ts';
 import { readConfig } from './config.ts';
 import { type Service, startService } from './service.ts';
 
+const PARENT_LOOK_MILLISECONDS = 500;
+
 /** API, queue and worker in one process on the embedded stores. */
 async function main(): Promise<void> {
   const config = readConfig(process.env);
@@ -18,12 +20,15 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', shutDown);
   process.on('SIGINT', shutDown);
+  // `npm start` ends on SIGTERM without a word to us, and we would keep port and data directory to ourselves.
+  const { ppid, env } = process;
+  if (env.npm_lifecycle_event) setInterval(() => process.ppid !== ppid && shutDown(), PARENT_LOOK_MILLISECONDS);
 }
 
 function greeting(dataDirectory: string, { url, firstKey }: Service): string {
   const place = `SeeSR Cloud is at ${url} (data in ${dataDirectory}).\n`;
-  if (!firstKey) return place;
-  return `${place}Your first API key, shown this once:\n\n  ${firstKey}\n\nMore keys: npm run keys -- create --name NAME\n`;
+  const keys = 'Another key: npm run keys -- create --name NAME\n';
+  return firstKey ? `${place}Your first API key, shown this once:\n\n  ${firstKey}\n\n${keys}` : place + keys;
 }
 
 main().catch((error: unknown) => {

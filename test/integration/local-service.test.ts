@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -65,7 +65,7 @@ describe('npm start', () => {
     const first = await start();
     const key = first.firstKey!;
     const client = createTestClient(first.url, key);
-    const large = await sharp({ create: { width: 900, height: 400, channels: 3, background: '#3060a0' } })
+    const large = await sharp({ create: { width: 900, height: 200, channels: 3, background: '#3060a0' } })
       .png()
       .toBuffer();
     const job = await client.submit({
@@ -77,6 +77,22 @@ describe('npm start', () => {
     expect(first.process.exitCode).toBe(0);
     const second = createTestClient((await start()).url, key);
     expect(await second.end(job.id)).toMatchObject({ status: 'succeeded', attempt: 2 });
+  });
+
+  test('ends with npm, which passes no SIGTERM on', async () => {
+    const environment = { HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory };
+    const npm = spawn('npm', ['start'], { cwd: ROOT, env: { ...process.env, ...environment } });
+    let output = '';
+    npm.stdout.on('data', (chunk: Buffer) => {
+      output += chunk;
+    });
+    const url = () => /is at (http:\S+)/.exec(output)?.[1];
+    await expect.poll(url).toBeDefined();
+    expect((await fetch(`${url()}/healthz`)).status).toBe(200);
+    npm.kill('SIGTERM');
+    const answers = () => fetch(`${url()}/healthz`).then(Boolean, () => false);
+    await expect.poll(answers).toBe(false);
+    await (await start()).kill('SIGTERM'); // the data directory is free
   });
 
   test('a job may be submitted before its file: it starts when the file has arrived', async () => {
