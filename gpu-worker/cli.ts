@@ -1,5 +1,5 @@
 import { rename, rm, stat } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import { z } from 'zod';
@@ -68,6 +68,7 @@ async function main(): Promise<void> {
     throw new AppError('not-found', `There is no file ${inputPath}.`);
   });
   const modelsDirectory = resolve(values.models);
+  await checkPlace(outputPath);
   const parameters = readParameters(values, outputPath, await listInstalled(modelsDirectory));
   // What stands at OUT stays until the new picture is whole.
   const unfinishedPath = `${outputPath}.unfinished`;
@@ -104,6 +105,14 @@ async function main(): Promise<void> {
     await engine.close();
     await rm(unfinishedPath, { force: true });
   }
+}
+
+/** Known before the work, which may take minutes. */
+async function checkPlace(outputPath: string): Promise<void> {
+  const folder = await stat(dirname(outputPath)).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new AppError('not-found', `There is no folder ${dirname(outputPath)}.`);
+  const output = await stat(outputPath).catch(() => undefined);
+  if (output?.isDirectory()) throw new AppError('invalid', `OUT is a folder: ${outputPath}.`);
 }
 
 type Values = Record<string, string | boolean | undefined>;

@@ -263,5 +263,8 @@ describe('npm run restore', () => {
       /--scale 9/,
     );
     await expect(program('gpu-worker/cli.ts', input)).rejects.toThrow(/Two files are needed/);
+    await expect(program('gpu-worker/cli.ts', input, directory)).rejects.toThrow(/OUT is a folder/);
+    const nowhere = join(directory, 'none', 'out.png');
+    await expect(program('gpu-worker/cli.ts', input, nowhere)).rejects.toThrow(/no folder \S+none/);
   });
 });
