@@ -105,7 +105,11 @@ export const modelListSchema = z.object({
 });
 
 export const createKeySchema = z.strictObject({
-  name: z.string().min(1).max(100),
+  name: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters'),
   scopes: z.array(scopeSchema).min(1).optional().describe('Default: those of the key that asks.'),
   expires_at: z.iso.datetime().optional().describe('Default and latest: that of the key that asks.'),
 });

@@ -150,6 +150,11 @@ describe('keys', () => {
     expect((await service.call('POST', '/v1/keys', { json, key: secret })).status).toBe(403);
   });
 
+  test('422 for a name that would move the cursor of a terminal', async () => {
+    const response = await service.call('POST', '/v1/keys', { json: { name: 'a\u001b[31m' } });
+    expect((await problemOf(response)).errors).toMatchObject([{ pointer: '#/name' }]);
+  });
+
   test('422 for an expiry in the past', async () => {
     const json = { name: 'old', expires_at: '2025-12-31T00:00:00Z' };
     const response = await service.call('POST', '/v1/keys', { json });
