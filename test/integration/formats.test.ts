@@ -54,6 +54,19 @@ async function expectRefused(file: Uint8Array, code: string, detail: RegExp): Pr
   if (!('code' in outcome)) expect(outcome).toMatchObject({ status: 'failed', charge: { state: 'released' } });
 }
 
+/** As far as the first tile: the header was read, the picture decoded, the tiles planned. Then canceled, uncharged. */
+async function expectBegun(file: Uint8Array, width: number, height: number): Promise<void> {
+  const upload_id = await client.upload(new Uint8Array(file));
+  const { id } = await client.submit({ input: { upload_id }, model: 'real-esrgan-fast' });
+  const begun = async () => (await client.job(id)).progress?.tiles ?? 0;
+  await expect.poll(begun, { interval: 20 }).toBeGreaterThan(0);
+  expect((await client.json<JobView>(`/v1/jobs/${id}/cancel`, { method: 'POST' })).input).toMatchObject({
+    width,
+    height,
+  });
+  expect(await client.end(id, 20)).toMatchObject({ status: 'canceled', charge: { state: 'released' } });
+}
+
 type Row = readonly [name: string, width: number, height: number];
 
 const SMALL: Row[] = [
@@ -70,7 +83,7 @@ const SMALL: Row[] = [
   ['formats/exif-orientation-6-portrait.jpg', 840, 700],
 ];
 
-/** Minutes of work on two cores, and nothing that the small ones and the tests of decoding do not show: with LONG=1. */
+/** Minutes of work on two cores, and little that the small ones and the tests of decoding do not show: with LONG=1. */
 const LARGE: Row[] = [
   ['photos/01_old_portrait_curie_c1904.jpg', 840, 700],
   ['photos/03_old_scan_classroom_c1850.jpg', 572, 694],
@@ -98,6 +111,10 @@ describe('files of the collection', () => {
       await expectRestored(await readFile(fixture(name)), width, height);
     },
   );
+
+  test.skipIf(process.env.LONG).each(LARGE)('%s is decoded and begun, %d×%d', async (name, width, height) => {
+    await expectBegun(await readFile(fixture(name)), width, height);
+  });
 
   test.each([
     ['formats/iphone7.heic', 'unsupported-media-type', /HEIC.*converted to JPEG/],
