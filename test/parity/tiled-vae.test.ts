@@ -1,0 +1,149 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
+import { vaeDecoder, vaeEncoder } from '../../gpu-worker/graphs/vae.ts';
+import type { VaeConfig } from '../../gpu-worker/graphs/vae-steps.ts';
+import { createVae, type Vae } from '../../gpu-worker/models/vae.ts';
+import { decodeTiled, encodeTiled } from '../../gpu-worker/pipeline/tiled-vae.ts';
+import { writeModel } from '../../gpu-worker/runtime/compile.ts';
+import { elementCount, type Tensor } from '../../gpu-worker/tensor/tensor.ts';
+import { copyWindow, cutWindow } from '../../gpu-worker/tensor/window.ts';
+
+/** Three levels instead of four: a latent is a quarter of its picture. */
+const CONFIG: VaeConfig = {
+  block_out_channels: [8, 16, 8],
+  layers_per_block: 1,
+  norm_num_groups: 4,
+  latent_channels: 3,
+};
+/** Values are about 1; fp32 in another order. 5e-6 was seen. */
+const TOLERANCE = 1e-4;
+
+let directory: string;
+let vae: Vae;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'seesr-vae-'));
+  const models = { encoder: join(directory, 'encoder.onnx'), decoder: join(directory, 'decoder.onnx') };
+  for (const part of ['encoder', 'decoder'] as const) {
+    const graph = part === 'encoder' ? vaeEncoder(CONFIG) : vaeDecoder(CONFIG);
+    await writeModel(graph, (name) => Promise.resolve(randomWeight(graph, name)), models[part]);
+  }
+  vae = createVae({ config: CONFIG, models, device: 'cpu' });
+});
+afterAll(async () => {
+  await vae.release();
+  await rm(directory, { recursive: true });
+});
+
+describe('exact tiles', () => {
+  test.each([
+    { height: 13, width: 9, tileSize: 5, maxKeptBytes: 2 ** 30 },
+    { height: 13, width: 9, tileSize: 5, maxKeptBytes: 0 },
+    { height: 7, width: 31, tileSize: 8, maxKeptBytes: 8 * 16 * 7 * 31 * 4 },
+    { height: 40, width: 1, tileSize: 3, maxKeptBytes: 2 ** 30 },
+  ])('$height × $width latents in tiles of $tileSize, $maxKeptBytes bytes kept: as the whole', async (options) => {
+    const { height, width, tileSize, maxKeptBytes } = options;
+    const latent = random([1, 3, height, width]);
+    const image = await decodeTiled(vae, latent, { compat: false, tileSize, maxKeptBytes });
+    expectClose(image, await vae.decode(latent));
+    const encoded = await encodeTiled(vae, image, { compat: false, tileSize: 4 * tileSize, maxKeptBytes });
+    const { mean, logVariance } = await vae.encode(image);
+    expectClose(encoded.mean, mean);
+    expectClose(encoded.logVariance, logVariance);
+  });
+
+  test('a gradient has no seams where tiles meet, unlike tiles that know nothing of each other', async () => {
+    const [height, width, half] = [6, 24, 12];
+    const gradient = Float32Array.from({ length: 3 * height * width }, (_, index) => (index % width) / width - 0.5);
+    const latent = { data: gradient, shape: [1, 3, height, width] };
+    const whole = await vae.decode(latent);
+    const alone: Tensor = { data: new Float32Array(whole.data.length), shape: whole.shape };
+    for (const left of [0, half]) {
+      const tile = await vae.decode(cutWindow(latent, { top: 0, left, height, width: half }));
+      copyWindow(tile, { top: 0, left: 0, height: 4 * height, width: 4 * half }, alone, { top: 0, left: 4 * left });
+    }
+    const tiled = await decodeTiled(vae, latent, { compat: false, tileSize: half - 1 });
+    const seam = (image: Tensor) => Math.abs(largestStep(image, 4 * half) - largestStep(whole, 4 * half));
+    expect(seam(alone)).toBeGreaterThan(100 * TOLERANCE);
+    for (let column = 1; column < 4 * width; column++) {
+      expect(Math.abs(largestStep(tiled, column) - largestStep(whole, column))).toBeLessThan(TOLERANCE);
+    }
+  });
+});
+
+describe('tiles as published', () => {
+  test('one tile is the whole picture', async () => {
+    const latent = random([1, 3, 9, 12]);
+    expect(await decodeTiled(vae, latent, { compat: true, tileSize: 8 })).toEqual(await vae.decode(latent));
+  });
+});
+
+describe.each([{ compat: true }, { compat: false }])('tiles with $compat as compat', ({ compat }) => {
+  const latent = random([1, 3, 40, 5]);
+
+  test('tell how many are done, from none to all', async () => {
+    const told: [number, number][] = [];
+    await decodeTiled(vae, latent, { compat, tileSize: 8, onTile: (...numbers) => told.push(numbers) });
+    const total = told[0]![1];
+    expect(total).toBeGreaterThan(20);
+    expect(told).toEqual(Array.from({ length: total + 1 }, (_, done) => [done, total]));
+  });
+
+  test('stop between two tiles', async () => {
+    const controller = new AbortController();
+    let tiles = 0;
+    const onTile = (done: number) => {
+      tiles = done;
+      if (done === 3) controller.abort(new Error('enough'));
+    };
+    const decoding = decodeTiled(vae, latent, { compat, tileSize: 8, onTile, signal: controller.signal });
+    await expect(decoding).rejects.toThrow('enough');
+    expect(tiles).toBe(3);
+  });
+});
+
+test('a picture whose sides a latent cannot have is refused', async () => {
+  const image = random([1, 3, 16, 18]);
+  await expect(encodeTiled(vae, image, { compat: false })).rejects.toThrow('multiples of 4, not 18');
+});
+
+/** The same for the same name. */
+function randomWeight({ weights }: Graph, name: string): Float32Array<ArrayBuffer> {
+  const shape = weights.get(name)!;
+  const count = elementCount(shape);
+  const scale = shape.length === 1 ? 0.3 : Math.sqrt(6 / (count / shape[0]!));
+  const seed = [...name].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 65_521, 7);
+  const offset = name.includes('norm') && name.endsWith('weight') ? 1 : 0;
+  return Float32Array.from({ length: count }, (_, index) => offset + scale * noise(index, seed));
+}
+
+function random(shape: number[]): Tensor {
+  return { data: Float32Array.from({ length: elementCount(shape) }, (_, index) => 2 * noise(index, 1)), shape };
+}
+
+/** Between −0.5 and 0.5. */
+function noise(index: number, seed: number): number {
+  const value = Math.sin(12.9898 * index + 78.233 * seed) * 43_758.5453;
+  return value - Math.floor(value) - 0.5;
+}
+
+function expectClose(actual: Tensor, expected: Tensor): void {
+  expect(actual.shape).toEqual(expected.shape);
+  const difference = actual.data.reduce(
+    (most, value, index) => Math.max(most, Math.abs(value - expected.data[index]!)),
+    0,
+  );
+  expect(difference).toBeLessThan(TOLERANCE);
+}
+
+/** The largest step from the column on the left to this one. */
+function largestStep({ data, shape }: Tensor, column: number): number {
+  const width = shape[3]!;
+  let most = 0;
+  for (let index = column; index < data.length; index += width) {
+    most = Math.max(most, Math.abs(data[index]! - data[index - 1]!));
+  }
+  return most;
+}

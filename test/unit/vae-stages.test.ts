@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { vaeDecoder, vaeEncoder } from '../../gpu-worker/graphs/vae.ts';
+import { planStages } from '../../gpu-worker/graphs/vae-stages.ts';
+import { decoderSteps, encoderSteps, STABLE_DIFFUSION_VAE } from '../../gpu-worker/graphs/vae-steps.ts';
+
+const ENCODER = encoderSteps(STABLE_DIFFUSION_VAE);
+const DECODER = decoderSteps(STABLE_DIFFUSION_VAE);
+
+test('both graphs together use the tensors of the published file, all and no other', async () => {
+  const table = await readFile(new URL('../fixtures/seesr-keys.tsv', import.meta.url), 'utf8');
+  const rows = table.split('\n').map((row) => row.split('\t'));
+  const published = rows
+    .filter(([file]) => file!.includes('/vae/'))
+    .map(([, name, shape]) => [name, JSON.parse(shape!)]);
+  const weights = [...vaeEncoder(STABLE_DIFFUSION_VAE).weights, ...vaeDecoder(STABLE_DIFFUSION_VAE).weights];
+  expect(published).toHaveLength(248);
+  expect(Object.fromEntries(weights)).toEqual(Object.fromEntries(published));
+});
+
+test.each([
+  { name: 'encoder', steps: ENCODER },
+  { name: 'decoder', steps: DECODER },
+])('stages of the $name are all of its steps, in order, however they are cut', ({ steps }) => {
+  for (const most of [0, 64, 128, 1024]) {
+    const stages = planStages(steps, (channels, scale) => channels * scale * scale <= most);
+    expect(stages.flatMap((stage) => stage.steps)).toEqual(steps);
+    for (const stage of stages) {
+      for (const { index } of stage.norms) expect(stage.steps[index]!.kind).toBe('norm');
+      if (stage.attends) expect(stage.steps.filter(({ kind }) => kind === 'convolution')).toEqual([]);
+    }
+  }
+});
+
+test('a residual block looks two pixels around; what is not kept lets its neighbors grow into one stage', () => {
+  const fine = planStages(DECODER, () => true);
+  // 2 + 12 residual blocks, attention, 3 upsamplers, the first convolutions, the last.
+  expect(fine).toHaveLength(20);
+  expect(fine[1]).toMatchObject({ halo: 2, scale: 1, alignment: 1, norms: [{ scale: 1 }, { scale: 1 }] });
+  const coarse = planStages(DECODER, (channels, scale) => channels * scale * scale <= 16 * 256);
+  // In latents of twice the size: the upsampler, three blocks and the last convolution.
+  expect(coarse.at(-1)).toMatchObject({ halo: (1 + 3 * 2 + 1) / 2, scale: 2 });
+  expect(coarse.at(-1)!.norms.map(({ scale }) => scale)).toEqual(Array(7).fill(2));
+});
+
+test('stages that make pictures smaller work on tiles of even sides', () => {
+  const first = planStages(ENCODER, (_, scale) => scale < 1)[0]!;
+  // 2 · 0 + 1 for the downsampler, two blocks, one convolution: 1 + 4 + 1, which is even.
+  expect(first).toMatchObject({ scale: 1 / 2, alignment: 2, halo: 6 });
+});
