@@ -189,7 +189,7 @@ async function syncFolder(path: string): Promise<void> {
 async function checkSpace(directory: string, neededBytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(directory);
   if (bavail * bsize >= neededBytes) return;
-  const [needed, free] = [neededBytes, bavail * bsize].map((bytes) => `${(bytes / 1e9).toFixed(1)} GB`);
+  const [needed, free] = [neededBytes, bavail * bsize].map((bytes) => `${Math.ceil(bytes / 1e6)} MB`);
   throw new AppError('engine-failed', `The model needs ${needed}; the disk of ${directory} has ${free} free.`);
 }
 

@@ -101,11 +101,12 @@ async function build(id: string, values: Values, modelsDirectory: string): Promi
 async function list(modelsDirectory: string, json: boolean): Promise<void> {
   const models = await describeModels(modelsDirectory);
   if (json) return print(JSON.stringify(models));
-  for (const { id, state, bytes, dtype, device, from, problem } of models) {
+  const lines = models.flatMap(({ id, state, bytes, dtype, device, from, problem }) => {
     const size = bytes === undefined ? '' : `${(bytes / 1e6).toFixed(1)} MB, ${dtype}, ${device}`;
-    print([id.padEnd(18), state.padEnd(10), problem ?? size].join(' ').trimEnd());
-    for (const directory of new Set(from.map(dirname))) print(`${' '.repeat(19)}from ${directory}`);
-  }
+    const folders = [...new Set(from.map(dirname))].map((folder) => `${' '.repeat(19)}from ${folder}`);
+    return [[id.padEnd(18), state.padEnd(10), problem ?? size].join(' ').trimEnd(), ...folders];
+  });
+  print(lines.join('\n'));
 }
 
 async function verify(modelsDirectory: string, id: string | undefined): Promise<void> {

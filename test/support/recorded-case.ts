@@ -53,7 +53,9 @@ export interface Comparison {
   /** |a − b| / |b| where |b| is at least a thousandth of the largest value: tiny values say nothing. */
   largestRelative: number;
   worst: number;
-  /** The rule in words, and the worst place. */
+  /** What is allowed, in words. */
+  rule: string;
+  /** The rule, and the worst place. */
   message: string;
 }
 
@@ -168,6 +170,7 @@ function compareRecorded(
     largestDifference: found.largestDifference,
     largestRelative: found.largestRelative,
     worst: found.worst,
+    rule,
     message: `${what} should agree ${rule}; largest difference ${found.largestDifference}, worst ${place}.${moments}`,
   };
 }

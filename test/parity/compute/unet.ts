@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { contextGraph, stemGraph, timeGraph } from '../../../gpu-worker/graphs/conditioning.ts';
 import { denoiserGraph } from '../../../gpu-worker/graphs/denoiser.ts';
 import type { Graph, GraphOptions } from '../../../gpu-worker/graphs/onnx.ts';
@@ -9,8 +7,8 @@ import { compileModel, type ReadWeight } from '../../../gpu-worker/runtime/compi
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import type { Checkpoint } from '../../../gpu-worker/weights/checkpoint.ts';
-import { openSafetensors } from '../../../gpu-worker/weights/safetensors.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
+import { openRecordedCheckpoints } from '../../support/recorded-checkpoints.ts';
 
 /** SeeSR's two networks of a set. */
 export interface DenoiserFiles extends AsyncDisposable {
@@ -22,27 +20,17 @@ export interface DenoiserFiles extends AsyncDisposable {
 }
 
 export async function openDenoiserFiles(folder: string): Promise<DenoiserFiles> {
-  const directory = (net: string) => join(folder, 'checkpoints/seesr', net);
-  const open = (net: string) => openSafetensors(join(directory(net), 'diffusion_pytorch_model.safetensors'));
-  const readConfig = async (net: string) => JSON.parse(await readFile(join(directory(net), 'config.json'), 'utf8'));
-  const [unet, controlNet] = [await open('unet'), await open('controlnet')];
+  const { unet, controlNet, configs, ...rest } = await openRecordedCheckpoints(folder);
   const key = unet.tensors.get('mid_block.image_attentions.0.transformer_blocks.0.attn2.to_k.weight');
   return {
-    config: {
-      unet: await readConfig('unet'),
-      controlNet: await readConfig('controlnet'),
-      imageContextSize: key!.shape[1]!,
-    },
+    config: { unet: configs.unet, controlNet: configs.controlNet, imageContextSize: key!.shape[1]! },
     unet,
     controlNet,
     read: (name) => {
       const checkpoint = name.startsWith('unet.') ? unet : controlNet;
       return checkpoint.read(name.slice(name.indexOf('.') + 1));
     },
-    async [Symbol.asyncDispose]() {
-      await unet[Symbol.asyncDispose]();
-      await controlNet[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => rest[Symbol.asyncDispose](),
   };
 }
 
