@@ -7,12 +7,12 @@ interface ResnetOptions {
   to: number;
   groups: number;
   epsilon: number;
-  /** The time embedding, projected to [1, to, 1, 1]. The blocks of a VAE have none. */
-  time?: Value;
+  /** The time embedding, projected to [1, to, 1, 1]. */
+  time: Value;
 }
 
 /**
- * The residual block of Stable Diffusion: [batch, from, h, w] → [batch, to, h, w].
+ * The residual block of Stable Diffusion's UNet: [batch, from, h, w] → [batch, to, h, w].
  * Tensors `name.norm1`, `name.conv1`, `name.norm2`, `name.conv2`, and `name.conv_shortcut` where `from` is not `to`.
  */
 export function resnetBlock(
@@ -23,7 +23,7 @@ export function resnetBlock(
 ): Value {
   const before = silu(graph, groupNorm(graph, input, `${name}.norm1`, { channels: from, groups, epsilon }));
   const first = convolution(graph, before, `${name}.conv1`, { from, to });
-  const timed = time ? graph.node('Add', [first, time]) : first;
+  const timed = graph.node('Add', [first, time]);
   const between = silu(graph, groupNorm(graph, timed, `${name}.norm2`, { channels: to, groups, epsilon }));
   const second = convolution(graph, between, `${name}.conv2`, { from: to, to });
   const shortcut = from === to ? input : convolution(graph, input, `${name}.conv_shortcut`, { from, to, kernel: 1 });

@@ -19,7 +19,9 @@ interface TiledVaeOptions extends RunOptions {
   maxKeptBytes?: number;
 }
 
-/** In exact mode the child stays below 4 GB: the first layers of a tile of 512² pixels take 1.6 GB, values kept 2 GB. */
+/** In exact mode: up to 768² pixels in one piece, which takes 3.5 GB, half of what the denoiser needs. */
+const EXACT_WHOLE = { pixels: 768, latents: 96 };
+/** Beyond that the child stays below 4 GB: the first layers of such a tile take 1.6 GB, values kept 2 GB. */
 const EXACT_TILE = { pixels: 512, latents: 64 };
 const MAX_KEPT_BYTES = 2 ** 30;
 const BYTES_PER_NUMBER = 4;
@@ -47,7 +49,7 @@ type Unit = 'pixels' | 'latents';
 function fits({ shape }: Tensor, unit: Unit, { compat, tileSize }: TiledVaeOptions): boolean {
   const [, , height, width] = shape as [number, number, number, number];
   if (compat) return fitsVaeTile(height, width, compatLayout(unit, tileSize));
-  return height * width <= (tileSize ?? EXACT_TILE[unit]) ** 2;
+  return height * width <= (tileSize ?? EXACT_WHOLE[unit]) ** 2;
 }
 
 async function alone<Result>(compute: () => Promise<Result>, { onTile, signal }: TiledVaeOptions): Promise<Result> {
