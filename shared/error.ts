@@ -47,6 +47,8 @@ const fieldErrorSchema = z.object({
   pointer: z.string(),
   message: z.string(),
   expected: z.string().optional(),
+  /** What was sent instead, as JSON, cut short. */
+  received: z.string().optional(),
 });
 
 /** RFC 9457 problem details with our extension members. */

@@ -7,6 +7,7 @@ import type { Log } from '../../shared/log.ts';
 import type { Environment } from './dependencies.ts';
 
 const MAX_FIELD_ERRORS = 20;
+const MAX_RECEIVED_LENGTH = 80;
 
 /** The one place where an error becomes an answer. What is not an AppError is logged and stays unexplained. */
 export function createErrorHandler(log: Log): ErrorHandler<Environment> {
@@ -34,14 +35,16 @@ export function handleMethodNotAllowed(c: Context, methods: readonly string[]): 
 
 /** Given to zod-openapi: called with the outcome of each check of a request against its schema. */
 export function refuseInvalid(
-  result: { target: string } & ({ success: true } | { success: false; error: z.core.$ZodError }),
+  result: { target: string; data?: unknown } & ({ success: true } | { success: false; error: z.core.$ZodError }),
   c: Context,
 ): void {
   if (result.success) return;
   // An id that no resource can have is a resource that does not exist.
   if (result.target === 'param') throw new AppError('not-found', `There is nothing at ${c.req.path}.`);
-  const errors = result.error.issues.flatMap(toFieldErrors).slice(0, MAX_FIELD_ERRORS);
-  const sentences = errors.map(({ pointer, message }) => `${pointer}: ${message}`).join('; ');
+  const errors = result.error.issues.flatMap((issue) => toFieldErrors(issue, result.data)).slice(0, MAX_FIELD_ERRORS);
+  const sentences = errors
+    .map(({ pointer, message, received }) => `${pointer}: ${message}${received ? `, received ${received}` : ''}`)
+    .join('; ');
   if (result.target === 'header') throw new AppError('malformed', `A request header is not valid: ${sentences}.`);
   const place = result.target === 'query' ? 'query' : 'body';
   throw new AppError('invalid', `The ${place} is not valid: ${sentences}.`, { errors });
@@ -68,12 +71,21 @@ function fromHttpException(exception: HTTPException, c: Context): AppError | HTT
   return exception;
 }
 
-function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+function toFieldErrors(issue: z.core.$ZodIssue, data: unknown): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ pointer: jsonPointer([...issue.path, key]), message: 'is not a known field' }));
   }
   const expected = expectedOf(issue);
-  return [{ pointer: jsonPointer(issue.path), message: issue.message, ...(expected && { expected }) }];
+  const received = receivedAt(issue.path, data);
+  const error = { pointer: jsonPointer(issue.path), message: issue.message };
+  return [{ ...error, ...(expected && { expected }), ...(received && { received }) }];
+}
+
+/** The value that breaks the rule, as JSON, cut short; nothing where there is none. */
+function receivedAt(path: readonly PropertyKey[], data: unknown): string | undefined {
+  let value = data;
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  return path.length > 0 ? JSON.stringify(value)?.slice(0, MAX_RECEIVED_LENGTH).toWellFormed() : undefined;
 }
 
 function expectedOf(issue: z.core.$ZodIssue): string | undefined {

@@ -100,6 +100,19 @@ describe('POST /v1/jobs', () => {
     await wide.close();
   });
 
+  test('422 names the rule and the value that breaks it', async () => {
+    const json = { input: { upload_id: await upload(service) }, scale: 5, format: 'bmp' };
+    const { detail, errors } = await problemOf(await service.call('POST', '/v1/jobs', { json }));
+    expect(errors).toContainEqual({
+      pointer: '#/scale',
+      message: expect.any(String),
+      expected: 'at most 4',
+      received: '5',
+    });
+    expect(detail).toContain('received 5');
+    expect(detail).toContain('received "bmp"');
+  });
+
   test('422 for a model that is not installed', async () => {
     const few = await createService({ installedModels: ['real-esrgan-fast'] });
     const json = { input: { upload_id: await upload(few) }, model: 'real-esrgan' };
