@@ -9,7 +9,7 @@ export interface Condition {
   finish(result: Pixels, fixColors: (result: Pixels, reference: Pixels) => Pixels): Pixels;
 }
 
-export const SCALE = 4;
+const SCALE = 4;
 /** Pixels; smaller pictures than Stable Diffusion 2 was trained on lose their structure. */
 const LEAST_SIDE = 512;
 /** Pixels; a latent of such a size is halved three times without a rest. */

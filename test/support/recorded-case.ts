@@ -47,7 +47,7 @@ interface Recorded {
 }
 
 /** What a comparison found. `worst` is the largest ratio of difference and allowed difference: at most 1 passes. */
-export interface Comparison {
+interface Comparison {
   passes: boolean;
   largestDifference: number;
   /** |a − b| / |b| where |b| is at least a thousandth of the largest value: tiny values say nothing. */
