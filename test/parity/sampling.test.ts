@@ -18,6 +18,17 @@ describe('sampling agrees with the original code after every step', () => {
   });
 });
 
+test.each([
+  ['the start at the photo', { start_point: 'noise' }],
+  ['guidance', { guidance_scale: 1 }],
+  ['ControlNet', { conditioning_scale: 0 }],
+] as const)('%s matters: without it the latents are far off', async (_what, altered) => {
+  const recorded = set.find(({ id }) => id === 'loop_lr_4')!;
+  const { latents } = await computeSampling(recorded, await models.get('seesr'), altered);
+  const { worst } = await recorded.compare('latents', latents!.data);
+  expect(worst).toBeGreaterThan(20); // times the tolerance
+});
+
 describe('the whole path agrees with the published script', () => {
   const cases = set.filter(({ outputNames }) => outputNames.includes('picture'));
   test.each(cases.map((recorded) => [recorded.id, recorded] as const))('%s', async (_id, recorded) => {

@@ -25,8 +25,12 @@ export async function recordedNoise(recorded: RecordedCase): Promise<NoiseSource
 }
 
 /** All outputs of a case that samples: the latent after every step, and the weights of a tile where there are several. */
-export async function computeSampling(recorded: RecordedCase, models: SeesrModels): Promise<Record<string, Tensor>> {
-  const parameters = diffusionParameters(recorded);
+export async function computeSampling(
+  recorded: RecordedCase,
+  models: SeesrModels,
+  altered: Partial<DiffusionParameters> = {},
+): Promise<Record<string, Tensor>> {
+  const parameters = { ...diffusionParameters(recorded), ...altered };
   const { prompt, negative_prompt: negative, guidance_scale: guidance } = parameters;
   const prompts = guidance > 1 ? [negative, prompt] : [prompt];
   const tiling = {
