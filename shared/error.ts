@@ -32,11 +32,13 @@ const CODES = {
   'hdr-unsupported': { status: 422, title: 'HDR images are not supported', retryable: false },
   'output-too-large': { status: 422, title: 'The result would be too large', retryable: false },
   'model-unavailable': { status: 422, title: 'The model is not installed here', retryable: false },
+  'url-refused': { status: 422, title: 'The URL leads where this service does not go', retryable: false },
   'headers-too-large': { status: 431, title: 'The headers are too large', retryable: false },
   internal: { status: 500, title: 'Something went wrong on our side', retryable: true },
   'engine-failed': { status: 500, title: 'The engine failed', retryable: true },
   'out-of-memory': { status: 500, title: 'The image did not fit into memory', retryable: false },
   'worker-lost': { status: 500, title: 'The worker was lost too often while it ran the job', retryable: true },
+  'fetch-failed': { status: 502, title: 'A URL that was given could not be fetched', retryable: true },
   unavailable: { status: 503, title: 'The service is not ready', retryable: true },
 } as const;
 
