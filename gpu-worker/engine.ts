@@ -3,8 +3,8 @@ import { AppError } from '../shared/error.ts';
 import type { Progress } from '../shared/job.ts';
 import { STALL_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
+import { TILE_SIZES } from '../shared/tile-plan.ts';
 import type { FromChild, ToChild } from './child.ts';
-import { TILE_SIZES } from './models/tile-sizes.ts';
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts';
 import type { Device } from './runtime/session.ts';
 

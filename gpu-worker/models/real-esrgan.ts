@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { SuperResolutionModelId } from '../../shared/models.ts';
+import { TILE_CONTEXT } from '../../shared/tile-plan.ts';
 import type { Graph } from '../graphs/onnx.ts';
 import { REAL_ESRGAN_X4PLUS, rrdbnet } from '../graphs/rrdbnet.ts';
 import { REAL_ESRGAN_GENERAL_X4V3, slopeNames, srvgg } from '../graphs/srvgg.ts';
@@ -29,13 +30,6 @@ interface LoadOptions {
   directory?: string;
 }
 
-/**
- * Measured on crops of photos, tiled against whole. The compact network sees 34 pixels far and is within 2/255 from 26
- * on. The large one has no such border (a stroke of a letter can tip what it invents 80 pixels away): 32 keeps the mean
- * difference below 1/255, and every wider margin costs more time than it is worth.
- */
-const CONTEXT: Record<SuperResolutionModelId, number> = { 'real-esrgan': 32, 'real-esrgan-fast': 26 };
-
 /** Where they ship, with a manifest. */
 export const REAL_ESRGAN_DIRECTORY = fileURLToPath(new URL('../weights/real-esrgan', import.meta.url));
 export const REAL_ESRGAN_FILES = {
@@ -51,7 +45,7 @@ export async function loadSuperResolver(options: LoadOptions): Promise<SuperReso
   const session = await createSession(bytes, device);
   return {
     scale: 4,
-    context: CONTEXT[model],
+    context: TILE_CONTEXT[model],
     async upscale(tile) {
       const { output } = await session.run({ input: tile });
       return output!;

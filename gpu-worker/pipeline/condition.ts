@@ -1,3 +1,4 @@
+import { diffusionSide, LEAST_DIFFUSION_SIDE, MODEL_SCALE } from '../../shared/tile-plan.ts';
 import type { Pixels } from '../images/image.ts';
 import { pillowResize, prepareCompat } from '../images/pillow-resize.ts';
 
@@ -9,22 +10,15 @@ export interface Condition {
   finish(result: Pixels, fixColors: (result: Pixels, reference: Pixels) => Pixels): Pixels;
 }
 
-const SCALE = 4;
-/** Pixels; smaller pictures than Stable Diffusion 2 was trained on lose their structure. */
-const LEAST_SIDE = 512;
-/** Pixels; a latent of such a size is halved three times without a rest. */
-const UNIT = 64;
-
 /**
  * The photo, four times larger by a cubic filter, mirrored at its right and lower border up to a size that suits the
  * networks. What comes back is cut, never squeezed. `photo`: 8-bit RGB.
  */
 export function exactCondition(photo: Pixels): Condition {
-  const [width, height] = [photo.width * SCALE, photo.height * SCALE];
+  const [width, height] = [photo.width * MODEL_SCALE, photo.height * MODEL_SCALE];
   const enlarged = pillowResize(photo, width, height);
-  const suitable = (side: number) => Math.max(LEAST_SIDE, Math.ceil(side / UNIT) * UNIT);
   return {
-    image: mirror(enlarged, suitable(width), suitable(height)),
+    image: mirror(enlarged, diffusionSide(photo.width), diffusionSide(photo.height)),
     finish: (result, fixColors) => fixColors(crop(result, width, height), enlarged),
   };
 }
@@ -33,11 +27,12 @@ export function exactCondition(photo: Pixels): Condition {
  * As in the published script: photos below `processSize` / 4 are enlarged, sides are squeezed to multiples of 8, and the
  * result is resampled to four times the photo. `photo`: 8-bit RGB.
  */
-export function compatCondition(photo: Pixels, processSize = LEAST_SIDE): Condition {
-  const image = prepareCompat(photo, { processSize, upscale: SCALE });
+export function compatCondition(photo: Pixels, processSize = LEAST_DIFFUSION_SIDE): Condition {
+  const image = prepareCompat(photo, { processSize, upscale: MODEL_SCALE });
   return {
     image,
-    finish: (result, fixColors) => pillowResize(fixColors(result, image), photo.width * SCALE, photo.height * SCALE),
+    finish: (result, fixColors) =>
+      pillowResize(fixColors(result, image), photo.width * MODEL_SCALE, photo.height * MODEL_SCALE),
   };
 }
 

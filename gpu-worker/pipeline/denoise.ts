@@ -1,4 +1,5 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
+import { LATENT_PIXELS, type Span } from '../../shared/tile-plan.ts';
 import type { Denoiser } from '../models/denoiser.ts';
 import type { SeesrModels } from '../models/seesr.ts';
 import { createDdpm } from '../schedulers/ddpm.ts';
@@ -12,7 +13,6 @@ import { elementCount, type Tensor } from '../tensor/tensor.ts';
 import type { DiffusionParameters } from './diffusion.ts';
 import { blendTiles, cutTile, type LatentTile, planLatentTiles } from './latent-tiles.ts';
 import { encodeTiled } from './tiled-vae.ts';
-import type { Span } from './tiles.ts';
 
 /** How latents are cut into tiles. */
 export interface Tiling {
@@ -50,8 +50,6 @@ export interface SampleOptions {
   onStep?: (latent: Tensor) => void;
 }
 
-/** Pixels of a latent. */
-const LATENT_PIXELS = 8;
 /** Latents around a tile that its stem sees as well: more than the eight convolutions of the stem reach. */
 const STEM_MARGIN = 4;
 

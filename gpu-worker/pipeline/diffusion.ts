@@ -1,4 +1,5 @@
 import type { Description, Parameters, Progress } from '../../shared/job.ts';
+import { latentOverlap } from '../../shared/tile-plan.ts';
 import { resizeForTagger } from '../images/bilinear-resize.ts';
 import type { Pixels } from '../images/image.ts';
 import type { SeesrModels } from '../models/seesr.ts';
@@ -43,8 +44,7 @@ export interface DiffusionOptions {
 /** Share of the work that is done when a stage begins; a step costs far more than anything else. */
 const BEGINS = { describe: 0, encode_latent: 0.02, denoise: 0.05, decode_latent: 0.93 } as const;
 
-/** Latents by which tiles overlap: in the exact mode wide enough that no border shows; in the published script 4. */
-const OVERLAP = 32;
+/** Latents by which tiles overlap in the published script. */
 const COMPAT_OVERLAP = 4;
 
 /** The method of SeeSR (Wu et al. 2024), for photos of any kind. */
@@ -54,7 +54,7 @@ export function diffusion(models: SeesrModels): Method {
     const { picture, description } = await restoreByDiffusion(photo, models, {
       parameters: { negative_prompt: '', guidance_scale: 1, ...parameters } as DiffusionParameters,
       condition: compat ? compatCondition(photo) : exactCondition(photo),
-      tiling: { size: tileSize, overlap: compat ? COMPAT_OVERLAP : Math.min(OVERLAP, tileSize / 2), compat },
+      tiling: { size: tileSize, overlap: compat ? COMPAT_OVERLAP : latentOverlap(tileSize), compat },
       noise: keyedNoise(parameters.seed),
       onProgress,
       signal,

@@ -1,14 +1,7 @@
 import { AppError } from '../../shared/error.ts';
+import { coverExtent, coverLatent, type Span, type TileSpan } from '../../shared/tile-plan.ts';
 import { elementCount, type Tensor } from '../tensor/tensor.ts';
-import {
-  blendingWeights,
-  coverExtent,
-  evenTileSize,
-  type Span,
-  scaleSpan,
-  type TileSpan,
-  type Window,
-} from './tiles.ts';
+import { blendingWeights, scaleSpan, type Window } from './tiles.ts';
 
 export interface LatentTilesOptions {
   /** Of the latents. */
@@ -36,8 +29,6 @@ export interface LatentTile {
   column: WeightedSpan;
 }
 
-/** Both networks halve a latent three times: tiles whose sides are multiples of this leave no rest. */
-const TILE_UNIT = 8;
 /** Of the Gaussian, in squares of a tile's side (Barbero Jiménez 2023, "Mixture of Diffusers"). */
 const VARIANCE = 0.01;
 
@@ -47,20 +38,21 @@ const VARIANCE = 0.01;
  */
 export function planLatentTiles({ height, width, size, overlap, compat }: LatentTilesOptions): LatentTile[] {
   const whole = compat && height * width <= size * size;
-  const axis = (extent: number, square: number, midpoint: (size: number) => number): WeightedSpan[] => {
-    const spans = coverExtent(extent, whole ? extent : square, overlap);
+  const longest = compat ? Math.min(size, height, width) : size;
+  const cover = (extent: number) =>
+    compat ? coverExtent(extent, whole ? extent : longest, overlap) : coverLatent(extent, size, overlap);
+  const axis = (extent: number, midpoint: (size: number) => number): WeightedSpan[] => {
+    const spans = cover(extent);
     const weights = blendingWeights(spans, extent, gaussianWindow(midpoint));
     return spans.map((span, index) => ({ ...span, weights: weights[index]! }));
   };
-  const longest = compat ? Math.min(size, height, width) : size;
   if (!whole && Math.max(height, width) > longest && longest <= overlap)
     throw new AppError(
       'invalid',
       `Latent tiles of ${longest} cannot overlap by ${overlap}; the overlap must be smaller.`,
     );
-  const side = (extent: number) => (compat ? longest : evenSide(extent, size, overlap));
-  const rows = axis(height, side(height), compat ? halfOff : centered);
-  const columns = axis(width, side(width), centered);
+  const rows = axis(height, compat ? halfOff : centered);
+  const columns = axis(width, centered);
   return rows.flatMap((row) => columns.map((column) => ({ row, column })));
 }
 
@@ -106,12 +98,6 @@ export function gaussianWindow(midpoint: (size: number) => number): Window {
 export const centered = (size: number) => (size - 1) / 2;
 /** Vertically the published script takes the midpoint half a latent too far down. */
 export const halfOff = (size: number) => size / 2;
-
-/** Less work for the same number of tiles, where the extent is no multiple of what tiles cover. */
-function evenSide(extent: number, size: number, overlap: number): number {
-  if (extent <= size) return extent;
-  return Math.min(size, Math.ceil(evenTileSize(extent, size, overlap) / TILE_UNIT) * TILE_UNIT);
-}
 
 function addTile(sum: Tensor, { data, shape }: Tensor, { row, column }: LatentTile): void {
   const [height, width] = sum.shape.slice(2) as [number, number];

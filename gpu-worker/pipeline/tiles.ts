@@ -1,41 +1,7 @@
-/** Along one axis it covers [start, start + size). */
-export interface Span {
-  start: number;
-  size: number;
-}
-
-/** One tile along one axis. */
-export interface TileSpan extends Span {
-  /** Whether that end of the tile is the border of the picture, and not a neighbor. */
-  first: boolean;
-  last: boolean;
-}
+import type { Span, TileSpan } from '../../shared/tile-plan.ts';
 
 /** How much a tile knows about its position `offset` (0 .. size − 1), before the tiles are weighed against each other. */
 export type Window = (offset: number, span: TileSpan) => number;
-
-/**
- * Covers [0, extent) with tiles of one size that overlap by at least `overlap`; the last one is flush with the border.
- * One tile, of the size of the extent, where that fits.
- */
-export function coverExtent(extent: number, size: number, overlap: number): TileSpan[] {
-  if (size >= extent) return [{ start: 0, size: extent, first: true, last: true }];
-  if (overlap >= size)
-    throw new RangeError(`Tiles of ${size} cannot overlap by ${overlap}: the overlap must be smaller.`);
-  const count = Math.ceil((extent - overlap) / (size - overlap));
-  return Array.from({ length: count }, (_, index) => ({
-    start: Math.min(index * (size - overlap), extent - size),
-    size,
-    first: index === 0,
-    last: index === count - 1,
-  }));
-}
-
-/** The smallest size that covers the extent with no more tiles than `maxSize` needs: no work done twice in vain. */
-export function evenTileSize(extent: number, maxSize: number, overlap: number): number {
-  const count = coverExtent(extent, maxSize, overlap).length;
-  return Math.ceil((extent + (count - 1) * overlap) / count);
-}
 
 /** The same geometry on a grid that is `scale` times finer. */
 export function scaleSpan<S extends Span>(span: S, scale: number): S {

@@ -1,10 +1,11 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { AppError } from '../../shared/error.ts';
+import { coverInput, TILE_FEATHER, type TileSpan } from '../../shared/tile-plan.ts';
 import type { Pixels } from '../images/image.ts';
 import type { SuperResolver } from '../models/real-esrgan.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Method } from './method.ts';
-import { blendingWeights, coverExtent, evenTileSize, featherWindow, scaleSpan, type TileSpan } from './tiles.ts';
+import { blendingWeights, featherWindow, scaleSpan } from './tiles.ts';
 
 export interface UpscaleOptions {
   /** Longest side of a tile, in input pixels; more than twice the model's context. */
@@ -22,9 +23,6 @@ export function superResolution(model: SuperResolver): Method {
     return { pixels: await upscaleImage(pixels, model, { tileSize, signal, onTile }) };
   };
 }
-
-/** Input pixels over which one tile takes over from the next. */
-const FEATHER = 4;
 
 /**
  * The whole picture, four times larger, tile by tile: 8 bits, same channels. Grey goes through the network as three
@@ -66,10 +64,9 @@ interface TilePlan extends TileSpan {
 
 /** Tiles of equal size along one axis. */
 function planTiles(extent: number, tileSize: number, { scale, context }: SuperResolver): TilePlan[] {
-  const overlap = 2 * context + FEATHER;
-  const spans = coverExtent(extent, evenTileSize(extent, tileSize, overlap), overlap);
+  const spans = coverInput(extent, tileSize, context);
   const outputSpans = spans.map((span) => scaleSpan(span, scale));
-  const weights = blendingWeights(outputSpans, extent * scale, featherWindow(context * scale, FEATHER * scale));
+  const weights = blendingWeights(outputSpans, extent * scale, featherWindow(context * scale, TILE_FEATHER * scale));
   return spans.map((span, index) => ({ ...span, outputStart: span.start * scale, weights: weights[index]! }));
 }
 

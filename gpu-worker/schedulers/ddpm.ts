@@ -1,6 +1,6 @@
+import { spaceTimesteps, type TimestepsOptions } from '../../shared/timesteps.ts';
 import { combine, type NoiseSchedule } from './noise-schedule.ts';
 import type { Scheduler } from './scheduler.ts';
-import { spaceTimesteps, type TimestepsOptions } from './timesteps.ts';
 
 /** Below it the variance is taken for rounding. */
 const LEAST_VARIANCE = 1e-20;

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { createDdpm } from '../../gpu-worker/schedulers/ddpm.ts';
 import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.ts';
-import type { Spacing } from '../../gpu-worker/schedulers/timesteps.ts';
+import type { Spacing } from '../../shared/timesteps.ts';
 import { openCase, type RecordedCase } from '../support/recorded-case.ts';
 
 const schedule = createNoiseSchedule({

@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  blendingWeights,
-  coverExtent,
-  evenTileSize,
-  featherWindow,
-  scaleSpan,
-} from '../../gpu-worker/pipeline/tiles.ts';
+import { blendingWeights, featherWindow, scaleSpan } from '../../gpu-worker/pipeline/tiles.ts';
+import { coverExtent, evenTileSize } from '../../shared/tile-plan.ts';
 
 /** Extents with tiles that can overlap as asked. */
 const plans = fc

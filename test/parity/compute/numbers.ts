@@ -3,7 +3,7 @@ import type { SeesrModels } from '../../../gpu-worker/models/seesr.ts';
 import { fixColors } from '../../../gpu-worker/pipeline/color-fix.ts';
 import { createDdpm } from '../../../gpu-worker/schedulers/ddpm.ts';
 import { createNoiseSchedule } from '../../../gpu-worker/schedulers/noise-schedule.ts';
-import type { Spacing } from '../../../gpu-worker/schedulers/timesteps.ts';
+import type { Spacing } from '../../../shared/timesteps.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import type { Computed, Fact } from '../computed.ts';
 
