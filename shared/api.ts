@@ -9,8 +9,13 @@ import {
   parametersSchema,
   progressSchema,
 } from './job.ts';
-import { apiKeySchema, scopeSchema } from './keys.ts';
-import { DEFAULT_RETENTION_HOURS, MAX_RETENTION_HOURS } from './limits.ts';
+import { apiKeySchema, capShape, clientScopeSchema, clientTokenSchema, scopeSchema } from './keys.ts';
+import {
+  DEFAULT_RETENTION_HOURS,
+  MAX_CLIENT_TOKEN_SECONDS,
+  MAX_OVERLAP_SECONDS,
+  MAX_RETENTION_HOURS,
+} from './limits.ts';
 import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
 import { requestedParametersSchema } from './parameters.ts';
 
@@ -44,6 +49,7 @@ export const jobSchema = z
     id: z.string(),
     status: jobStatusSchema,
     terminal: z.boolean().describe('True once nothing will change any more. Judge by this, not by a list of statuses.'),
+    test: z.literal(true).optional().describe('Of a test key: free, enlarged by a filter.'),
     version: z.int(),
     attempt: z.int(),
     created_at: z.iso.datetime(),
@@ -110,9 +116,38 @@ export const createKeySchema = z.strictObject({
     .min(1)
     .max(100)
     .regex(/^\P{Cc}*$/u, 'must not contain control characters'),
-  scopes: z.array(scopeSchema).min(1).optional().describe('Default: those of the key that asks.'),
+  scopes: z
+    .array(scopeSchema)
+    .min(1)
+    .optional()
+    .describe('Default: those of the key that asks; without keys:manage for a key with caps or allowed origins.'),
+  test: z.boolean().optional().describe('Default: as the key that asks, which for a test key is all there is.'),
+  ...capShape,
   expires_at: z.iso.datetime().optional().describe('Default and latest: that of the key that asks.'),
 });
+
+export const rotateKeySchema = z.strictObject({
+  overlap_seconds: z
+    .int()
+    .min(0)
+    .max(MAX_OVERLAP_SECONDS)
+    .default(0)
+    .describe('The secret until now stays valid so long. 0: at once only the new one is.'),
+});
+
+export const createClientTokenSchema = z.strictObject({
+  end_user: z
+    .string()
+    .regex(/^[!-~]{1,128}$/, '1 to 128 printable ASCII characters without spaces')
+    .describe('Yours, the same whenever this user comes back; no name or address. The token sees only what is theirs.'),
+  ttl_seconds: z.int().min(1).max(MAX_CLIENT_TOKEN_SECONDS).default(MAX_CLIENT_TOKEN_SECONDS),
+  max_jobs: z.int().min(1).max(100).default(10).describe('That it may create in all.'),
+  max_price: z.int().min(0).optional().describe('Of each job, in micro-units. Default: no limit of its own.'),
+  scopes: z.array(clientScopeSchema).min(1).optional().describe('Default: of these four those that the key has.'),
+});
+export const newClientTokenSchema = clientTokenSchema
+  .omit({ account: true })
+  .extend({ token: z.string().describe('For Authorization, as a key. Shown this once.') });
 
 const keySchema = apiKeySchema.omit({ account: true }).meta({ id: 'Key' });
 export const newKeySchema = keySchema.extend({ key: z.string().describe('Shown this once.') });

@@ -5,6 +5,10 @@ const CODES = {
   malformed: { status: 400, title: 'The request could not be read', retryable: false },
   unauthorized: { status: 401, title: 'A valid API key is needed', retryable: false },
   'insufficient-credit': { status: 402, title: 'The balance does not cover the price', retryable: false },
+  'spend-cap-reached': { status: 402, title: 'The key may not spend more', retryable: false },
+  'origin-not-allowed': { status: 403, title: 'The API key may not be used from this page', retryable: false },
+  'idempotency-key-missing': { status: 400, title: 'An Idempotency-Key is needed', retryable: false },
+  'token-used-up': { status: 403, title: 'The client token may not create more jobs', retryable: false },
   forbidden: { status: 403, title: 'The API key may not do this', retryable: false },
   'signature-invalid': { status: 403, title: 'The signed URL does not allow this request', retryable: false },
   'not-found': { status: 404, title: 'There is no such resource', retryable: false },
@@ -31,7 +35,10 @@ const CODES = {
   'image-too-large': { status: 422, title: 'The image has too many pixels', retryable: false },
   'hdr-unsupported': { status: 422, title: 'HDR images are not supported', retryable: false },
   'output-too-large': { status: 422, title: 'The result would be too large', retryable: false },
+  'quote-invalid': { status: 422, title: 'The quote does not hold for this job', retryable: false },
+  'price-exceeded': { status: 422, title: 'The job costs more than was allowed', retryable: false },
   'model-unavailable': { status: 422, title: 'The model is not installed here', retryable: false },
+  'quota-exceeded': { status: 429, title: 'Too many requests', retryable: true },
   'url-refused': { status: 422, title: 'The URL leads where this service does not go', retryable: false },
   'headers-too-large': { status: 431, title: 'The headers are too large', retryable: false },
   internal: { status: 500, title: 'Something went wrong on our side', retryable: true },
@@ -41,6 +48,9 @@ const CODES = {
   'fetch-failed': { status: 502, title: 'A URL that was given could not be fetched', retryable: true },
   unavailable: { status: 503, title: 'The service is not ready', retryable: true },
 } as const;
+
+/** The registered type (draft-ietf-httpapi-ratelimit-headers-10, section 5.1). */
+const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
 export type ErrorCode = keyof typeof CODES;
 
@@ -66,15 +76,26 @@ export const problemSchema = z
     retryable: z.boolean(),
     charged: z.literal(false),
     errors: z.array(fieldErrorSchema).optional(),
+    needed: z.int().optional().describe('Where credit or max_price do not suffice: the price, in micro-units.'),
+    available: z.int().optional().describe('The balance, or max_price.'),
+    'violated-policies': z.array(z.string()).optional().describe('Of 429: names from RateLimit-Policy.'),
   })
   .meta({ id: 'Problem' });
 
 export type FieldError = z.infer<typeof fieldErrorSchema>;
 export type Problem = z.infer<typeof problemSchema>;
 
+/** In micro-units. */
+interface Amounts {
+  needed: number;
+  available: number;
+}
+
 interface AppErrorOptions {
   errors?: FieldError[];
+  amounts?: Amounts;
   headers?: Record<string, string>;
+  violatedPolicies?: string[];
   cause?: unknown;
 }
 
@@ -82,15 +103,20 @@ interface AppErrorOptions {
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly errors: FieldError[] | undefined;
+  readonly amounts: Amounts | undefined;
   /** Extra response headers, e.g. `Allow`, `Retry-After`. */
   readonly headers: Record<string, string>;
+  /** Of `quota-exceeded`. */
+  readonly violatedPolicies: string[] | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.errors = options.errors;
+    this.amounts = options.amounts;
     this.headers = options.headers ?? {};
+    this.violatedPolicies = options.violatedPolicies;
   }
 
   get status(): number {
@@ -107,7 +133,7 @@ export function toProblem(error: unknown, requestId?: string): Problem {
   const known = error instanceof AppError ? error : new AppError('internal', 'Unexpected error; the log has it.');
   const { status, title, retryable } = CODES[known.code];
   return {
-    type: `urn:seesr-cloud:problem:${known.code}`,
+    type: known.code === 'quota-exceeded' ? QUOTA_EXCEEDED : `urn:seesr-cloud:problem:${known.code}`,
     title,
     status,
     detail: known.message,
@@ -116,5 +142,7 @@ export function toProblem(error: unknown, requestId?: string): Problem {
     charged: false,
     ...(requestId && { instance: `urn:request:${requestId}`, request_id: requestId }),
     ...(known.errors && { errors: known.errors }),
+    ...known.amounts,
+    ...(known.violatedPolicies && { 'violated-policies': known.violatedPolicies }),
   };
 }

@@ -16,6 +16,10 @@ type NewJob = Pick<
   | 'id'
   | 'account'
   | 'upload_id'
+  | 'key_id'
+  | 'token_id'
+  | 'end_user'
+  | 'test'
   | 'input_key'
   | 'input'
   | 'parameters'
@@ -185,7 +189,7 @@ function end(
 
 /** The user's own words go at once; the objects go with `purge`. */
 function markDeleted(job: Job, now: number): Job {
-  const { client_reference: _erased, ...rest } = job;
+  const { client_reference: _reference, end_user: _user, ...rest } = job;
   return visible(rest, { deleted_at: iso(now) });
 }
 

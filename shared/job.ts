@@ -99,6 +99,14 @@ export interface Job {
   failures: number;
   created_at: string;
   started_at?: string;
+  /** Of the API key that it was submitted with, itself or through a client token; counts against its caps. */
+  key_id?: string;
+  /** The client token that it was submitted with. */
+  token_id?: string;
+  /** Whose it is among those who use the account through client tokens. */
+  end_user?: string;
+  /** Of a test key: free, and no network runs. */
+  test?: true;
   finished_at?: string;
   upload_id: string;
   /** Where the upload is in the object store. */
@@ -118,6 +126,7 @@ export interface Job {
   output?: JobOutput;
   error?: Problem;
   notes?: string[];
+  /** Who is told what about it, beside the endpoints of the account. */
   description?: Description;
   charge: z.infer<typeof chargeSchema>;
   deleted_at?: string;

@@ -1,9 +1,36 @@
 import { z } from 'zod';
 import { createId } from './id.ts';
 
-export const scopeSchema = z.enum(['uploads:write', 'jobs:write', 'jobs:read', 'jobs:cancel', 'keys:manage']);
+export const scopeSchema = z.enum([
+  'uploads:write',
+  'jobs:write',
+  'jobs:read',
+  'jobs:cancel',
+  'webhooks:manage',
+  'usage:read',
+  'tokens:create',
+  'keys:manage',
+]);
 export type Scope = z.infer<typeof scopeSchema>;
 export const ALL_SCOPES: readonly Scope[] = scopeSchema.options;
+
+/** What a key may not exceed. */
+const capsSchema = z.object({
+  spend_cap: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Micro-units that its jobs may cost in all; failed and canceled ones do not count.'),
+  inflight_cap: z.int().min(1).optional().describe('Jobs that may be unfinished at the same time.'),
+  allowed_origins: z
+    .array(z.string().regex(/^https?:\/\/[^/?#\s]+$/, 'an origin such as https://example.com'))
+    .min(1)
+    .max(20)
+    .optional()
+    .describe('Pages of other origins may not use it. A request without Origin, not from a page, may.'),
+});
+export const capShape = capsSchema.shape;
+export type KeyCaps = z.infer<typeof capsSchema>;
 
 /** An API key as it is stored and shown: the secret itself is nowhere in it. */
 export const apiKeySchema = z.object({
@@ -12,41 +39,79 @@ export const apiKeySchema = z.object({
   name: z.string(),
   /** The last four characters of the secret, to recognise it by. */
   last4: z.string(),
+  test: z.literal(true).optional().describe('Its jobs are free and run no network; it sees nothing of live keys.'),
   scopes: z.array(scopeSchema),
+  ...capShape,
   created_at: z.iso.datetime(),
   expires_at: z.iso.datetime().optional(),
+  rotated_at: z.iso.datetime().optional(),
   revoked_at: z.iso.datetime().optional(),
+  last_used_at: z.iso.datetime().optional().describe('Not exact: at most one minute behind.'),
 });
 export type ApiKey = z.infer<typeof apiKeySchema>;
 
-const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const PREFIX = 'sr_live_';
-const SECRET_CHARACTERS = 43; // 43 × log2(62) = 256 bits
-const CHECKSUM_CHARACTERS = 6; // 62^6 > 2^32
-const FORMAT = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_CHARACTERS + CHECKSUM_CHARACTERS}}$`);
+/** Scopes that a client token can have. */
+export const clientScopeSchema = scopeSchema.extract(['uploads:write', 'jobs:write', 'jobs:read', 'jobs:cancel']);
 
-interface NewKey {
-  account: string;
-  name: string;
-  scopes: readonly Scope[];
-  now: number;
-  expires_at?: string | undefined;
+/** What a key lends to one phone or browser: less than it has itself, and not for long. */
+export const clientTokenSchema = z.object({
+  id: z.string(),
+  key_id: z.string(),
+  account: z.string(),
+  /** Jobs and uploads of other end users do not exist for it. */
+  end_user: z.string(),
+  scopes: z.array(clientScopeSchema),
+  /** That it may create in all. */
+  max_jobs: z.int(),
+  /** Of each job, in micro-units. */
+  max_price: z.int().optional(),
+  created_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+});
+export type ClientToken = z.infer<typeof clientTokenSchema>;
+
+/** Who asks: a key, or with `client` a token of this key. `scopes` are those of the token then. */
+export type Caller = ApiKey & { client?: ClientToken };
+
+/** Whether something of a caller of this account, of live or of test mode, is the caller's own. */
+export function owns(caller: Caller, thing: { account: string; test?: true; end_user?: string }): boolean {
+  const isOfUser = caller.client === undefined || caller.client.end_user === thing.end_user;
+  return caller.account === thing.account && caller.test === thing.test && isOfUser;
 }
 
-/** `secret` is `sr_live_` + 43 random base62 + CRC-32 in 6 base62: shown once, only `hash` is stored. */
-export async function createApiKey({ account, name, scopes, now, expires_at }: NewKey) {
-  const body = PREFIX + randomBase62(SECRET_CHARACTERS);
-  const secret = body + checksum(body);
+/** What a caller leaves in everything that is its own. */
+export function ownerOf({ account, test, client }: Caller) {
+  return { account, ...(test && { test }), ...(client && { end_user: client.end_user }) };
+}
+
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const SECRET_CHARACTERS = 43; // 43 × log2(62) = 256 bits
+const CHECKSUM_CHARACTERS = 6; // 62^6 > 2^32
+const FORMAT = new RegExp(`^sr_(?:live|test|client)_[0-9A-Za-z]{${SECRET_CHARACTERS + CHECKSUM_CHARACTERS}}$`);
+
+type NewKey = Pick<ApiKey, 'account' | 'name'> &
+  KeyCaps & { scopes: readonly Scope[]; test?: true | undefined; now: number; expires_at?: string | undefined };
+
+/** `secret` is shown once, only `hash` is stored. */
+export async function createApiKey({ scopes, now, test, expires_at, ...given }: NewKey) {
+  const { secret, hash } = await createSecret(test ? 'test' : 'live');
   const key: ApiKey = {
     id: createId('key', now),
-    account,
-    name,
+    ...given,
     last4: secret.slice(-4),
+    ...(test && { test }),
     scopes: [...new Set(scopes)],
     created_at: new Date(now).toISOString(),
     ...(expires_at && { expires_at }),
   };
-  return { key, secret, hash: await hashApiKey(secret) };
+  return { key, secret, hash };
+}
+
+/** `sr_live_`, `sr_test_` or `sr_client_` + 43 random base62 + CRC-32 in 6 base62. */
+export async function createSecret(kind: 'live' | 'test' | 'client'): Promise<{ secret: string; hash: string }> {
+  const body = `sr_${kind}_${randomBase62(SECRET_CHARACTERS)}`;
+  const secret = body + checksum(body);
+  return { secret, hash: await hashApiKey(secret) };
 }
 
 /** Shape and checksum only: tells a typo from a key without a look-up. */
@@ -54,7 +119,10 @@ export function isWellFormedApiKey(secret: string): boolean {
   return FORMAT.test(secret) && checksum(secret.slice(0, -CHECKSUM_CHARACTERS)) === secret.slice(-CHECKSUM_CHARACTERS);
 }
 
-/** SHA-256 in hex. The secret has 256 bits of entropy, so a slow hash would add nothing. */
+/**
+ * SHA-256 in hex. The secret has 256 bits of entropy, so a slow hash would add nothing. Keys are found by it, and no
+ * secret is ever compared: how long a look-up takes tells about the hash, from which nothing follows for the secret.
+ */
 export async function hashApiKey(secret: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -23,6 +23,12 @@ export const MAX_RETENTION_HOURS = 30 * 24;
 export const IDEMPOTENCY_SECONDS = 24 * 60 * 60;
 /** A job that is due for its queue this long after it was stored is sent again. */
 export const RESEND_SECONDS = 60;
+/** When a key may try again that has as many unfinished jobs as it may. */
+export const INFLIGHT_RETRY_SECONDS = 5;
+/** `last_used_at` of a key is written this often at most. */
+export const LAST_USED_SECONDS = 60;
+export const MAX_OVERLAP_SECONDS = 7 * 24 * 60 * 60;
+export const MAX_CLIENT_TOKEN_SECONDS = 15 * 60;
 export const MAX_WAIT_SECONDS = 60;
 export const MAX_JSON_BYTES = 64 * 1024;
 

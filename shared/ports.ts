@@ -1,6 +1,6 @@
 import type { Job, JobEvent, JobStatus } from './job.ts';
 import type { LedgerKind } from './job-machine.ts';
-import type { ApiKey } from './keys.ts';
+import type { ApiKey, ClientToken } from './keys.ts';
 
 /** Large binary objects by key. Keys are `/`-separated segments of letters, digits, `_`, `-` and `.`. */
 export interface ObjectStore {
@@ -59,6 +59,9 @@ export interface Upload {
   id: string;
   account: string;
   key: string;
+  /** As of a job. */
+  end_user?: string;
+  test?: true;
   content_type: string;
   bytes: number;
   created_at: string;
@@ -93,8 +96,14 @@ export interface Idempotency {
 }
 
 export interface JobFilter {
+/** `created: false`: the request is a repeat, and nothing was created. */
+export type Creation = { created: true } | { created: false; response: Idempotency['response'] };
+
   account: string;
   /** Opaque, from `next_cursor`. Throws `malformed` when it is not one of ours. */
+  end_user?: string | undefined;
+  /** Absent: those of live and of test mode. */
+  test?: boolean | undefined;
   cursor?: string | undefined;
   /** 1..100 */
   limit: number;
@@ -114,16 +123,32 @@ export interface StateStore {
   /** Oldest first. */
   listLedger(filter: { account: string; job_id?: string }): Promise<LedgerEntry[]>;
 
-  /** `hash`: SHA-256 of the secret (shared/keys.ts). */
-  createKey(key: ApiKey, hash: string): Promise<void>;
-  /** Also finds revoked and expired keys: the caller judges. */
+  /** `hash`: SHA-256 of the secret (shared/keys.ts). A repeat is told as by `createJob`. */
+  createKey(key: ApiKey, hash: string, idempotency?: Idempotency): Promise<Creation>;
+  /** By any secret that is valid now. Also finds revoked and expired keys: the caller judges. */
   findKey(hash: string): Promise<ApiKey | null>;
   /** Oldest first. */
   listKeys(account: string): Promise<ApiKey[]>;
   /** Null: the account has no such key. Revoking twice keeps the first time. */
   revokeKey(account: string, id: string): Promise<ApiKey | null>;
 
-  createUpload(upload: Upload): Promise<void>;
+  /**
+   * Gives the key a new secret. The one that it had stays valid for `overlapSeconds`, and an earlier one no longer than
+   * that. Null: the account has no such key. Throws `conflict` for a revoked key.
+   */
+  rotateKey(
+    account: string,
+    id: string,
+    secret: { hash: string; last4: string; overlapSeconds: number },
+  ): Promise<ApiKey | null>;
+  /** Notes that the key is being used, when the last note is LAST_USED_SECONDS old. */
+  touchKey(id: string): Promise<void>;
+  /** A repeat is told as by `createJob`. */
+  createClientToken(token: ClientToken, hash: string, idempotency?: Idempotency): Promise<Creation>;
+  /** With the key that it is of. Also finds expired ones, for a while, and those of revoked keys: the caller judges. */
+  findClientToken(hash: string): Promise<{ token: ClientToken; key: ApiKey } | null>;
+  /** A repeat is told as by `createJob`. */
+  createUpload(upload: Upload, idempotency?: Idempotency): Promise<Creation>;
   getUpload(id: string): Promise<Upload | null>;
   deleteUpload(id: string): Promise<void>;
   /** Announced longer than UPLOAD_RETENTION_SECONDS ago, and no unfinished job needs it. */
@@ -132,14 +157,13 @@ export interface StateStore {
   /**
    * Stores the job, the reservation of its price and, with `idempotency`, the answer, in one transaction. A repeat of
    * (account, key) within IDEMPOTENCY_SECONDS gets the stored answer and creates nothing.
-   * Throws `idempotency-key-reused` when the fingerprint differs, `insufficient-credit` when the balance is too low.
+   * Throws `idempotency-key-reused` when the fingerprint differs, `insufficient-credit` when the balance is too low, and
+   * where a cap of its key or client token is reached: `spend-cap-reached`, `quota-exceeded` (policy `inflight`),
+   * `token-used-up`, `price-exceeded`.
    */
-  createJob(
-    job: Job,
-    idempotency?: Idempotency,
-  ): Promise<{ created: true } | { created: false; response: Idempotency['response'] }>;
+  createJob(job: Job, idempotency?: Idempotency): Promise<Creation>;
   /**
-   * The answer that `createJob` would replay, or null. Asked before the request is checked, so that a repeat is answered
+   * The answer that a verb with `idempotency` would replay, or null. Asked before the request is checked, so that a repeat is answered
    * even when its upload is gone by now. Throws `idempotency-key-reused` when the fingerprint differs.
    */
   findIdempotent(

@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { createRequireScope } from './authenticate.ts';
+import { addClientTokens } from './client-tokens.ts';
 import { allowCrossOrigin } from './cors.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
 import { addCancelJob, addDeleteJob } from './end-job.ts';
@@ -37,6 +38,7 @@ export function createApp(deps: Dependencies): Api {
   addJobOutput(api, deps, requireScope, originOf);
   addModels(api, deps);
   addKeys(api, deps, requireScope);
+  addClientTokens(api, deps, requireScope);
   addLiveness(api);
   addReadiness(api, deps);
   addWelcome(api, originOf);

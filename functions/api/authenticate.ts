@@ -1,28 +1,56 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { AppError } from '../../shared/error.ts';
-import { type ApiKey, hashApiKey, isWellFormedApiKey, type Scope } from '../../shared/keys.ts';
+import { type Caller, hashApiKey, isWellFormedApiKey, type Scope } from '../../shared/keys.ts';
+import { LAST_USED_SECONDS } from '../../shared/limits.ts';
+import type { Log } from '../../shared/log.ts';
 import type { StateStore } from '../../shared/ports.ts';
+import type { RateLimiter } from '../../shared/rate-limit.ts';
 import type { Environment } from './dependencies.ts';
+import { forgiveUnchanged, limitRequest } from './rate-limit.ts';
 
 const CACHED_DIGESTS = 1000;
 
 export type RequireScope = (scope: Scope) => MiddlewareHandler<Environment>;
 
+interface AuthenticationDependencies {
+  state: StateStore;
+  log: Log;
+  now: () => number;
+  limiter?: RateLimiter;
+}
+
 /**
- * Middleware that lets only keys with the scope pass, and leaves the key in `c.get('apiKey')`. The key is looked up on
- * every request, so that revoking it works at once.
+ * Middleware that lets only keys and client tokens with the scope pass, within their rate limits, and leaves who it is
+ * in `c.get('apiKey')`. The key is looked up on every request, so that revoking it works at once.
  */
-export function createRequireScope({ state, now }: { state: StateStore; now: () => number }): RequireScope {
+export function createRequireScope(deps: AuthenticationDependencies): RequireScope {
+  const { state, now, limiter } = deps;
   const digestOf = createDigestCache(CACHED_DIGESTS);
   return (scope) =>
     createMiddleware<Environment>(async (c, next) => {
-      const key = await state.findKey(await digestOf(secretOf(c)));
-      checkKey(key, now());
-      if (!key.scopes.includes(scope)) throw forbidden(key, scope);
-      c.set('apiKey', key);
-      return next();
+      const secret = secretOf(c);
+      const caller = await findCaller(state, await digestOf(secret));
+      checkCaller(caller, now());
+      checkOrigin(caller, c.req.header('Origin'));
+      if (!caller.scopes.includes(scope)) throw forbidden(caller, scope);
+      c.set('apiKey', caller);
+      c.set('secret', secret);
+      if (limiter) limitRequest(c, limiter, caller);
+      if (caller.client && scope === 'jobs:write' && c.req.method === 'POST') requireIdempotencyKey(c);
+      await next();
+      if (limiter) forgiveUnchanged(c, limiter, caller);
+      noteUse(deps, caller);
     });
+}
+
+/** The key that the digest is of, or the key that the client token with this digest is of. */
+async function findCaller(state: StateStore, digest: { hash: string; isToken: boolean }): Promise<Caller | null> {
+  if (!digest.isToken) return state.findKey(digest.hash);
+  const found = await state.findClientToken(digest.hash);
+  if (!found) return null;
+  const { token, key } = found;
+  return { ...key, scopes: token.scopes.filter((scope) => key.scopes.includes(scope)), client: token };
 }
 
 function secretOf(c: Context): string {
@@ -45,12 +73,36 @@ function bearerOf(authorization: string): string {
   return token;
 }
 
-function checkKey(key: ApiKey | null, now: number): asserts key is ApiKey {
-  if (!key) throw unauthorized('The API key is not known here.');
-  if (key.revoked_at) throw unauthorized(`The API key ${key.id} was revoked at ${key.revoked_at}.`);
-  if (key.expires_at && Date.parse(key.expires_at) <= now) {
-    throw unauthorized(`The API key ${key.id} expired at ${key.expires_at}.`);
+function checkCaller(caller: Caller | null, now: number): asserts caller is Caller {
+  if (!caller) throw unauthorized('The API key or client token is not known here, or was replaced by a rotation.');
+  if (caller.revoked_at) throw unauthorized(`The API key ${caller.id} was revoked at ${caller.revoked_at}.`);
+  if (caller.expires_at && Date.parse(caller.expires_at) <= now) {
+    throw unauthorized(`The API key ${caller.id} expired at ${caller.expires_at}.`);
   }
+  const { client } = caller;
+  if (client && Date.parse(client.expires_at) <= now) {
+    throw unauthorized(`The client token ${client.id} expired at ${client.expires_at}.`);
+  }
+}
+
+/** Browsers send Origin with every request of another origin; whatever is no browser sends what it likes. */
+function checkOrigin({ id, allowed_origins }: Caller, origin: string | undefined): void {
+  if (!allowed_origins || origin === undefined || allowed_origins.includes(origin)) return;
+  throw new AppError('origin-not-allowed', `The Origin ${origin} is not in the allowed_origins of the key ${id}.`);
+}
+
+/** A phone repeats what it got no answer to: without a key each repeat would be another job. */
+function requireIdempotencyKey(c: Context): void {
+  if (c.req.header('Idempotency-Key') !== undefined) return;
+  throw new AppError('idempotency-key-missing', 'With a client token this request needs an Idempotency-Key.', {
+    headers: { Link: `<${new URL('/openapi.json', c.req.url).pathname}>; rel="describedby"` },
+  });
+}
+
+/** Never awaited: a look-up of when a key was last used is not worth a slower answer. */
+function noteUse({ state, log, now }: AuthenticationDependencies, { id, last_used_at }: Caller): void {
+  if (last_used_at !== undefined && now() - Date.parse(last_used_at) < LAST_USED_SECONDS * 1000) return;
+  state.touchKey(id).catch((error: unknown) => log.warn('touch-failed', { key_id: id, error }));
 }
 
 /** Challenges of RFC 6750 section 3. */
@@ -58,15 +110,21 @@ function unauthorized(message: string, challenge = 'Bearer error="invalid_token"
   return new AppError('unauthorized', message, { headers: { 'WWW-Authenticate': challenge } });
 }
 
-function forbidden(key: ApiKey, scope: Scope): AppError {
-  return new AppError('forbidden', `This needs the scope ${scope}; the key ${key.id} has ${key.scopes.join(', ')}.`, {
+function forbidden({ id, client, scopes }: Caller, scope: Scope): AppError {
+  const who = client ? `the client token ${client.id}` : `the key ${id}`;
+  return new AppError('forbidden', `This needs the scope ${scope}; ${who} has ${scopes.join(', ')}.`, {
     headers: { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
   });
 }
 
+interface Digest {
+  hash: string;
+  isToken: boolean;
+}
+
 /** The digest is a pure function of the secret: remembering it makes polls cheaper and no key valid for longer. */
-function createDigestCache(capacity: number): (secret: string) => Promise<string> {
-  const digests = new Map<string, string>();
+function createDigestCache(capacity: number): (secret: string) => Promise<Digest> {
+  const digests = new Map<string, Digest>();
   return async (secret) => {
     const known = digests.get(secret);
     if (known) {
@@ -78,7 +136,7 @@ function createDigestCache(capacity: number): (secret: string) => Promise<string
     if (!isWellFormedApiKey(secret)) {
       throw unauthorized('The API key looks mistyped or cut off: its checksum does not fit.');
     }
-    const digest = await hashApiKey(secret);
+    const digest = { hash: await hashApiKey(secret), isToken: secret.startsWith('sr_client_') };
     digests.set(secret, digest);
     if (digests.size > capacity) digests.delete(digests.keys().next().value!);
     return digest;

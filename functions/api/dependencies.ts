@@ -1,9 +1,10 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import type { ApiKey } from '../../shared/keys.ts';
+import type { Caller } from '../../shared/keys.ts';
 import type { Limits } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import type { ModelId } from '../../shared/models.ts';
 import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
+import type { RateLimiter } from '../../shared/rate-limit.ts';
 
 /** All that the API needs from outside. */
 export interface Dependencies {
@@ -17,6 +18,8 @@ export interface Dependencies {
   now: () => number;
   /** What a job costs, in micro-units. Default 0. */
   pricePerJob?: number;
+  /** Default: no limits. */
+  limiter?: RateLimiter;
   /** Where the API is seen from outside, e.g. `https://api.example.com`. Default: the origin of each request. */
   publicUrl?: string;
   /** Rejects while the service cannot work. Default: asks each port. */
@@ -26,8 +29,10 @@ export interface Dependencies {
 export interface Environment {
   Variables: {
     requestId: string;
-    /** Only behind `requireScope`. */
-    apiKey: ApiKey;
+    /** Only behind `requireScope`: the key, also where the request came with a client token of it. */
+    apiKey: Caller;
+    /** Only behind `requireScope`: what the request was authenticated with. Never store or log it. */
+    secret: string;
   };
 }
 

@@ -29,7 +29,7 @@ export function addCancelJob(api: Api, deps: Dependencies, requireScope: Require
     },
   });
   api.openapi(route, async (c) => {
-    const { id } = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const { id } = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
     const job = await state.updateJob(id, { type: 'cancel' });
     const view = viewJob(job, originOf(c));
     if (isTerminal(job)) {
@@ -54,7 +54,7 @@ export function addDeleteJob(api: Api, deps: Dependencies, requireScope: Require
     responses: { 204: { description: 'Deleted.' }, ...problems(400, 401, 403, 404, 409, 410) },
   });
   api.openapi(route, async (c) => {
-    const { id } = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const { id } = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
     const job = await state.updateJob(id, { type: 'delete' });
     try {
       await eraseDeletedJob(deps, job);

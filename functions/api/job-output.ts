@@ -33,7 +33,7 @@ export function addJobOutput(api: Api, deps: Dependencies, requireScope: Require
     },
   });
   api.openapi(route, async (c) => {
-    const job = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const job = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
     const output = outputOf(job, now());
     const expiresAt = Math.min(now() + DOWNLOAD_URL_SECONDS * 1000, Date.parse(output.expires_at));
     const signed = await objects.signDownload({ key: output.key, filename: filenameOf(job), expiresAt });

@@ -13,6 +13,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     id: job.id,
     status: job.status,
     terminal,
+    ...(job.test && { test: job.test }),
     version: job.version,
     attempt: job.attempt,
     created_at: job.created_at,

@@ -1,10 +1,12 @@
-import { createRoute } from '@hono/zod-openapi';
-import { createKeySchema, keyListSchema, newKeySchema } from '../../shared/api.ts';
+import { createRoute, type z } from '@hono/zod-openapi';
+import { createKeySchema, keyListSchema, newKeySchema, rotateKeySchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
-import { type ApiKey, createApiKey } from '../../shared/keys.ts';
+import { type ApiKey, type Caller, createApiKey, createSecret, type Scope } from '../../shared/keys.ts';
+import type { StateStore } from '../../shared/ports.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
+import { createOnce, idempotencyHeaders } from './idempotency.ts';
 import { json, problems, security } from './openapi.ts';
 import { pathId } from './path-id.ts';
 
@@ -12,6 +14,7 @@ import { pathId } from './path-id.ts';
 export function addKeys(api: Api, deps: Dependencies, requireScope: RequireScope): void {
   addCreateKey(api, deps, requireScope);
   addListKeys(api, deps, requireScope);
+  addRotateKey(api, deps, requireScope);
   addRevokeKey(api, deps, requireScope);
 }
 
@@ -21,9 +24,11 @@ function addCreateKey(api: Api, { state, now }: Dependencies, requireScope: Requ
     path: '/v1/keys',
     tags: ['keys'],
     summary: 'Create a key',
+    description: 'A key can pass on only what it has. Keys of test mode (`sr_test_`) cost nothing and run no network.',
     security,
     middleware: [requireScope('keys:manage'), limitJsonBody] as const,
     request: {
+      headers: idempotencyHeaders,
       body: {
         required: true,
         content: json(createKeySchema, { name: 'phone app', scopes: ['uploads:write', 'jobs:write', 'jobs:read'] }),
@@ -35,30 +40,51 @@ function addCreateKey(api: Api, { state, now }: Dependencies, requireScope: Requ
     },
   });
   api.openapi(route, async (c) => {
-    const asked = c.req.valid('json');
+    const body = c.req.valid('json');
     const creator = c.get('apiKey');
-    const scopes = asked.scopes ?? creator.scopes;
-    const excess = scopes.filter((scope) => !creator.scopes.includes(scope));
-    if (excess.length > 0) {
-      throw new AppError(
-        'forbidden',
-        `A key can pass on only scopes that it has; ${creator.id} lacks ${excess.join(', ')}.`,
-      );
-    }
-    if (asked.expires_at && Date.parse(asked.expires_at) <= now()) {
-      throw new AppError('invalid', `expires_at is ${asked.expires_at}, which is over.`, {
-        errors: [{ pointer: '#/expires_at', message: 'is in the past' }],
-      });
-    }
-    const expires_at = asked.expires_at ?? creator.expires_at;
-    if (creator.expires_at && expires_at && Date.parse(expires_at) > Date.parse(creator.expires_at)) {
-      throw new AppError('forbidden', `A key cannot outlive the one that creates it: ${creator.expires_at}.`);
-    }
-    const given = { name: asked.name, account: creator.account, scopes, expires_at };
-    const { key, secret, hash } = await createApiKey({ ...given, now: now() });
-    await state.createKey(key, hash);
-    return c.json({ ...shown(key), key: secret }, 201, { 'Cache-Control': 'no-store' });
+    return createOnce(c, state, body, async () => {
+      const given = derive(body, creator, now());
+      const { key, secret, hash } = await createApiKey({ ...given, account: creator.account, now: now() });
+      const store = state.createKey.bind(state, key, hash);
+      return { answer: { ...shown(key), key: secret }, store };
+    });
   });
+}
+
+/** What a key of `creator` may be. Throws `forbidden` and `invalid`. */
+function derive(asked: z.output<typeof createKeySchema>, creator: Caller, now: number) {
+  const { spend_cap, inflight_cap, allowed_origins } = asked;
+  const isCapped = spend_cap !== undefined || inflight_cap !== undefined || allowed_origins !== undefined;
+  const scopes = asked.scopes ?? creator.scopes.filter((scope) => !isCapped || scope !== 'keys:manage');
+  checkScopes(scopes, creator);
+  if (isCapped && scopes.includes('keys:manage')) {
+    throw new AppError('invalid', 'A key with caps or allowed origins cannot have keys:manage: it could lift them.', {
+      errors: [{ pointer: '#/scopes', message: 'keys:manage does not go with caps' }],
+    });
+  }
+  if (creator.test && asked.test === false) throw new AppError('forbidden', `${creator.id} is a key of test mode.`);
+  if (asked.expires_at && Date.parse(asked.expires_at) <= now) {
+    throw new AppError('invalid', `expires_at is ${asked.expires_at}, which is over.`, {
+      errors: [{ pointer: '#/expires_at', message: 'is in the past' }],
+    });
+  }
+  const expires_at = asked.expires_at ?? creator.expires_at;
+  checkExpiry(expires_at, creator);
+  const test = creator.test || asked.test ? (true as const) : undefined;
+  return { name: asked.name, scopes, test, spend_cap, inflight_cap, allowed_origins, expires_at };
+}
+
+function checkScopes(scopes: readonly Scope[], creator: Caller): void {
+  const excess = scopes.filter((scope) => !creator.scopes.includes(scope));
+  if (excess.length === 0) return;
+  const rule = `A key can pass on only scopes that it has; ${creator.id} lacks ${excess.join(', ')}.`;
+  throw new AppError('forbidden', rule);
+}
+
+function checkExpiry(expires_at: string | undefined, creator: Caller): void {
+  if (!creator.expires_at) return;
+  if (expires_at && Date.parse(expires_at) <= Date.parse(creator.expires_at)) return;
+  throw new AppError('forbidden', `A key cannot outlive the one that creates it: ${creator.expires_at}.`);
 }
 
 function addListKeys(api: Api, { state }: Dependencies, requireScope: RequireScope): void {
@@ -72,8 +98,41 @@ function addListKeys(api: Api, { state }: Dependencies, requireScope: RequireSco
     responses: { 200: { description: 'Without secrets.', content: json(keyListSchema) }, ...problems(400, 401, 403) },
   });
   api.openapi(route, async (c) => {
-    const keys = await state.listKeys(c.get('apiKey').account);
+    const keys = await manageableKeys(state, c.get('apiKey'));
     return c.json({ data: keys.map(shown) }, 200);
+  });
+}
+
+function addRotateKey(api: Api, { state }: Dependencies, requireScope: RequireScope): void {
+  const route = createRoute({
+    method: 'post',
+    path: '/v1/keys/{id}/rotate',
+    tags: ['keys'],
+    summary: 'Give a key a new secret',
+    description:
+      'The key stays what it is. Its secret until now is valid for `overlap_seconds` more, so that all that use it can change over; an earlier one no longer than that.',
+    security,
+    middleware: [requireScope('keys:manage'), limitJsonBody] as const,
+    request: {
+      params: pathId('key'),
+      body: { required: true, content: json(rotateKeySchema, { overlap_seconds: 3600 }) },
+    },
+    responses: {
+      200: { description: '`key` is shown this once.', content: json(newKeySchema) },
+      ...problems(400, 401, 403, 404, 409, 413, 415, 422),
+    },
+  });
+  api.openapi(route, async (c) => {
+    const caller = c.get('apiKey');
+    const { id, scopes, expires_at, test } = await getManageableKey(state, caller, c.req.valid('param').id);
+    // Whoever has the new secret can do what the key can.
+    checkScopes(scopes, caller);
+    checkExpiry(expires_at, caller);
+    const { secret, hash } = await createSecret(test ? 'test' : 'live');
+    const overlapSeconds = c.req.valid('json').overlap_seconds;
+    const rotated = await state.rotateKey(caller.account, id, { hash, last4: secret.slice(-4), overlapSeconds });
+    if (!rotated) throw new AppError('not-found', `There is no key ${id}.`);
+    return c.json({ ...shown(rotated), key: secret }, 200, { 'Cache-Control': 'no-store' });
   });
 }
 
@@ -82,18 +141,28 @@ function addRevokeKey(api: Api, { state }: Dependencies, requireScope: RequireSc
     method: 'delete',
     path: '/v1/keys/{id}',
     tags: ['keys'],
-    summary: 'Revoke a key, at once',
+    summary: 'Revoke a key, and with it its client tokens, at once',
     security,
     middleware: [requireScope('keys:manage')] as const,
     request: { params: pathId('key') },
     responses: { 204: { description: 'Revoked, now or earlier.' }, ...problems(400, 401, 403, 404) },
   });
   api.openapi(route, async (c) => {
-    const { id } = c.req.valid('param');
-    const revoked = await state.revokeKey(c.get('apiKey').account, id);
-    if (!revoked) throw new AppError('not-found', `There is no key ${id}.`);
+    const { id, account } = await getManageableKey(state, c.get('apiKey'), c.req.valid('param').id);
+    await state.revokeKey(account, id);
     return c.body(null, 204);
   });
+}
+
+/** A key of test mode sees only such. */
+async function manageableKeys(state: StateStore, { account, test }: Caller): Promise<ApiKey[]> {
+  return (await state.listKeys(account)).filter((key) => !test || key.test);
+}
+
+async function getManageableKey(state: StateStore, caller: Caller, id: string): Promise<ApiKey> {
+  const key = (await manageableKeys(state, caller)).find((each) => each.id === id);
+  if (!key) throw new AppError('not-found', `There is no key ${id}.`);
+  return key;
 }
 
 function shown({ account: _account, ...key }: ApiKey): Omit<ApiKey, 'account'> {

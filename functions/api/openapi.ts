@@ -6,23 +6,33 @@ import type { OriginOf } from './origin.ts';
 const PROBLEMS = {
   400: 'The request could not be read.',
   401: 'No valid API key was sent.',
-  402: 'The balance does not cover the price.',
-  403: 'The key lacks the scope.',
+  402: 'The balance does not cover the price, or the key may not spend so much.',
+  403: 'The key lacks the scope, or may not be used so.',
   404: 'There is no such resource, or it belongs to another account.',
   409: 'The state of the resource does not allow this.',
   410: 'The resource was deleted, or its time is over.',
   413: 'The body or the announced file is too large.',
   415: 'The body is not JSON, or the file is no image that is accepted.',
   422: 'A field or the image breaks a rule; `errors` says which.',
+  429: 'Too many requests, or as many unfinished jobs as the key may have; `Retry-After` says when to come again.',
   503: 'Not ready.',
 } as const;
 
-/** Entries of `responses` for these statuses, each a problem document (RFC 9457). */
-export function problems<Status extends keyof typeof PROBLEMS>(...statuses: Status[]) {
+type ProblemStatus = keyof typeof PROBLEMS;
+
+/**
+ * Entries of `responses` for these statuses, each a problem document (RFC 9457). Where a key is asked for (401) its rate
+ * limits hold as well (429).
+ */
+export function problems<Status extends ProblemStatus>(...statuses: Status[]) {
   const content = { 'application/problem+json': { schema: problemSchema } };
   return Object.fromEntries(
-    statuses.map((status) => [status, { description: PROBLEMS[status], content }]),
-  ) as unknown as Record<Status, { description: string; content: typeof content }>;
+    withLimits(statuses).map((status) => [status, { description: PROBLEMS[status], content }]),
+  ) as unknown as Record<Status | (401 extends Status ? 429 : never), { description: string; content: typeof content }>;
+}
+
+function withLimits(statuses: ProblemStatus[]): ProblemStatus[] {
+  return statuses.includes(401) ? [...statuses, 429] : statuses;
 }
 
 /** Of routes that need a key: either header will do. */

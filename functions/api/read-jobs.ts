@@ -1,5 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import { jobListSchema, jobSchema, listJobsQuerySchema } from '../../shared/api.ts';
+import { ownerOf } from '../../shared/keys.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { viewJob } from './job-view.ts';
@@ -29,7 +30,7 @@ export function addGetJob(api: Api, deps: Dependencies, requireScope: RequireSco
   });
   // Most requests end here, most of them with 304: nothing that only the body needs comes before it.
   api.openapi(route, async (c) => {
-    const job = await getOwnJob(state, c.get('apiKey').account, c.req.valid('param').id);
+    const job = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
     const headers = pollHeaders(job, now());
     if (isKnownToClient(c.req.header('If-None-Match'), etagOf(job))) return c.body(null, 304, headers);
     return c.json(viewJob(job, originOf(c), await waitingMessages(deps, job)), 200, headers);
@@ -52,8 +53,8 @@ export function addListJobs(api: Api, deps: Dependencies, requireScope: RequireS
     },
   });
   api.openapi(route, async (c) => {
-    const filter = { ...c.req.valid('query'), account: c.get('apiKey').account };
-    const { jobs, next_cursor } = await state.listJobs(filter);
+    const { account, test = false, end_user } = ownerOf(c.get('apiKey'));
+    const { jobs, next_cursor } = await state.listJobs({ ...c.req.valid('query'), account, test, end_user });
     const origin = originOf(c);
     if (next_cursor) {
       const next = new URL(c.req.url);

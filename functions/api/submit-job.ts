@@ -7,18 +7,20 @@ import { createId } from '../../shared/id.ts';
 import { checkSizes } from '../../shared/image-format.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
+import { type Caller, ownerOf, owns } from '../../shared/keys.ts';
 import { completeParameters } from '../../shared/parameters.ts';
 import type { Idempotency, Upload } from '../../shared/ports.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
-import { fingerprint, idempotencyKeySchema, unquote } from './idempotency.ts';
+import { idempotencyKeySchema, idempotentRequest, unquote } from './idempotency.ts';
 import { viewJob } from './job-view.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 import { retryAfter } from './poll-headers.ts';
 import { readPrefer } from './prefer.ts';
 import { waitingMessages } from './queue-depth.ts';
+import { limitNewJobs } from './rate-limit.ts';
 import { waitForEnd } from './wait-for-end.ts';
 
 type CreateJob = z.output<typeof createJobSchema>;
@@ -26,17 +28,18 @@ type CreateJob = z.output<typeof createJobSchema>;
 const PATH = '/v1/jobs';
 
 export function addSubmitJob(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, now } = deps;
+  const { state, now, limiter } = deps;
   api.openapi(submitJobRoute(requireScope), async (c) => {
-    const { account } = c.get('apiKey');
+    const caller = c.get('apiKey');
+    const { account } = caller;
     const body = c.req.valid('json');
     const key = c.req.valid('header')['idempotency-key'];
-    const request =
-      key === undefined ? undefined : { key: unquote(key), fingerprint: await fingerprint('POST', PATH, body) };
+    const request = key === undefined ? undefined : await idempotentRequest(caller, key, PATH, body);
     const earlier = request && (await state.findIdempotent(account, request));
     if (earlier) return replay(c, earlier);
 
-    const { job, upload } = await prepareJob(deps, account, body, request?.key);
+    const { job, upload } = await prepareJob(deps, caller, body, key && unquote(key));
+    limitNewJobs(c, limiter);
     const response = accepted(job, originOf(c), now());
     const outcome = await state.createJob(job, request && { ...request, response });
     if (!outcome.created) return replay(c, outcome.response);
@@ -85,12 +88,12 @@ function submitJobRoute(requireScope: RequireScope) {
 /** Everything that can be wrong is found here, before anything is stored. */
 async function prepareJob(
   { state, objects, installedModels, limits, now, pricePerJob = 0 }: Dependencies,
-  account: string,
+  caller: Caller,
   body: CreateJob,
   idempotency_key: string | undefined,
 ): Promise<{ job: Job; upload: Upload }> {
   const parameters = completeParameters(body, installedModels);
-  const upload = await getOwnUpload(state, account, body.input.upload_id);
+  const upload = await getOwnUpload(state, caller, body.input.upload_id);
   const input = await inspectUpload(objects, upload, limits);
   if (input) checkSizes(input, parameters.scale, parameters.format, limits);
   else if (Date.parse(upload.expires_at) <= now()) {
@@ -100,12 +103,14 @@ async function prepareJob(
   const job = createJob(
     {
       id: createId('job', now()),
-      account,
+      ...ownerOf(caller),
+      key_id: caller.id,
+      ...(caller.client && { token_id: caller.client.id }),
       upload_id: upload.id,
       input_key: upload.key,
       parameters,
       retention_hours,
-      price: pricePerJob,
+      price: caller.test ? 0 : pricePerJob,
       ...(input && { input }),
       ...(client_reference && { client_reference }),
       ...(idempotency_key && { idempotency_key }),
@@ -115,9 +120,9 @@ async function prepareJob(
   return { job, upload };
 }
 
-async function getOwnUpload(state: Dependencies['state'], account: string, id: string): Promise<Upload> {
+async function getOwnUpload(state: Dependencies['state'], caller: Caller, id: string): Promise<Upload> {
   const upload = await state.getUpload(id);
-  if (upload?.account === account) return upload;
+  if (upload && owns(caller, upload)) return upload;
   throw new AppError('not-found', `There is no upload ${id}.`, {
     errors: [{ pointer: '#/input/upload_id', message: 'does not exist' }],
   });

@@ -2,10 +2,12 @@ import { createRoute } from '@hono/zod-openapi';
 import { createUploadSchema, uploadSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
+import { ownerOf } from '../../shared/keys.ts';
 import { UPLOAD_URL_SECONDS } from '../../shared/limits.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
+import { createOnce, idempotencyHeaders } from './idempotency.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 
@@ -19,6 +21,7 @@ export function addUploads(api: Api, deps: Dependencies, requireScope: RequireSc
     security,
     middleware: [requireScope('uploads:write'), limitJsonBody] as const,
     request: {
+      headers: idempotencyHeaders,
       body: { required: true, content: json(createUploadSchema, { bytes: 482_133, content_type: 'image/jpeg' }) },
     },
     responses: {
@@ -34,18 +37,28 @@ export function addUploads(api: Api, deps: Dependencies, requireScope: RequireSc
         errors: [{ pointer: '#/bytes', message: 'is too large', expected: `at most ${limits.max_upload_bytes}` }],
       });
     }
-    const { account } = c.get('apiKey');
-    const created = now();
-    const expiresAt = created + UPLOAD_URL_SECONDS * 1000;
-    const id = createId('upl', created);
-    const key = `in/${account}/${id}`;
-    const signed = await objects.signUpload({ key, contentType: content_type, bytes, expiresAt });
-    const expires_at = new Date(expiresAt).toISOString();
-    const created_at = new Date(created).toISOString();
-    await state.createUpload({ id, account, key, content_type, bytes, created_at, expires_at });
-    const url = new URL(signed.url, originOf(c)).href;
-    // The signed URL lets its holder write: no cache may keep it.
-    const headers = { 'Cache-Control': 'no-store' };
-    return c.json({ id, ...signed, url, expires_at, max_bytes: limits.max_upload_bytes }, 201, headers);
+    return createOnce(c, state, { bytes, content_type }, async () => {
+      const owner = ownerOf(c.get('apiKey'));
+      const created = now();
+      const expiresAt = created + UPLOAD_URL_SECONDS * 1000;
+      const id = createId('upl', created);
+      const key = `in/${owner.account}/${id}`;
+      const signed = await objects.signUpload({ key, contentType: content_type, bytes, expiresAt });
+      const expires_at = new Date(expiresAt).toISOString();
+      const upload = {
+        id,
+        ...owner,
+        key,
+        content_type,
+        bytes,
+        created_at: new Date(created).toISOString(),
+        expires_at,
+      };
+      const url = new URL(signed.url, originOf(c)).href;
+      return {
+        answer: { id, ...signed, url, expires_at, max_bytes: limits.max_upload_bytes },
+        store: (idempotency) => state.createUpload(upload, idempotency),
+      };
+    });
   });
 }

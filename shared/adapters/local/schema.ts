@@ -125,3 +125,36 @@ export const MIGRATIONS: readonly string[] = [
   END;
   `,
 ];
+  `
+  ALTER TABLE jobs ADD COLUMN key_id TEXT AS (data ->> 'key_id');
+  ALTER TABLE jobs ADD COLUMN token_id TEXT AS (data ->> 'token_id');
+  ALTER TABLE jobs ADD COLUMN end_user TEXT AS (data ->> 'end_user');
+  ALTER TABLE jobs ADD COLUMN test INTEGER AS (coalesce(data ->> 'test', 0));
+  CREATE INDEX jobs_unfinished_of_key ON jobs (key_id)
+    WHERE status IN ('awaiting_upload', 'queued', 'starting', 'running');
+  CREATE INDEX jobs_of_token ON jobs (token_id) WHERE token_id IS NOT NULL;
+  CREATE INDEX jobs_of_end_user ON jobs (account, end_user, id) WHERE end_user IS NOT NULL;
+  CREATE TABLE earlier_secrets (
+    hash TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    valid_until INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX earlier_secrets_of_key ON earlier_secrets (key_id);
+  CREATE TABLE client_tokens (
+    hash TEXT PRIMARY KEY,
+    data TEXT NOT NULL,
+    id TEXT NOT NULL UNIQUE AS (data ->> 'id'),
+    key_id TEXT NOT NULL AS (data ->> 'key_id'),
+    expires_at TEXT NOT NULL AS (data ->> 'expires_at')
+  ) STRICT;
+  CREATE INDEX client_tokens_by_age ON client_tokens (expires_at);
+  CREATE TABLE key_spending (
+    key_id TEXT PRIMARY KEY,
+    spent INTEGER NOT NULL
+  ) STRICT;
+  CREATE TRIGGER ledger_counts_for_key AFTER INSERT ON ledger WHEN NEW.job_id IS NOT NULL BEGIN
+    INSERT INTO key_spending (key_id, spent)
+      SELECT key_id, 0 - NEW.amount FROM jobs WHERE id = NEW.job_id AND key_id IS NOT NULL
+      ON CONFLICT DO UPDATE SET spent = spent + excluded.spent;
+  END;
+  `,

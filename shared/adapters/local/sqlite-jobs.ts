@@ -5,31 +5,41 @@ import { applyEvent } from '../../job-machine.ts';
 import type { JobFilter, StateStore } from '../../ports.ts';
 import { transaction } from './database.ts';
 import type { Accounts } from './sqlite-accounts.ts';
-import { createSqliteIdempotency } from './sqlite-idempotency.ts';
+import type { Caps } from './sqlite-caps.ts';
+import type { IdempotentAnswers } from './sqlite-idempotency.ts';
 
 type JobVerbs = Pick<StateStore, 'createJob' | 'findIdempotent' | 'getJob' | 'listJobs' | 'updateJob' | 'listDueJobs'>;
 
 /** The one that fewest jobs pass first. */
-const FILTERS = ['idempotency_key', 'upload_id', 'client_reference', 'status'] as const;
+const FILTERS = ['idempotency_key', 'upload_id', 'client_reference', 'end_user', 'status'] as const;
 
-export function createSqliteJobs(db: DatabaseSync, accounts: Accounts, now: () => number): JobVerbs {
+interface Parts {
+  accounts: Accounts;
+  caps: Caps;
+  idempotency: IdempotentAnswers;
+  now: () => number;
+}
+
+export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency, now }: Parts): JobVerbs {
   const insert = db.prepare('INSERT INTO jobs (id, data) VALUES (?, ?)');
   const select = db.prepare('SELECT data FROM jobs WHERE id = ?');
   const update = db.prepare('UPDATE jobs SET data = ? WHERE id = ?');
   const selectDue = db.prepare('SELECT data FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?');
   const selectPage = createPageSelector(db);
-  const idempotency = createSqliteIdempotency(db, now);
+
+  /** Inside a transaction, when the job is stored. */
+  function reserve(job: Job): void {
+    caps.checkPrice(job);
+    accounts.checkCredit(job);
+    accounts.book(job, 'reserve');
+  }
 
   return {
     async createJob(job, request) {
-      return transaction(db, () => {
-        const response = request && idempotency.find(job.account, request);
-        if (response) return { created: false, response };
-        accounts.checkCredit(job);
+      return idempotency.once(job.account, request, () => {
+        caps.checkNewJob(job);
         insert.run(job.id, JSON.stringify(job));
-        accounts.book(job, 'reserve');
-        if (request) idempotency.keep(job.account, request);
-        return { created: true };
+        if (job.charge.state === 'reserved') reserve(job);
       });
     },
     async findIdempotent(account, request) {
@@ -53,7 +63,8 @@ export function createSqliteJobs(db: DatabaseSync, accounts: Accounts, now: () =
         const before = parseJob(row);
         const { job, ledger } = applyEvent(before, event, now());
         if (job !== before) update.run(JSON.stringify(job), id);
-        if (ledger) accounts.book(job, ledger);
+        if (ledger === 'reserve') reserve(job);
+        else if (ledger) accounts.book(job, ledger);
         return job;
       });
     },
@@ -66,12 +77,13 @@ export function createSqliteJobs(db: DatabaseSync, accounts: Accounts, now: () =
 /** Newest first is by id, which sorts by time of creation (shared/id.ts). */
 function createPageSelector(db: DatabaseSync) {
   const statements = new Map<string, StatementSync>();
-  return ({ account, cursor, ...filter }: Omit<JobFilter, 'limit'>, limit: number) => {
+  return ({ account, cursor, test, ...filter }: Omit<JobFilter, 'limit'>, limit: number) => {
     const given = FILTERS.filter((name) => filter[name] !== undefined);
     // The + keeps SQLite from choosing the index of a filter that more jobs pass.
     const filters = given.map((name, i) => `${i === 0 ? '' : '+'}${name} = ?`);
     const conditions = ['account = ?', 'deleted_at IS NULL', ...filters];
     const values = [account, ...given.map((name) => filter[name]!)];
+    if (test !== undefined) conditions.push(`+test = ${test ? 1 : 0}`);
     if (cursor !== undefined) {
       conditions.push('id < ?');
       values.push(idBefore(cursor));

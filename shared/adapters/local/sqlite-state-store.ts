@@ -1,54 +1,38 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { ApiKey } from '../../keys.ts';
 import { UPLOAD_RETENTION_SECONDS } from '../../limits.ts';
 import type { StateStore, Upload } from '../../ports.ts';
 import { createSqliteAccounts } from './sqlite-accounts.ts';
+import { createSqliteCaps } from './sqlite-caps.ts';
+import { createSqliteIdempotency, type IdempotentAnswers } from './sqlite-idempotency.ts';
 import { createSqliteJobs } from './sqlite-jobs.ts';
+import { createSqliteKeys } from './sqlite-keys.ts';
 
-type KeyVerbs = Pick<StateStore, 'createKey' | 'findKey' | 'listKeys' | 'revokeKey'>;
 type UploadVerbs = Pick<StateStore, 'createUpload' | 'getUpload' | 'deleteUpload' | 'listStaleUploads'>;
 
 interface Options {
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Unfinished jobs of one key, where the key itself says nothing. Default: any number. */
+  inflightCap?: number;
 }
 
 /** Durable state in the database of `openDatabase`, which the caller closes. */
-export function createSqliteStateStore(db: DatabaseSync, { now }: Options): StateStore {
+export function createSqliteStateStore(
+  db: DatabaseSync,
+  { now, inflightCap = Number.POSITIVE_INFINITY }: Options,
+): StateStore {
   const accounts = createSqliteAccounts(db, now);
+  const idempotency = createSqliteIdempotency(db, now);
+  const caps = createSqliteCaps(db, inflightCap);
   return {
     ...accounts.verbs,
-    ...createSqliteKeys(db, now),
-    ...createSqliteUploads(db, now),
-    ...createSqliteJobs(db, accounts, now),
+    ...createSqliteKeys(db, idempotency, now),
+    ...createSqliteUploads(db, idempotency, now),
+    ...createSqliteJobs(db, { accounts, caps, idempotency, now }),
   };
 }
 
-function createSqliteKeys(db: DatabaseSync, now: () => number): KeyVerbs {
-  const insert = db.prepare('INSERT INTO keys (hash, data) VALUES (?, ?)');
-  const find = db.prepare('SELECT data FROM keys WHERE hash = ?');
-  const list = db.prepare('SELECT data FROM keys WHERE account = ? ORDER BY id');
-  const revoke = db.prepare(
-    `UPDATE keys SET data = json_set(data, '$.revoked_at', coalesce(data ->> 'revoked_at', ?))
-     WHERE account = ? AND id = ? RETURNING data`,
-  );
-  return {
-    async createKey(key, hash) {
-      insert.run(hash, JSON.stringify(key));
-    },
-    async findKey(hash) {
-      return parse<ApiKey>(find.get(hash));
-    },
-    async listKeys(account) {
-      return list.all(account).map((row) => parse<ApiKey>(row)!);
-    },
-    async revokeKey(account, id) {
-      return parse<ApiKey>(revoke.get(new Date(now()).toISOString(), account, id));
-    },
-  };
-}
-
-function createSqliteUploads(db: DatabaseSync, now: () => number): UploadVerbs {
+function createSqliteUploads(db: DatabaseSync, idempotency: IdempotentAnswers, now: () => number): UploadVerbs {
   const insert = db.prepare('INSERT INTO uploads (id, data) VALUES (?, ?)');
   const select = db.prepare('SELECT data FROM uploads WHERE id = ?');
   const remove = db.prepare('DELETE FROM uploads WHERE id = ?');
@@ -59,8 +43,8 @@ function createSqliteUploads(db: DatabaseSync, now: () => number): UploadVerbs {
      ORDER BY created_at LIMIT ?`,
   );
   return {
-    async createUpload(upload) {
-      insert.run(upload.id, JSON.stringify(upload));
+    async createUpload(upload, request) {
+      return idempotency.once(upload.account, request, () => insert.run(upload.id, JSON.stringify(upload)));
     },
     async getUpload(id) {
       return parse<Upload>(select.get(id));
