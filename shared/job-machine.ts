@@ -1,6 +1,7 @@
 import { AppError, toProblem } from './error.ts';
 import { isTerminal, type Job, type JobEvent, type JobOutput, type Progress } from './job.ts';
 import { LEASE_SECONDS, MAX_ATTEMPTS, RESEND_SECONDS, UPLOAD_URL_SECONDS } from './limits.ts';
+import { PROGRESS_EVENT_SECONDS } from './webhook-event.ts';
 
 /** One row a job and kind: `capture` and `release` can each happen once, and exclude one another. */
 export type LedgerKind = 'reserve' | 'capture' | 'release';
@@ -26,6 +27,8 @@ type NewJob = Pick<
   | 'retention_hours'
   | 'client_reference'
   | 'idempotency_key'
+  | 'webhook'
+  | 'batch_id'
 > & { price: number };
 
 /** A job before its first event: queued when its upload is there (`input` given), else awaiting it. */
@@ -115,7 +118,9 @@ function progress(job: Job, progress: Progress, now: number): Transition {
   const changed =
     job.status !== 'running' || job.progress?.stage !== progress.stage || job.progress.percent !== progress.percent;
   const next: Job = { ...job, status: 'running', progress, lease_until: leaseUntil(now) };
-  return { job: changed ? visible(next, {}) : next };
+  if (!changed) return { job: next };
+  const isNews = now - (job.progress_told_at ?? 0) >= PROGRESS_EVENT_SECONDS * 1000;
+  return { job: visible(next, isNews ? { progress_told_at: now } : {}) };
 }
 
 function succeed(job: Job, event: Extract<JobEvent, { type: 'succeed' }>, now: number): Transition {

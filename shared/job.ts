@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AppError, Problem } from './error.ts';
 import { INPUT_FORMATS, OUTPUT_FORMATS } from './image-format.ts';
 import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
+import type { JobWebhook } from './webhook-event.ts';
 
 export const jobStatusSchema = z.enum([
   'awaiting_upload',
@@ -117,6 +118,12 @@ export interface Job {
   retention_hours: number;
   client_reference?: string;
   idempotency_key?: string;
+  /** Who is told what about it, beside the endpoints of the account. */
+  webhook?: JobWebhook;
+  /** When `job.progressed` was told last, in milliseconds since 1970. */
+  progress_told_at?: number;
+  /** Of the batch that it came with. */
+  batch_id?: string;
   /** When the queue took its message. */
   sent_at?: string;
   progress?: Progress;
@@ -126,7 +133,6 @@ export interface Job {
   output?: JobOutput;
   error?: Problem;
   notes?: string[];
-  /** Who is told what about it, beside the endpoints of the account. */
   description?: Description;
   charge: z.infer<typeof chargeSchema>;
   deleted_at?: string;

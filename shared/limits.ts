@@ -29,6 +29,10 @@ export const INFLIGHT_RETRY_SECONDS = 5;
 export const LAST_USED_SECONDS = 60;
 export const MAX_OVERLAP_SECONDS = 7 * 24 * 60 * 60;
 export const MAX_CLIENT_TOKEN_SECONDS = 15 * 60;
+/** Webhooks that were sent or given up are kept so long in the log. */
+export const DELIVERY_RETENTION_SECONDS = 30 * 24 * 60 * 60;
+/** To one receiver at a time. */
+export const MAX_PARALLEL_DELIVERIES = 2;
 export const MAX_WAIT_SECONDS = 60;
 export const MAX_JSON_BYTES = 64 * 1024;
 

@@ -1,6 +1,7 @@
 import type { Job, JobEvent, JobStatus } from './job.ts';
 import type { LedgerKind } from './job-machine.ts';
 import type { ApiKey, ClientToken } from './keys.ts';
+import type { Outbox } from './outbox-port.ts';
 
 /** Large binary objects by key. Keys are `/`-separated segments of letters, digits, `_`, `-` and `.`. */
 export interface ObjectStore {
@@ -114,7 +115,7 @@ export type Creation = { created: true } | { created: false; response: Idempoten
 }
 
 /** Durable state. Each verb is one transaction: it happens whole or not at all, and is on disk when it returns. */
-export interface StateStore {
+export interface StateStore extends Outbox {
   createAccount(account: Account): Promise<void>;
   getAccount(id: string): Promise<Account | null>;
   /** Once per `payment`: a repeat changes nothing. */

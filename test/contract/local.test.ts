@@ -3,6 +3,7 @@ import { startBlobServer } from '../support/blob-server.ts';
 import { makeDirectory, openLocalStores } from '../support/local-stores.ts';
 import { jobQueueContract } from './job-queue.contract.ts';
 import { objectStoreContract } from './object-store.contract.ts';
+import { outboxContract } from './outbox.contract.ts';
 import { stateStoreContract } from './state-store.contract.ts';
 
 async function open() {
@@ -17,6 +18,11 @@ async function open() {
 
 describe('local adapters', () => {
   stateStoreContract('SQLite', async () => {
+    const { stores, close } = await open();
+    return { store: stores.state, clock: stores.clock, close };
+  });
+
+  outboxContract('SQLite', async () => {
     const { stores, close } = await open();
     return { store: stores.state, clock: stores.clock, close };
   });

@@ -81,6 +81,7 @@ export function recoverAfterCrash(db: DatabaseSync): void {
       UPDATE jobs SET data = json_set(data, '$.lease_until', 0) WHERE status IN ('starting', 'running');
       UPDATE jobs SET data = json_set(data, '$.due_at', 0) WHERE status = 'queued' AND due_at IS NOT NULL;
       UPDATE messages SET visible_at = 0, receipt = NULL WHERE receipt IS NOT NULL;
+      UPDATE deliveries SET data = json_set(data, '$.due_at', 0) WHERE claimed IS NOT NULL;
     `);
   });
 }

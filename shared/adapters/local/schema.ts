@@ -1,3 +1,4 @@
+import { OUTBOX_TABLES } from './outbox-schema.ts';
 /**
  * What `openDatabase` runs, in this order and each once (`PRAGMA user_version` counts them). Only ever append.
  *
@@ -158,3 +159,4 @@ export const MIGRATIONS: readonly string[] = [
       ON CONFLICT DO UPDATE SET spent = spent + excluded.spent;
   END;
   `,
+  OUTBOX_TABLES,

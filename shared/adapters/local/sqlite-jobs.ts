@@ -7,6 +7,7 @@ import { transaction } from './database.ts';
 import type { Accounts } from './sqlite-accounts.ts';
 import type { Caps } from './sqlite-caps.ts';
 import type { IdempotentAnswers } from './sqlite-idempotency.ts';
+import type { SqliteOutbox } from './sqlite-outbox.ts';
 
 type JobVerbs = Pick<StateStore, 'createJob' | 'findIdempotent' | 'getJob' | 'listJobs' | 'updateJob' | 'listDueJobs'>;
 
@@ -17,10 +18,11 @@ interface Parts {
   accounts: Accounts;
   caps: Caps;
   idempotency: IdempotentAnswers;
+  outbox: SqliteOutbox;
   now: () => number;
 }
 
-export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency, now }: Parts): JobVerbs {
+export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency, outbox, now }: Parts): JobVerbs {
   const insert = db.prepare('INSERT INTO jobs (id, data) VALUES (?, ?)');
   const select = db.prepare('SELECT data FROM jobs WHERE id = ?');
   const update = db.prepare('UPDATE jobs SET data = ? WHERE id = ?');
@@ -40,6 +42,7 @@ export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency
         caps.checkNewJob(job);
         insert.run(job.id, JSON.stringify(job));
         if (job.charge.state === 'reserved') reserve(job);
+        outbox.record(null, job);
       });
     },
     async findIdempotent(account, request) {
@@ -65,6 +68,7 @@ export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency
         if (job !== before) update.run(JSON.stringify(job), id);
         if (ledger === 'reserve') reserve(job);
         else if (ledger) accounts.book(job, ledger);
+        if (job !== before) outbox.record(before, job);
         return job;
       });
     },

@@ -6,6 +6,7 @@ import { createSqliteCaps } from './sqlite-caps.ts';
 import { createSqliteIdempotency, type IdempotentAnswers } from './sqlite-idempotency.ts';
 import { createSqliteJobs } from './sqlite-jobs.ts';
 import { createSqliteKeys } from './sqlite-keys.ts';
+import { createSqliteOutbox } from './sqlite-outbox.ts';
 
 type UploadVerbs = Pick<StateStore, 'createUpload' | 'getUpload' | 'deleteUpload' | 'listStaleUploads'>;
 
@@ -24,11 +25,13 @@ export function createSqliteStateStore(
   const accounts = createSqliteAccounts(db, now);
   const idempotency = createSqliteIdempotency(db, now);
   const caps = createSqliteCaps(db, inflightCap);
+  const outbox = createSqliteOutbox(db, now);
   return {
     ...accounts.verbs,
+    ...outbox.verbs,
     ...createSqliteKeys(db, idempotency, now),
     ...createSqliteUploads(db, idempotency, now),
-    ...createSqliteJobs(db, { accounts, caps, idempotency, now }),
+    ...createSqliteJobs(db, { accounts, caps, idempotency, outbox, now }),
   };
 }
 

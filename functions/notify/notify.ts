@@ -1,0 +1,86 @@
+import type { AttemptResult, Delivery } from '../../shared/delivery.ts';
+import { AppError } from '../../shared/error.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Outbound } from '../../shared/outbound.ts';
+import type { StateStore } from '../../shared/ports.ts';
+import { sendWebhook } from './send-webhook.ts';
+
+export interface NotifyDependencies {
+  state: StateStore;
+  outbound: Outbound;
+  log: Log;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+/** So many deliveries are under way at once: one takes as long as its receiver likes, up to its time limit. */
+const LANES = 6;
+const IDLE_MILLISECONDS = 500;
+
+/** Sends and fetches what is due, until `stop` is aborted and what is under way has ended. Nothing makes it throw. */
+export async function runNotifier(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
+  await Promise.all(Array.from({ length: LANES }, () => runLane(deps, stop)));
+}
+
+async function runLane(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    const didSomething = await notifyOnce(deps).catch((error: unknown) => {
+      deps.log.error('notify.failed', { error }); // the claim ends, and the delivery comes again
+      return false;
+    });
+    if (!didSomething) await pause(IDLE_MILLISECONDS, stop);
+  }
+}
+
+/** One attempt of the most overdue delivery. False: nothing is due. */
+export async function notifyOnce(deps: NotifyDependencies): Promise<boolean> {
+  const { state, log } = deps;
+  const delivery = await state.claimDelivery();
+  if (!delivery) return false;
+  const started = performance.now();
+  const result = await attempt(deps, delivery).catch(asFailure);
+  const milliseconds = Math.round(performance.now() - started);
+  const { id, kind, job_id, endpoint_id, type } = delivery;
+  try {
+    const after = await state.recordAttempt(delivery, { ...result, milliseconds });
+    const { status, error } = result;
+    log.info('delivery.attempt', {
+      id,
+      kind,
+      job_id,
+      endpoint_id,
+      type,
+      status,
+      error,
+      milliseconds,
+      state: after.status,
+    });
+  } catch (error) {
+    // Erased with its endpoint or job meanwhile, or taken for lost and claimed by another.
+    if (!(error instanceof AppError) || (error.code !== 'not-found' && error.code !== 'lease-lost')) throw error;
+  }
+  return true;
+}
+
+function attempt(deps: NotifyDependencies, delivery: Delivery): Promise<Omit<AttemptResult, 'milliseconds'>> {
+  return sendWebhook(deps, delivery);
+}
+
+/** Whatever kept us from asking may be over the next time: names and networks change. */
+function asFailure(error: unknown): Omit<AttemptResult, 'milliseconds'> {
+  if (error instanceof AppError) return { outcome: 'retry', error: error.message };
+  throw error;
+}
+
+function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    stop.addEventListener('abort', end);
+    if (stop.aborted) end();
+  });
+}

@@ -1,0 +1,177 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { afterAttempt, claimedDelivery, type Delivery, replayed } from '../../delivery.ts';
+import { changeEndpoint, type Endpoint, type EndpointChange } from '../../endpoint.ts';
+import { AppError } from '../../error.ts';
+import type { Job } from '../../job.ts';
+import { DELIVERY_RETENTION_SECONDS, MAX_PARALLEL_DELIVERIES } from '../../limits.ts';
+import { deliveriesOf, eventOf } from '../../outbox.ts';
+import type { Outbox } from '../../outbox-port.ts';
+import { transaction } from './database.ts';
+
+export type SqliteOutbox = ReturnType<typeof createSqliteOutbox>;
+
+/** Each new delivery clears away so many old ones: the table shrinks faster than it grows. */
+const CLEARED_PER_DELIVERY = 2;
+
+/** Receivers, and what is to be sent. */
+export function createSqliteOutbox(db: DatabaseSync, now: () => number) {
+  const endpoints = createEndpoints(db, now);
+  const deliveries = createDeliveries(db, now);
+  const verbs: Outbox = {
+    ...endpoints.verbs,
+    ...deliveries.verbs,
+    async recordAttempt({ id, claim }, result) {
+      return transaction(db, () => {
+        const before = deliveries.find(id);
+        if (!before) throw new AppError('not-found', `There is no delivery ${id}.`);
+        if (before.claim !== claim) throw new AppError('lease-lost', `Delivery ${id} was claimed again.`);
+        const { delivery, change } = afterAttempt(before, result, now());
+        deliveries.replace(delivery);
+        const endpoint = delivery.endpoint_id && endpoints.find(delivery.account, delivery.endpoint_id);
+        if (endpoint && change && concerns(change, delivery, endpoint)) endpoints.change(endpoint, change);
+        return delivery;
+      });
+    },
+  };
+  return {
+    verbs,
+    /** Inside the transaction in which the job goes from `before` to `after`. */
+    record(before: Job | null, after: Job): void {
+      const receivers = eventOf(before, after) ? endpoints.list(after.account) : [];
+      for (const delivery of deliveriesOf(before, after, receivers, now())) deliveries.insert(delivery);
+      if (after.deleted_at && !before?.deleted_at) deliveries.eraseFinished(after.id);
+    },
+  };
+}
+
+/** The own URL of a job says nothing about the endpoint that signs; and who took later messages is not dead. */
+function concerns(change: EndpointChange, { url, created_at, attempts }: Delivery, endpoint: Endpoint): boolean {
+  if (url !== undefined) return false;
+  const isGone = attempts.at(-1)?.status === 410;
+  return change.type !== 'disable' || isGone || (endpoint.last_success_at ?? '') < created_at;
+}
+
+function createEndpoints(db: DatabaseSync, now: () => number) {
+  const insert = db.prepare('INSERT INTO endpoints (id, data) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const select = db.prepare('SELECT data FROM endpoints WHERE account = ? AND id = ?');
+  const selectAll = db.prepare('SELECT data FROM endpoints WHERE account = ? ORDER BY id');
+  const update = db.prepare('UPDATE endpoints SET data = ? WHERE id = ?');
+  const remove = db.prepare('DELETE FROM endpoints WHERE account = ? AND id = ?');
+  const removeDeliveries = db.prepare('DELETE FROM deliveries WHERE endpoint_id = ?');
+
+  const find = (account: string, id: string) => parse<Endpoint>(select.get(account, id));
+  const list = (account: string) => selectAll.all(account).map((row) => parse<Endpoint>(row)!);
+  const change = (endpoint: Endpoint, event: EndpointChange) => {
+    const changed = changeEndpoint(endpoint, event, now());
+    update.run(JSON.stringify(changed), endpoint.id);
+    return changed;
+  };
+  return {
+    find,
+    list,
+    change,
+    verbs: {
+      async createEndpoint(endpoint) {
+        if (insert.run(endpoint.id, JSON.stringify(endpoint)).changes === 0) {
+          throw new AppError('already-exists', `Account ${endpoint.account} has this endpoint already.`);
+        }
+      },
+      getEndpoint: async (account, id) => find(account, id),
+      listEndpoints: async (account) => list(account),
+      async updateEndpoint(account, id, event) {
+        return transaction(db, () => {
+          const endpoint = find(account, id);
+          return endpoint && change(endpoint, event);
+        });
+      },
+      async deleteEndpoint(account, id) {
+        return transaction(db, () => {
+          const isThere = remove.run(account, id).changes > 0;
+          if (isThere) removeDeliveries.run(id);
+          return isThere;
+        });
+      },
+    } satisfies Partial<Outbox>,
+  };
+}
+
+function createDeliveries(db: DatabaseSync, now: () => number) {
+  const insertOne = db.prepare('INSERT INTO deliveries (id, data) VALUES (?, ?)');
+  const select = db.prepare('SELECT data FROM deliveries WHERE id = ?');
+  const selectWebhook = db.prepare(`SELECT data FROM deliveries WHERE id = ? AND account = ? AND kind = 'webhook'`);
+  const update = db.prepare('UPDATE deliveries SET data = ? WHERE id = ?');
+  const eraseOfJob = db.prepare(`DELETE FROM deliveries WHERE job_id = ? AND status <> 'pending'`);
+  const clear = db.prepare(
+    `DELETE FROM deliveries WHERE id IN
+       (SELECT id FROM deliveries WHERE status <> 'pending' AND data ->> 'created_at' < ? ORDER BY id
+        LIMIT ${CLEARED_PER_DELIVERY})`,
+  );
+  const selectDue = db.prepare(
+    `SELECT data FROM deliveries AS due WHERE due_at <= ? AND
+       (SELECT count(*) FROM deliveries AS busy WHERE busy.claimed IS NOT NULL AND busy.due_at > ?
+        AND busy.account = due.account AND busy.target = due.target) < ${MAX_PARALLEL_DELIVERIES}
+     ORDER BY due_at LIMIT 1`,
+  );
+  const selectPage = db.prepare(
+    `SELECT data FROM deliveries WHERE kind = 'webhook' AND account = :account AND id < :before
+       AND (:endpoint_id IS NULL OR endpoint_id = :endpoint_id) AND (:job_id IS NULL OR job_id = :job_id)
+     ORDER BY id DESC LIMIT :limit`,
+  );
+
+  const find = (id: string) => parse<Delivery>(select.get(id));
+  const due = () => parse<Delivery>(selectDue.get(now(), now()));
+  const replace = (delivery: Delivery) => {
+    update.run(JSON.stringify(delivery), delivery.id);
+    return delivery;
+  };
+  const insert = (delivery: Delivery) => {
+    clear.run(new Date(now() - DELIVERY_RETENTION_SECONDS * 1000).toISOString());
+    insertOne.run(delivery.id, JSON.stringify(delivery));
+  };
+  return {
+    find,
+    insert,
+    replace,
+    /** The rest is cleared away by age. */
+    eraseFinished: (jobId: string) => eraseOfJob.run(jobId),
+    verbs: {
+      createDelivery: async (delivery) => insert(delivery),
+      getDelivery: async (account, id) => parse<Delivery>(selectWebhook.get(id, account)),
+      async listDeliveries({ account, endpoint_id = null, job_id = null, cursor, limit }) {
+        const before = cursor === undefined ? '~' : idBefore(cursor);
+        const rows = selectPage.all({ account, before, endpoint_id, job_id, limit: limit + 1 });
+        const found = rows.map((row) => parse<Delivery>(row)!);
+        const page = found.slice(0, limit);
+        const last = page.at(-1);
+        return found.length > limit && last
+          ? { deliveries: page, next_cursor: Buffer.from(last.id).toString('base64url') }
+          : { deliveries: page };
+      },
+      async claimDelivery() {
+        // Most looks find nothing: those take no write lock.
+        if (!due()) return null;
+        return transaction(db, () => {
+          const delivery = due();
+          return delivery && replace(claimedDelivery(delivery, now()));
+        });
+      },
+      async replayDelivery(account, id) {
+        return transaction(db, () => {
+          const delivery = parse<Delivery>(selectWebhook.get(id, account));
+          if (delivery?.claimed) throw new AppError('conflict', `Delivery ${id} is being tried at this moment.`);
+          return delivery && replace(replayed(delivery, now()));
+        });
+      },
+    } satisfies Partial<Outbox>,
+  };
+}
+
+function idBefore(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString();
+  if (/^msg_[0-9a-z]{26}$/.test(id)) return id;
+  throw new AppError('malformed', `cursor "${cursor}" is not a next_cursor of this list.`);
+}
+
+function parse<T>(row: Record<string, unknown> | undefined): T | null {
+  return row ? (JSON.parse(row.data as string) as T) : null;
+}

@@ -1,0 +1,83 @@
+import type { Delivery } from './delivery.ts';
+import type { Endpoint } from './endpoint.ts';
+import { createId } from './id.ts';
+import { isTerminal, type Job } from './job.ts';
+import type { EventType } from './webhook-event.ts';
+
+/**
+ * What must be sent because a job went from `before` (null: it is new) to `after`; stored in the same transaction, so
+ * that each event has one id, whatever crashes. `endpoints`: of the account. Pure but for the ids.
+ */
+export function deliveriesOf(before: Job | null, after: Job, endpoints: readonly Endpoint[], now: number): Delivery[] {
+  return webhooksOf(before, after, endpoints, now);
+}
+
+/** Whether `deliveriesOf` needs the endpoints of the account at all. */
+export function eventOf(before: Job | null, after: Job): EventType | undefined {
+  if (!before) return undefined;
+  if (isTerminal(after)) return isTerminal(before) ? undefined : endOf(after);
+  if (after.status === 'starting' && after.attempt === 1 && before.attempt === 0) return 'job.started';
+  return after.progress_told_at === before.progress_told_at ? undefined : 'job.progressed';
+}
+
+function endOf({ status }: Job): EventType {
+  return `job.${status as 'succeeded' | 'failed' | 'canceled' | 'expired'}`;
+}
+
+function webhooksOf(before: Job | null, after: Job, endpoints: readonly Endpoint[], now: number): Delivery[] {
+  const type = eventOf(before, after);
+  if (!type) return [];
+  const own = after.webhook;
+  const targets: { endpoint_id: string; url?: string }[] = endpoints
+    .filter(({ id, url, events, disabled_at }) => {
+      const isChosen = own !== undefined && own.url === undefined && own.endpoint_id === id;
+      return url !== undefined && disabled_at === undefined && (isChosen ? own.events : events).includes(type);
+    })
+    .map(({ id }) => ({ endpoint_id: id }));
+  if (own?.url !== undefined && own.events.includes(type)) {
+    targets.push({ endpoint_id: own.endpoint_id, url: own.url });
+  }
+  const body = bodyOf(type, after, now);
+  return targets.map((target) =>
+    webhookDelivery({ ...target, account: after.account, job_id: after.id, type, body }, now),
+  );
+}
+
+/** A webhook that is due now. */
+export function webhookDelivery(
+  given: Pick<Delivery, 'account' | 'type' | 'body'> & { endpoint_id: string; url?: string; job_id?: string },
+  now: number,
+): Delivery {
+  return { ...newDelivery(now), kind: 'webhook', ...given };
+}
+
+function newDelivery(now: number) {
+  const created_at = new Date(now).toISOString();
+  return {
+    id: createId('msg', now),
+    status: 'pending',
+    created_at,
+    attempts: [],
+    tries: 0,
+    claim: 0,
+    due_at: now,
+  } as const satisfies Partial<Delivery>;
+}
+
+/** Thin, so that no receiver refuses it for its size: who wants more asks for the job. */
+function bodyOf(type: EventType, job: Job, now: number): string {
+  const { id, status, version, test, client_reference, batch_id, created_at, finished_at, progress, error } = job;
+  const data = {
+    id,
+    status,
+    version,
+    ...(test && { test }),
+    ...(client_reference && { client_reference }),
+    ...(batch_id && { batch_id }),
+    created_at,
+    ...(finished_at && { finished_at }),
+    ...(type === 'job.progressed' && { progress }),
+    ...(error && { error: { code: error.code, retryable: error.retryable } }),
+  };
+  return JSON.stringify({ type, timestamp: new Date(now).toISOString(), data });
+}

@@ -1,0 +1,358 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AttemptResult } from '../../shared/delivery.ts';
+import type { Endpoint } from '../../shared/endpoint.ts';
+import { AppError } from '../../shared/error.ts';
+import { createId } from '../../shared/id.ts';
+import type { Job } from '../../shared/job.ts';
+import { DELIVERY_RETENTION_SECONDS, MAX_PARALLEL_DELIVERIES } from '../../shared/limits.ts';
+import { webhookDelivery } from '../../shared/outbox.ts';
+import type { StateStore } from '../../shared/ports.ts';
+import { ENDING_EVENTS, type EventType } from '../../shared/webhook-event.ts';
+import type { Clock } from '../support/clock.ts';
+import { outcomeOf } from '../support/outcome.ts';
+import { SAMPLE_OUTPUT, sampleJob } from '../support/sample-job.ts';
+import type { StateStoreUnderTest } from './state-store.contract.ts';
+
+const DONE: AttemptResult = { outcome: 'done', status: 200, milliseconds: 5 };
+const FAILED: AttemptResult = { outcome: 'retry', status: 500, error: 'Status 500.', milliseconds: 5 };
+
+/** What every StateStore must do with what is to be sent. */
+export function outboxContract(name: string, open: () => Promise<StateStoreUnderTest>): void {
+  describe(`${name}: outbox`, () => {
+    let subject: StateStoreUnderTest;
+    let store: StateStore;
+    let clock: Clock;
+
+    beforeEach(async () => {
+      subject = await open();
+      ({ store, clock } = subject);
+      const created_at = iso(clock.now());
+      for (const id of ['acc_one', 'acc_two']) await store.createAccount({ id, name: id, created_at });
+    });
+    afterEach(() => subject.close());
+
+    const newEndpoint = async (changes: Partial<Endpoint> = {}): Promise<Endpoint> => {
+      const endpoint: Endpoint = {
+        id: createId('whe', clock.now()),
+        account: 'acc_one',
+        url: 'https://example.com/hook',
+        events: [...ENDING_EVENTS],
+        secrets: [{ secret: 'whsec_one' }],
+        created_at: iso(clock.now()),
+        ...changes,
+      };
+      await store.createEndpoint(endpoint);
+      return endpoint;
+    };
+    const newJob = async (changes: Partial<Job> = {}): Promise<Job> => {
+      const job = { ...sampleJob(clock.now()), ...changes };
+      await store.createJob(job);
+      return job;
+    };
+    const succeed = async (job: Job) => {
+      await store.updateJob(job.id, { type: 'claim' });
+      return store.updateJob(job.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
+    };
+    const log = async (filter: object = {}) =>
+      (await store.listDeliveries({ account: 'acc_one', limit: 100, ...filter })).deliveries;
+    const ping = async (endpoint: Endpoint) => {
+      const { account, id: endpoint_id } = endpoint;
+      const delivery = webhookDelivery({ account, endpoint_id, type: 'webhook.ping', body: '{}' }, clock.now());
+      await store.createDelivery(delivery);
+      return delivery;
+    };
+
+    describe('endpoints', () => {
+      it('keeps them for their account, oldest first', async () => {
+        const first = await newEndpoint();
+        clock.advance(1);
+        const second = await newEndpoint({ description: 'ä', events: ['job.started'] });
+        expect(await store.listEndpoints('acc_one')).toEqual([first, second]);
+        expect(await store.listEndpoints('acc_two')).toEqual([]);
+        expect(await store.getEndpoint('acc_one', second.id)).toEqual(second);
+        expect(await store.getEndpoint('acc_two', second.id)).toBeNull();
+        expect(await store.updateEndpoint('acc_two', second.id, { type: 'enable' })).toBeNull();
+        expect(await store.deleteEndpoint('acc_two', second.id)).toBe(false);
+      });
+
+      it('has one signer for own URLs of jobs in each account', async () => {
+        await newEndpoint({ url: undefined });
+        const again = newEndpoint({ url: undefined });
+        expect(await outcomeOf(again)).toBe('already-exists');
+        await newEndpoint({ url: undefined, account: 'acc_two' });
+      });
+
+      it('rotates its secret with an overlap, one at a time', async () => {
+        const { id } = await newEndpoint();
+        const rotate = (secret: string, overlapSeconds: number) =>
+          store.updateEndpoint('acc_one', id, { type: 'rotate', secret, overlapSeconds });
+        const expires_at = iso(clock.now() + 60_000);
+        const expected = [{ secret: 'whsec_two' }, { secret: 'whsec_one', expires_at }];
+        expect((await rotate('whsec_two', 60))?.secrets).toEqual(expected);
+        expect(await outcomeOf(rotate('whsec_three', 60))).toBe('conflict');
+        clock.advance(61);
+        expect((await rotate('whsec_three', 0))?.secrets).toEqual([{ secret: 'whsec_three' }]);
+        expect((await store.getEndpoint('acc_one', id))?.secrets).toEqual([{ secret: 'whsec_three' }]);
+      });
+
+      it('goes with its deliveries', async () => {
+        const endpoint = await newEndpoint();
+        const other = await newEndpoint();
+        await ping(endpoint);
+        const kept = await ping(other);
+        expect(await store.deleteEndpoint('acc_one', endpoint.id)).toBe(true);
+        expect(await store.getEndpoint('acc_one', endpoint.id)).toBeNull();
+        expect(await log()).toEqual([kept]);
+        expect((await store.claimDelivery())?.id).toBe(kept.id);
+        expect(await store.claimDelivery()).toBeNull();
+      });
+    });
+
+    describe('events of jobs', () => {
+      const typesTo = async (endpoint: Endpoint) => (await log({ endpoint_id: endpoint.id })).map(({ type }) => type);
+
+      it('are written with the change, each once for each endpoint that wants it', async () => {
+        const all = await newEndpoint({ events: ['job.started', ...ENDING_EVENTS] });
+        const ends = await newEndpoint();
+        const disabled = await newEndpoint();
+        await store.updateEndpoint('acc_one', disabled.id, { type: 'disable', reason: 'x' });
+        await newEndpoint({ url: undefined });
+        await newEndpoint({ account: 'acc_two' });
+        const job = await newJob({ client_reference: 'mine' });
+        expect(await log()).toEqual([]);
+        await succeed(job);
+        await outcomeOf(store.updateJob(job.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] }));
+        await outcomeOf(store.updateJob(job.id, { type: 'cancel' }));
+        expect((await typesTo(all)).toSorted()).toEqual(['job.started', 'job.succeeded']);
+        expect(await typesTo(ends)).toEqual(['job.succeeded']);
+        expect(await log()).toHaveLength(3);
+        const [delivery] = await log({ endpoint_id: ends.id });
+        expect(delivery).toMatchObject({ kind: 'webhook', status: 'pending', job_id: job.id, attempts: [] });
+        expect(JSON.parse(delivery!.body!)).toEqual({
+          type: 'job.succeeded',
+          timestamp: iso(clock.now()),
+          data: {
+            id: job.id,
+            status: 'succeeded',
+            version: 3,
+            client_reference: 'mine',
+            created_at: job.created_at,
+            finished_at: iso(clock.now()),
+          },
+        });
+      });
+
+      it('are one of ten when ten end the job at once', async () => {
+        await newEndpoint();
+        const job = await newJob();
+        const error = new AppError('worker-lost', 'lost');
+        await Promise.all(
+          Array.from({ length: 10 }, () => outcomeOf(store.updateJob(job.id, { type: 'fail', error }))),
+        );
+        const [only, ...more] = await log();
+        expect(more).toEqual([]);
+        expect(JSON.parse(only!.body!).data.error).toEqual({ code: 'worker-lost', retryable: true });
+      });
+
+      it('say how the job ended, also before it started', async () => {
+        const endpoint = await newEndpoint();
+        const canceled = await newJob();
+        await store.updateJob(canceled.id, { type: 'cancel' });
+        const awaiting = sampleJob(clock.now(), { input: undefined });
+        await store.createJob(awaiting);
+        await store.updateJob(awaiting.id, { type: 'expire' });
+        expect((await typesTo(endpoint)).toSorted()).toEqual(['job.canceled', 'job.expired']);
+      });
+
+      it('tell of a second attempt no second start', async () => {
+        const endpoint = await newEndpoint({ events: ['job.started'] });
+        const job = await newJob();
+        await store.updateJob(job.id, { type: 'claim' });
+        await store.updateJob(job.id, { type: 'give_back', attempt: 1 });
+        await store.updateJob(job.id, { type: 'claim' });
+        expect(await typesTo(endpoint)).toEqual(['job.started']);
+      });
+
+      it('go to the own URL of a job, or by its own choice to an endpoint', async () => {
+        const signer = await newEndpoint({ url: undefined });
+        const endpoint = await newEndpoint({ events: [] });
+        const events: EventType[] = ['job.succeeded'];
+        const first = await newJob({ webhook: { endpoint_id: signer.id, url: 'https://example.com/own', events } });
+        const second = await newJob({ webhook: { endpoint_id: endpoint.id, events } });
+        const third = await newJob();
+        for (const job of [first, second, third]) await succeed(job);
+        expect(await log()).toHaveLength(2);
+        expect(await log({ job_id: first.id })).toMatchObject([
+          { endpoint_id: signer.id, url: 'https://example.com/own', type: 'job.succeeded' },
+        ]);
+        expect(await log({ job_id: second.id })).toMatchObject([{ endpoint_id: endpoint.id, type: 'job.succeeded' }]);
+      });
+
+      it('tell of progress at most every five seconds, where a job asks for it', async () => {
+        const endpoint = await newEndpoint({ events: [] });
+        const events: EventType[] = ['job.progressed'];
+        const job = await newJob({ webhook: { endpoint_id: endpoint.id, events } });
+        await store.updateJob(job.id, { type: 'claim' });
+        for (let percent = 0; percent < 11; percent++) {
+          await store.updateJob(job.id, { type: 'progress', attempt: 1, progress: { percent, stage: 'upscale' } });
+          clock.advance(1);
+        }
+        const percents = (await log()).map(({ body }) => JSON.parse(body!).data.progress.percent);
+        expect(percents.toSorted()).toEqual([0, 10, 5]);
+      });
+
+      it('are small, whatever the job holds', async () => {
+        await newEndpoint();
+        const job = await newJob({ client_reference: '\u0001'.repeat(255), batch_id: createId('bat', clock.now()) });
+        await store.updateJob(job.id, { type: 'claim' });
+        const error = new AppError('image-unreadable', 'x'.repeat(10_000));
+        await store.updateJob(job.id, { type: 'fail', attempt: 1, error });
+        expect((await log())[0]!.body!.length).toBeLessThan(2048);
+      });
+
+      it('that were sent are forgotten with their job', async () => {
+        await newEndpoint();
+        const job = await newJob({ client_reference: 'a name' });
+        await succeed(job);
+        const claimed = await store.claimDelivery();
+        await store.recordAttempt(claimed!, DONE);
+        await store.updateJob(job.id, { type: 'delete' });
+        expect(await log()).toEqual([]);
+      });
+    });
+
+    describe('attempts', () => {
+      it('are made by one at a time, the most overdue first, and a lost one comes again', async () => {
+        const endpoint = await newEndpoint();
+        const first = await ping(endpoint);
+        clock.advance(1);
+        const second = await ping(endpoint);
+        const claims = await Promise.all(Array.from({ length: 5 }, () => store.claimDelivery()));
+        expect(claims.map((claimed) => claimed?.id)).toEqual([first.id, second.id, undefined, undefined, undefined]);
+        clock.advance(181);
+        const again = await store.claimDelivery();
+        expect(again).toMatchObject({ id: first.id, claim: 2 });
+        expect(await outcomeOf(store.recordAttempt(claims[0]!, DONE))).toBe('lease-lost');
+        expect(await store.recordAttempt(again!, DONE)).toMatchObject({ status: 'delivered' });
+        expect(await outcomeOf(store.recordAttempt({ id: 'msg_none', claim: 1 }, DONE))).toBe('not-found');
+      });
+
+      it(`go to one receiver ${MAX_PARALLEL_DELIVERIES} at a time, and others are not held up`, async () => {
+        const slow = await newEndpoint();
+        for (let i = 0; i < 5; i++) await ping(slow);
+        clock.advance(1);
+        const other = await ping(await newEndpoint());
+        const claimed = [];
+        for (let i = 0; i < 5; i++) claimed.push(await store.claimDelivery());
+        expect(claimed.map((delivery) => delivery?.endpoint_id === slow.id)).toEqual([true, true, false, false, false]);
+        expect(claimed[2]?.id).toBe(other.id);
+        expect(claimed[3]).toBeNull();
+        await store.recordAttempt(claimed[0]!, DONE);
+        expect((await store.claimDelivery())?.endpoint_id).toBe(slow.id);
+      });
+
+      it('follow the schedule, are logged, and end with the endpoint disabled', async () => {
+        const endpoint = await newEndpoint();
+        const { id } = await ping(endpoint);
+        const pauses: number[] = [];
+        for (let i = 0; i < 10; i++) {
+          const claimed = await store.claimDelivery();
+          expect(claimed?.id).toBe(id);
+          const after = await store.recordAttempt(claimed!, FAILED);
+          expect(after.attempts).toHaveLength(i + 1);
+          if (!after.due_at) break;
+          const seconds = (after.due_at - clock.now()) / 1000;
+          pauses.push(seconds);
+          clock.advance(seconds - 0.01);
+          expect(await store.claimDelivery()).toBeNull();
+          clock.advance(0.01);
+        }
+        const schedule = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
+        expect(pauses).toHaveLength(schedule.length);
+        for (const [i, pause] of pauses.entries()) expect(Math.abs(pause / schedule[i]! - 1)).toBeLessThanOrEqual(0.1);
+        expect(await store.getDelivery('acc_one', id)).toMatchObject({ status: 'failed', tries: 10 });
+        expect(await store.getEndpoint('acc_one', endpoint.id)).toMatchObject({
+          disabled_at: iso(clock.now()),
+          disabled_reason: `No attempt of 10 to deliver ${id} succeeded.`,
+        });
+      });
+
+      it('that fail to the end disable no endpoint that took something meanwhile', async () => {
+        const endpoint = await newEndpoint();
+        const lost = await ping(endpoint);
+        clock.advance(1);
+        await ping(endpoint);
+        const claimed = await store.claimDelivery();
+        await store.recordAttempt((await store.claimDelivery())!, DONE);
+        await store.recordAttempt(claimed!, { ...FAILED, outcome: 'give_up' });
+        expect(await store.getDelivery('acc_one', lost.id)).toMatchObject({ status: 'failed' });
+        expect(await store.getEndpoint('acc_one', endpoint.id)).not.toHaveProperty('disabled_at');
+      });
+
+      it('end at once when the receiver is gone, which an own URL of a job says only of itself', async () => {
+        const signer = await newEndpoint({ url: undefined });
+        const endpoint = await newEndpoint();
+        const { account, id: endpoint_id } = signer;
+        const url = 'https://example.com/own';
+        const own = webhookDelivery({ account, endpoint_id, url, type: 'job.failed', body: '{}' }, clock.now());
+        await store.createDelivery(own);
+        await ping(endpoint);
+        const gone: AttemptResult = { outcome: 'give_up', gone: true, status: 410, milliseconds: 1 };
+        for (let i = 0; i < 2; i++) await store.recordAttempt((await store.claimDelivery())!, gone);
+        expect((await log()).map(({ status }) => status)).toEqual(['failed', 'failed']);
+        expect(await store.getEndpoint('acc_one', signer.id)).not.toHaveProperty('disabled_at');
+        const after = await store.getEndpoint('acc_one', endpoint.id);
+        expect(after?.disabled_reason).toBe('The receiver answered 410 Gone.');
+        const enabled = await store.updateEndpoint('acc_one', endpoint.id, { type: 'enable' });
+        expect(enabled).not.toHaveProperty('disabled_reason');
+      });
+
+      it('come later when the receiver says so, within a day', async () => {
+        await ping(await newEndpoint());
+        const after = await store.recordAttempt((await store.claimDelivery())!, { ...FAILED, retryAfterSeconds: 3600 });
+        expect(after.due_at).toBe(clock.now() + 3_600_000);
+        clock.advance(3600);
+        const later = await store.recordAttempt((await store.claimDelivery())!, { ...FAILED, retryAfterSeconds: 1e9 });
+        expect(later.due_at).toBe(clock.now() + 86_400_000);
+      });
+
+      it('are made anew by a replay, with the same id and a log that goes on', async () => {
+        const endpoint = await newEndpoint();
+        const { id } = await ping(endpoint);
+        const claimed = await store.claimDelivery();
+        expect(await outcomeOf(store.replayDelivery('acc_one', id))).toBe('conflict');
+        await store.recordAttempt(claimed!, { ...FAILED, outcome: 'give_up' });
+        expect(await store.claimDelivery()).toBeNull();
+        expect(await store.replayDelivery('acc_two', id)).toBeNull();
+        expect(await store.replayDelivery('acc_one', id)).toMatchObject({ id, status: 'pending', tries: 0 });
+        const again = await store.recordAttempt((await store.claimDelivery())!, DONE);
+        expect(again).toMatchObject({ id, status: 'delivered' });
+        expect(again.attempts.map(({ status }) => status)).toEqual([500, 200]);
+      });
+    });
+
+    it('lists in pages that do not overlap, and forgets what is old', async () => {
+      const endpoint = await newEndpoint();
+      const ids: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        ids.unshift((await ping(endpoint)).id);
+        clock.advance(1);
+      }
+      const first = await store.listDeliveries({ account: 'acc_one', limit: 3 });
+      const second = await store.listDeliveries({ account: 'acc_one', limit: 3, cursor: first.next_cursor });
+      expect([...first.deliveries, ...second.deliveries].map(({ id }) => id)).toEqual(ids);
+      expect(second.next_cursor).toBeUndefined();
+      const bad = store.listDeliveries({ account: 'acc_one', limit: 1, cursor: 'x' });
+      expect(await outcomeOf(bad)).toBe('malformed');
+      await store.recordAttempt((await store.claimDelivery())!, DONE);
+      clock.advance(DELIVERY_RETENTION_SECONDS);
+      await ping(endpoint);
+      expect((await log()).map(({ id }) => id)).not.toContain(ids.at(-1));
+      expect(await log()).toHaveLength(5);
+    });
+  });
+}
+
+function iso(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
