@@ -1,24 +1,30 @@
-import { ALL_SCOPES, type ApiKey, createApiKey, type Scope } from '../shared/keys.ts';
+import { ALL_SCOPES, type ApiKey, createApiKey, defaultScopes, type KeyCaps, type Scope } from '../shared/keys.ts';
 import type { StateStore } from '../shared/ports.ts';
 
 /** A single installation has one account; its keys differ by name and scopes. */
 export const LOCAL_ACCOUNT = 'acc_local';
 
-interface KeyRequest {
+interface KeyRequest extends KeyCaps {
   name: string;
-  scopes?: readonly Scope[];
+  scopes?: readonly Scope[] | undefined;
+  test?: true | undefined;
   expires_at?: string | undefined;
 }
 
 export async function createLocalKey(
   state: StateStore,
-  { name, scopes = ALL_SCOPES, expires_at }: KeyRequest,
+  { scopes, ...given }: KeyRequest,
 ): Promise<{ key: ApiKey; secret: string }> {
   const now = Date.now();
   if (!(await state.getAccount(LOCAL_ACCOUNT))) {
     await state.createAccount({ id: LOCAL_ACCOUNT, name: 'Local', created_at: new Date(now).toISOString() });
   }
-  const { key, secret, hash } = await createApiKey({ account: LOCAL_ACCOUNT, name, scopes, now, expires_at });
+  const { key, secret, hash } = await createApiKey({
+    ...given,
+    account: LOCAL_ACCOUNT,
+    scopes: scopes ?? defaultScopes(ALL_SCOPES, given),
+    now,
+  });
   await state.createKey(key, hash);
   return { key, secret };
 }

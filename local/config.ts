@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { AppError } from '../shared/error.ts';
 import { DEFAULT_LIMITS, type Limits } from '../shared/limits.ts';
 import { isLogLevel, type LogLevel } from '../shared/log.ts';
+import type { PriceList } from '../shared/pricing.ts';
+import { parseRateLimits, type RateLimits } from '../shared/rate-limit.ts';
+import { readPrices } from './prices.ts';
 
 export interface Config {
   host: string;
@@ -16,6 +19,9 @@ export interface Config {
   device: 'cpu' | 'cuda';
   logLevel: LogLevel;
   limits: Limits;
+  prices: PriceList;
+  /** Absent: none. */
+  rateLimits?: RateLimits | undefined;
 }
 
 const count = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback);
@@ -31,7 +37,21 @@ const environmentSchema = z.object({
   MAX_UPLOAD_BYTES: count(DEFAULT_LIMITS.max_upload_bytes, 2 ** 31 - 1),
   MAX_INPUT_PIXELS: count(DEFAULT_LIMITS.max_input_pixels, 2 ** 31 - 1),
   MAX_OUTPUT_PIXELS: count(DEFAULT_LIMITS.max_output_pixels, 2 ** 31 - 1),
+  PRICES: z.string().default('free').transform(orIssue(readPrices)),
+  RATE_LIMITS: z.string().default('default').transform(orIssue(parseRateLimits)),
 });
+
+/** What `read` throws, as zod reports it. */
+function orIssue<Value>(read: (text: string) => Value) {
+  return (text: string, context: z.RefinementCtx): Value => {
+    try {
+      return read(text);
+    } catch (error) {
+      context.addIssue((error as Error).message);
+      return z.NEVER;
+    }
+  };
+}
 
 /** Reads the environment; an empty variable counts as absent. Throws `invalid` naming every variable that is wrong. */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
@@ -58,5 +78,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
       max_input_pixels: variables.MAX_INPUT_PIXELS,
       max_output_pixels: variables.MAX_OUTPUT_PIXELS,
     },
+    prices: variables.PRICES,
+    rateLimits: variables.RATE_LIMITS,
   };
 }

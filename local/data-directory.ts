@@ -2,16 +2,16 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { claimOwnership, recoverAfterCrash } from '../shared/adapters/local/database.ts';
 import { removeUnfinishedObjects } from '../shared/adapters/local/file-object-store.ts';
-import { openStores, unusable } from './stores.ts';
+import { openStores, type StoreOptions, unusable } from './stores.ts';
 
 /**
  * Makes this process the owner of the data directory and puts right what the last one, perhaps killed, left there.
  * Throws `conflict` when the directory has an owner, `unavailable` when it cannot be used.
  */
-export async function takeDataDirectory(directory: string) {
+export async function takeDataDirectory(directory: string, options: StoreOptions = {}) {
   try {
     const release = claimOwnership(directory);
-    const stores = openStores(directory);
+    const stores = openStores(directory, options);
     recoverAfterCrash(stores.database);
     await removeUnfinishedObjects(stores.objectsDirectory);
     const scratchDirectory = join(directory, 'scratch');

@@ -10,7 +10,7 @@ import { readConfig } from './config.ts';
 import { startService } from './service.ts';
 
 const PHOTO = fileURLToPath(new URL('./demo-photo/dog.jpg', import.meta.url));
-const POLL_MILLISECONDS = 200;
+const POLL_MILLISECONDS = 1_000;
 const DIVIDER_PIXELS = 4;
 
 /** The whole way of a photo, over HTTP: presigned upload, job, queue, worker, polling, download. */

@@ -1,16 +1,21 @@
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { rotateKeySchema } from '../shared/api.ts';
 import { AppError } from '../shared/error.ts';
-import { ALL_SCOPES, type ApiKey, scopeSchema } from '../shared/keys.ts';
+import { ALL_SCOPES, type ApiKey, capShape, createSecret, type KeyCaps, scopeSchema } from '../shared/keys.ts';
 import { createLocalKey, LOCAL_ACCOUNT } from './account.ts';
 import { readConfig } from './config.ts';
 import { openStores } from './stores.ts';
 
-const USAGE = `npm run keys -- create [--name NAME] [--scopes a,b] [--expires-at 2027-01-01T00:00:00Z] [--json]
+const USAGE = `npm run keys -- create [--name NAME] [--scopes a,b] [--expires-at 2027-01-01T00:00:00Z] [--test] [--json]
+    [--spend-cap MICRO_UNITS] [--inflight-cap JOBS] [--origins https://a.example,https://b.example]
 npm run keys -- list [--json]
+npm run keys -- rotate KEY_ID [--overlap-seconds 0] [--json]
 npm run keys -- revoke KEY_ID [--json]
 
 Works on DATA_DIR (default ./data), whether the service runs or not.
 Scopes: ${ALL_SCOPES.join(', ')} (default: all).
+--test: its jobs are free and run no network. --origins: pages of other origins may not use the key.
 `;
 
 async function main(): Promise<void> {
@@ -20,6 +25,11 @@ async function main(): Promise<void> {
       name: { type: 'string', default: 'cli' },
       scopes: { type: 'string' },
       'expires-at': { type: 'string' },
+      test: { type: 'boolean', default: false },
+      'spend-cap': { type: 'string' },
+      'inflight-cap': { type: 'string' },
+      origins: { type: 'string' },
+      'overlap-seconds': { type: 'string', default: '0' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -33,14 +43,21 @@ async function main(): Promise<void> {
       const { key, secret } = await createLocalKey(state, {
         name: values.name,
         ...(values.scopes !== undefined && { scopes: values.scopes.split(',').map(parseScope) }),
+        ...(values.test && { test: true }),
+        ...parseCaps(values),
         expires_at,
       });
-      print(
-        values.json ? JSON.stringify({ ...key, key: secret }) : `${key.id} ${key.name}, shown this once:\n${secret}`,
-      );
+      printSecret(key, secret, values.json);
     } else if (command === 'list' && id === undefined) {
       const keys = await state.listKeys(LOCAL_ACCOUNT);
       print(values.json ? JSON.stringify(keys) : keys.map(describe).join('\n') || 'No keys yet.');
+    } else if (command === 'rotate' && id !== undefined && rest.length === 0) {
+      const known = (await state.listKeys(LOCAL_ACCOUNT)).find((key) => key.id === id);
+      if (!known) throw new AppError('not-found', `There is no key ${id}; "npm run keys -- list" shows them.`);
+      const { overlap_seconds } = checked(rotateKeySchema, { overlap_seconds: Number(values['overlap-seconds']) });
+      const { secret, hash } = await createSecret(known.test ? 'test' : 'live');
+      const given = { hash, last4: secret.slice(-4), overlapSeconds: overlap_seconds };
+      printSecret((await state.rotateKey(LOCAL_ACCOUNT, id, given))!, secret, values.json);
     } else if (command === 'revoke' && id !== undefined && rest.length === 0) {
       const key = await state.revokeKey(LOCAL_ACCOUNT, id);
       if (!key) throw new AppError('not-found', `There is no key ${id}; "npm run keys -- list" shows them.`);
@@ -55,7 +72,29 @@ async function main(): Promise<void> {
 
 function describe(key: ApiKey): string {
   const state = key.revoked_at ? `revoked ${key.revoked_at}` : key.expires_at ? `until ${key.expires_at}` : 'valid';
-  return `${key.id}  …${key.last4}  ${key.name}  ${state}  ${key.scopes.join(',')}`;
+  const used = key.last_used_at ? `used ${key.last_used_at}` : 'never used';
+  return `${key.id}  …${key.last4}  ${key.name}  ${state}  ${used}  ${key.scopes.join(',')}`;
+}
+
+function printSecret(key: ApiKey, secret: string, asJson: boolean): void {
+  print(asJson ? JSON.stringify({ ...key, key: secret }) : `${key.id} ${key.name}, shown this once:\n${secret}`);
+}
+
+function parseCaps(values: { 'spend-cap'?: string; 'inflight-cap'?: string; origins?: string }): KeyCaps {
+  return checked(z.object(capShape), {
+    spend_cap: values['spend-cap'] === undefined ? undefined : Number(values['spend-cap']),
+    inflight_cap: values['inflight-cap'] === undefined ? undefined : Number(values['inflight-cap']),
+    allowed_origins: values.origins?.split(','),
+  });
+}
+
+function checked<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new AppError(
+    'invalid',
+    parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+  );
 }
 
 function parseScope(text: string) {

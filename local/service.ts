@@ -8,6 +8,8 @@ import { runWorker } from '../gpu-worker/worker.ts';
 import { AppError } from '../shared/error.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
+import { createRateLimiter } from '../shared/rate-limit.ts';
+import { createSigner } from '../shared/signature.ts';
 import { createFirstKey } from './account.ts';
 import { createBlobRoutes } from './blob-routes.ts';
 import type { Config } from './config.ts';
@@ -30,15 +32,18 @@ const REAP_EVERY_MILLISECONDS = 10_000;
  * Throws `conflict` when the directory has an owner or the port is taken, `unavailable` when either cannot be used.
  */
 export async function startService(config: Config, log: Log): Promise<Service> {
-  const { dataDirectory, modelsDirectory, limits } = config;
-  const { stores, scratchDirectory, release } = await takeDataDirectory(dataDirectory);
+  const { dataDirectory, modelsDirectory, limits, prices, rateLimits } = config;
+  const inflightCap = rateLimits?.inflight.quota;
+  const { stores, scratchDirectory, release } = await takeDataDirectory(dataDirectory, { inflightCap });
 
   const installedModels = await listInstalled(modelsDirectory);
-  const deps = { ...stores, installedModels, limits, log, now: Date.now, publicUrl: config.publicUrl };
+  const signer = await createSigner(stores.signingKey);
+  const deps = { ...stores, signer, installedModels, limits, prices, log, now: Date.now, publicUrl: config.publicUrl };
   const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.
   if (config.device !== 'cpu') await engine.checkDevice();
-  const app = createApp(deps);
+  const limiter = rateLimits && createRateLimiter({ limits: rateLimits, now: Date.now });
+  const app = createApp({ ...deps, ...(limiter && { limiter }) });
   app.route('/blobs', createBlobRoutes(deps));
   const server = createHttpServer(app.fetch);
   await listen(server, config);

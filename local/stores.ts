@@ -1,5 +1,3 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDatabase } from '../shared/adapters/local/database.ts';
 import { createFileObjectStore } from '../shared/adapters/local/file-object-store.ts';
@@ -7,15 +5,19 @@ import { createSqliteJobQueue } from '../shared/adapters/local/sqlite-job-queue.
 import { createSqliteStateStore } from '../shared/adapters/local/sqlite-state-store.ts';
 import { AppError } from '../shared/error.ts';
 import { MAX_RECEIVES } from '../shared/limits.ts';
+import { readSecret, readSigningKey } from './secrets.ts';
 
 const DEAD_LETTERS = 'dead-letters';
-const SECRET_BYTES = 32;
-const SECRET_CHARACTERS = Math.ceil((SECRET_BYTES * 8) / 6); // in base64url
+
+export interface StoreOptions {
+  /** Unfinished jobs of one key, where the key itself says nothing. Default: any number. */
+  inflightCap?: number | undefined;
+}
 
 /** The three ports on one data directory, which is created when it is missing. Throws `unavailable`, and `conflict`. */
-export function openStores(dataDirectory: string) {
+export function openStores(dataDirectory: string, options: StoreOptions = {}) {
   try {
-    return open(dataDirectory);
+    return open(dataDirectory, options);
   } catch (error) {
     throw unusable(dataDirectory, error);
   }
@@ -28,14 +30,15 @@ export function unusable(dataDirectory: string, cause: unknown): AppError {
   return new AppError('unavailable', `The data directory ${dataDirectory} cannot be used: ${reason}.`, { cause });
 }
 
-function open(dataDirectory: string) {
+function open(dataDirectory: string, { inflightCap }: StoreOptions) {
   const now = Date.now;
   const database = openDatabase(dataDirectory);
   const objectsDirectory = join(dataDirectory, 'objects');
   return {
     database,
     objectsDirectory,
-    state: createSqliteStateStore(database, { now }),
+    signingKey: readSigningKey(join(dataDirectory, 'signing-key.json')),
+    state: createSqliteStateStore(database, { now, ...(inflightCap !== undefined && { inflightCap }) }),
     queue: createSqliteJobQueue(database, { name: 'jobs', now, maxReceives: MAX_RECEIVES, deadLetters: DEAD_LETTERS }),
     deadLetters: createSqliteJobQueue(database, { name: DEAD_LETTERS, now }),
     objects: createFileObjectStore({
@@ -44,32 +47,4 @@ function open(dataDirectory: string) {
       now,
     }),
   };
-}
-
-/** Signs URLs; made once, and the same after every start, so that links outlive a restart. */
-function readSecret(path: string): string {
-  if (existsSync(path)) return checkSecret(path, readFileSync(path, 'utf8'));
-  const temporary = `${path}.${randomUUID()}`;
-  const file = openSync(temporary, 'wx', 0o600);
-  writeSync(file, randomBytes(SECRET_BYTES).toString('base64url'));
-  fsyncSync(file);
-  closeSync(file);
-  try {
-    linkSync(temporary, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was first
-  } finally {
-    unlinkSync(temporary);
-  }
-  return readFileSync(path, 'utf8');
-}
-
-/** Links that are signed with an empty or short secret could be forged. */
-function checkSecret(path: string, secret: string): string {
-  if (secret.length === SECRET_CHARACTERS) return secret;
-  const rule = `it must have ${SECRET_CHARACTERS} characters and has ${secret.length}`;
-  throw new AppError(
-    'conflict',
-    `${path} is damaged: ${rule}. Without the file a new one is made; old links end then.`,
-  );
 }

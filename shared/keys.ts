@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AppError } from './error.ts';
 import { createId } from './id.ts';
 
 export const scopeSchema = z.enum([
@@ -92,8 +93,22 @@ const FORMAT = new RegExp(`^sr_(?:live|test|client)_[0-9A-Za-z]{${SECRET_CHARACT
 type NewKey = Pick<ApiKey, 'account' | 'name'> &
   KeyCaps & { scopes: readonly Scope[]; test?: true | undefined; now: number; expires_at?: string | undefined };
 
-/** `secret` is shown once, only `hash` is stored. */
+/** Scopes that a key has when none are named, of those that whoever creates it has. */
+export function defaultScopes(scopes: readonly Scope[], caps: KeyCaps): readonly Scope[] {
+  return isCapped(caps) ? scopes.filter((scope) => scope !== 'keys:manage') : scopes;
+}
+
+function isCapped({ spend_cap, inflight_cap, allowed_origins }: KeyCaps): boolean {
+  return spend_cap !== undefined || inflight_cap !== undefined || allowed_origins !== undefined;
+}
+
+/** `secret` is shown once, only `hash` is stored. Throws `invalid` for a key that could lift its own caps. */
 export async function createApiKey({ scopes, now, test, expires_at, ...given }: NewKey) {
+  if (isCapped(given) && scopes.includes('keys:manage')) {
+    throw new AppError('invalid', 'A key with caps or allowed origins cannot have keys:manage: it could lift them.', {
+      errors: [{ pointer: '#/scopes', message: 'keys:manage does not go with caps' }],
+    });
+  }
   const { secret, hash } = await createSecret(test ? 'test' : 'live');
   const key: ApiKey = {
     id: createId('key', now),

@@ -71,8 +71,9 @@ export function createRateLimiter({ limits, now, capacity = 20_000 }: Options): 
       const { quota, window_seconds } = limits[policy];
       const tokens = filled(buckets.get(name), limits[policy], now());
       const secondsUntil = (wanted: number) => Math.ceil(((wanted - tokens) * window_seconds) / quota);
-      if (tokens < count) throw exceeded(policy, limits[policy], count > quota ? undefined : secondsUntil(count));
-      keep(name, { tokens: tokens - count, at: now() });
+      const isRefused = tokens < count;
+      keep(name, { tokens: isRefused ? tokens : tokens - count, at: now() });
+      if (isRefused) throw exceeded(policy, limits[policy], count > quota ? undefined : secondsUntil(count));
       const remaining = Math.floor(tokens - count);
       return { policy, remaining, seconds: secondsUntil(count + (remaining > 0 ? quota : 1)) };
     },

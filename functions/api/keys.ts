@@ -1,7 +1,7 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import { createKeySchema, keyListSchema, newKeySchema, rotateKeySchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
-import { type ApiKey, type Caller, createApiKey, createSecret, type Scope } from '../../shared/keys.ts';
+import { type ApiKey, type Caller, createApiKey, createSecret, defaultScopes, type Scope } from '../../shared/keys.ts';
 import type { StateStore } from '../../shared/ports.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
@@ -54,14 +54,8 @@ function addCreateKey(api: Api, { state, now }: Dependencies, requireScope: Requ
 /** What a key of `creator` may be. Throws `forbidden` and `invalid`. */
 function derive(asked: z.output<typeof createKeySchema>, creator: Caller, now: number) {
   const { spend_cap, inflight_cap, allowed_origins } = asked;
-  const isCapped = spend_cap !== undefined || inflight_cap !== undefined || allowed_origins !== undefined;
-  const scopes = asked.scopes ?? creator.scopes.filter((scope) => !isCapped || scope !== 'keys:manage');
+  const scopes = asked.scopes ?? defaultScopes(creator.scopes, asked);
   checkScopes(scopes, creator);
-  if (isCapped && scopes.includes('keys:manage')) {
-    throw new AppError('invalid', 'A key with caps or allowed origins cannot have keys:manage: it could lift them.', {
-      errors: [{ pointer: '#/scopes', message: 'keys:manage does not go with caps' }],
-    });
-  }
   if (creator.test && asked.test === false) throw new AppError('forbidden', `${creator.id} is a key of test mode.`);
   if (asked.expires_at && Date.parse(asked.expires_at) <= now) {
     throw new AppError('invalid', `expires_at is ${asked.expires_at}, which is over.`, {

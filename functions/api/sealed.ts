@@ -30,7 +30,7 @@ export async function open(sealed: string, sealing: Sealing): Promise<string | u
 }
 
 /** HKDF-SHA-256 (RFC 5869). */
-async function keyOf({ secret, context }: Sealing): Promise<CryptoKey> {
+async function keyOf({ secret, context }: Sealing) {
   const encoder = new TextEncoder();
   const material = await crypto.subtle.importKey('raw', encoder.encode(secret), 'HKDF', false, ['deriveKey']);
   const derivation = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: encoder.encode(context) };

@@ -26,6 +26,8 @@ export async function startServiceProcess(
     DATA_DIR: dataDirectory,
     MODELS_DIR: join(dataDirectory, 'models'),
     LOG_LEVEL: 'info',
+    // Tests and benchmarks ask more often than a client should.
+    RATE_LIMITS: 'off',
   };
   const child = spawn(process.execPath, [MAIN], {
     env: { ...process.env, ...defaults, ...environment },
