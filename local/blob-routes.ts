@@ -5,12 +5,14 @@ import { AppError } from '../shared/error.ts';
 import type { Limits } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import type { JobQueue, StateStore } from '../shared/ports.ts';
+import type { PriceList } from '../shared/pricing.ts';
 
 interface BlobDependencies {
   state: StateStore;
   objects: FileObjectStore;
   queue: JobQueue;
   limits: Limits;
+  prices: PriceList;
   log: Log;
 }
 

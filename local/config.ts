@@ -22,6 +22,8 @@ export interface Config {
   prices: PriceList;
   /** Absent: none. */
   rateLimits?: RateLimits | undefined;
+  /** What the service may reach of what callers name. */
+  outbound: { allowHttp: boolean; allowHosts: string[] };
 }
 
 const count = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback);
@@ -38,6 +40,11 @@ const environmentSchema = z.object({
   MAX_INPUT_PIXELS: count(DEFAULT_LIMITS.max_input_pixels, 2 ** 31 - 1),
   MAX_OUTPUT_PIXELS: count(DEFAULT_LIMITS.max_output_pixels, 2 ** 31 - 1),
   PRICES: z.string().default('free').transform(orIssue(readPrices)),
+  ALLOW_HTTP_FETCH: z.stringbool().default(false),
+  FETCH_ALLOW_HOSTS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').filter(Boolean)),
   RATE_LIMITS: z.string().default('default').transform(orIssue(parseRateLimits)),
 });
 
@@ -73,6 +80,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     publicUrl: variables.PUBLIC_URL,
     device: variables.DEVICE,
     logLevel: variables.LOG_LEVEL,
+    outbound: { allowHttp: variables.ALLOW_HTTP_FETCH, allowHosts: variables.FETCH_ALLOW_HOSTS },
     limits: {
       max_upload_bytes: variables.MAX_UPLOAD_BYTES,
       max_input_pixels: variables.MAX_INPUT_PIXELS,

@@ -4,6 +4,8 @@ import type { Job, JobInput } from './job.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { JobQueue, ObjectStore, StateStore, Upload } from './ports.ts';
+import type { PriceList } from './pricing.ts';
+import { agreedPrice } from './quote.ts';
 
 /** How an upload becomes the checked input of a job, and the job a message in the queue. */
 
@@ -15,6 +17,7 @@ interface AdmissionDependencies {
   objects: ObjectStore;
   queue: JobQueue;
   limits: Limits;
+  prices: PriceList;
   log: Log;
 }
 
@@ -66,7 +69,8 @@ export async function enqueue(
 }
 
 /**
- * Admits the jobs that await this upload: each is queued, or fails without charge when the image breaks a rule.
+ * Admits the jobs that await this upload: each is queued and its price reserved, or it fails without charge when the image
+ * breaks a rule or cannot be paid.
  * Returns whether the upload is there. Repeating it is harmless.
  */
 export async function uploadArrived(deps: AdmissionDependencies, upload: Upload): Promise<boolean> {
@@ -87,22 +91,23 @@ export async function uploadArrived(deps: AdmissionDependencies, upload: Upload)
 }
 
 async function admit(deps: AdmissionDependencies, job: Job, input: JobInput | AppError): Promise<void> {
-  const checked = input instanceof AppError ? input : checkedInput(input, job, deps.limits);
-  if (checked instanceof AppError) {
-    await deps.state.updateJob(job.id, { type: 'fail', error: checked });
-    return;
-  }
-  const admitted = await deps.state.updateJob(job.id, { type: 'uploaded', input: checked });
-  if (admitted.status === 'queued' && !admitted.sent_at) await enqueue(deps, admitted);
+  const admitted = await uploaded(deps, job, input).catch(asRefusal);
+  if (admitted instanceof AppError) await deps.state.updateJob(job.id, { type: 'fail', error: admitted });
+  else if (admitted.status === 'queued' && !admitted.sent_at) await enqueue(deps, admitted);
 }
 
-function checkedInput(input: JobInput, { parameters }: Job, limits: Limits): JobInput | AppError {
-  try {
-    checkSizes(input, parameters.scale, parameters.format, limits);
-    return input;
-  } catch (error) {
-    return asAppError(error);
-  }
+async function uploaded(deps: AdmissionDependencies, job: Job, input: JobInput | AppError): Promise<Job> {
+  if (input instanceof AppError) throw input;
+  checkSizes(input, job.parameters.scale, job.parameters.format, deps.limits);
+  const price = agreedPrice(job, input, deps.prices);
+  return await deps.state.updateJob(job.id, { type: 'uploaded', input, price });
+}
+
+/** An answer that ends the job. Not one: that the job has ended by itself meanwhile. */
+function asRefusal(error: unknown): AppError {
+  const refusal = asAppError(error);
+  if (refusal.status === 404 || refusal.status === 409 || refusal.status === 410) throw refusal;
+  return refusal;
 }
 
 /** A rule that the image breaks is an answer; anything else, such as a store that does not answer, stays an error. */

@@ -18,6 +18,7 @@ import {
 } from './limits.ts';
 import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
 import { requestedParametersSchema } from './parameters.ts';
+import { jobWebhookSchema } from './webhook-api.ts';
 
 /** The HTTP contract: one schema is the type, the check and the document. Unknown fields are refused. */
 
@@ -42,6 +43,33 @@ export const createJobSchema = requestedParametersSchema.extend({
   input: z.strictObject({ upload_id: z.string().min(1).max(64) }),
   retention_hours: z.int().min(1).max(MAX_RETENTION_HOURS).default(DEFAULT_RETENTION_HOURS),
   client_reference: z.string().min(1).max(255).optional().describe('Yours; find the job again by it.'),
+  webhook: jobWebhookSchema.optional().describe('Who is told about this job, beside the endpoints of the account.'),
+  quote_id: z.string().max(1000).optional().describe('Of `POST /v1/quotes`: the job costs what was quoted.'),
+  max_price: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Micro-units. A job that costs more is refused; if its file comes later, it fails then, uncharged.'),
+});
+
+const side = z.int().min(1).max(1_000_000);
+
+export const createQuoteSchema = requestedParametersSchema.extend({
+  input: z.union([
+    z.strictObject({ upload_id: z.string().min(1).max(64) }),
+    z.strictObject({ width: side, height: side }).describe('Of the photo, upright.'),
+  ]),
+});
+
+export const quoteSchema = z.object({
+  id: z.string().describe('Send it as `quote_id` with the job.'),
+  price: z.int().describe('Micro-units: a millionth of the unit of the account.'),
+  qualifier: z.literal('exact'),
+  expires_at: z.iso.datetime(),
+  input: z.object({ width: z.int(), height: z.int() }),
+  tiles: z.int().describe('That the photo is worked in.'),
+  steps: z.int().describe('Denoising steps, each over all tiles; 1 for a network that takes none.'),
+  eta_seconds: z.int().describe('A guess from the latest jobs and the queue: until a job submitted now has ended.'),
 });
 
 export const jobSchema = z
@@ -104,7 +132,13 @@ export const modelListSchema = z.object({
         .object(MODEL_PARAMETERS)
         .partial()
         .describe('Parameters of this model beside those that all have, and what they are when not given.'),
-      price: z.object({ per_job: z.int().describe('Micro-units.') }),
+      price: z
+        .object({
+          minimum: z.int(),
+          per_output_megapixel: z.int().optional().describe('Per 1,000,000 pixels of the result.'),
+          per_network_call: z.int().optional().describe('Per tile and step, twice that where guidance is above 1.'),
+        })
+        .describe('Micro-units, rounded up once. `POST /v1/quotes` gives the exact price of a job.'),
     }),
   ),
   limits: z.object({ max_upload_bytes: z.int(), max_input_pixels: z.int(), max_output_pixels: z.int() }),

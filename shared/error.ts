@@ -43,6 +43,7 @@ const CODES = {
   'headers-too-large': { status: 431, title: 'The headers are too large', retryable: false },
   internal: { status: 500, title: 'Something went wrong on our side', retryable: true },
   'engine-failed': { status: 500, title: 'The engine failed', retryable: true },
+  'output-rejected': { status: 500, title: 'The result was not good enough to be given out', retryable: false },
   'out-of-memory': { status: 500, title: 'The image did not fit into memory', retryable: false },
   'worker-lost': { status: 500, title: 'The worker was lost too often while it ran the job', retryable: true },
   'fetch-failed': { status: 502, title: 'A URL that was given could not be fetched', retryable: true },

@@ -16,22 +16,26 @@ type NewJob = Pick<
   Job,
   | 'id'
   | 'account'
-  | 'upload_id'
   | 'key_id'
   | 'token_id'
   | 'end_user'
   | 'test'
+  | 'upload_id'
   | 'input_key'
   | 'input'
   | 'parameters'
   | 'retention_hours'
+  | 'terms'
   | 'client_reference'
   | 'idempotency_key'
   | 'webhook'
   | 'batch_id'
 > & { price: number };
 
-/** A job before its first event: queued when its upload is there (`input` given), else awaiting it. */
+/**
+ * A job before its first event: queued, with `price` to be reserved, when its upload is there (`input` given), else
+ * awaiting it, and then its price is not known.
+ */
 export function createJob({ price, ...given }: NewJob, now: number): Job {
   const job: Job = {
     ...given,
@@ -40,7 +44,7 @@ export function createJob({ price, ...given }: NewJob, now: number): Job {
     attempt: 0,
     failures: 0,
     created_at: iso(now),
-    charge: { state: 'reserved', amount: price },
+    charge: given.input ? { state: 'reserved', amount: price } : { state: 'pending', amount: 0 },
   };
   return withDueTime(job, now);
 }
@@ -61,7 +65,14 @@ function step(job: Job, event: JobEvent, now: number): Transition {
   switch (event.type) {
     case 'uploaded':
       if (job.status !== 'awaiting_upload') return { job };
-      return { job: visible(job, { status: 'queued', input: event.input }) };
+      return {
+        job: visible(job, {
+          status: 'queued',
+          input: event.input,
+          charge: { state: 'reserved', amount: event.price },
+        }),
+        ledger: 'reserve',
+      };
     case 'sent':
       return { job: markSent(job, now) };
     case 'claim':
@@ -188,7 +199,8 @@ function end(
       charge: { ...job.charge, state: captured ? 'captured' : 'released' },
       ...(captured && { progress: { stage: 'upload', percent: 100 } }),
     }),
-    ledger: captured ? 'capture' : 'release',
+    // What was never reserved cannot be released.
+    ...(job.charge.state === 'reserved' && { ledger: captured ? 'capture' : 'release' }),
   };
 }
 

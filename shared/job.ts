@@ -37,6 +37,7 @@ export const progressSchema = z.object({
     'download',
     'decode',
     'upscale',
+    'compare',
     'describe',
     'encode_latent',
     'denoise',
@@ -82,15 +83,31 @@ export const descriptionSchema = z.object({
 export type Description = z.infer<typeof descriptionSchema>;
 
 export const chargeSchema = z.object({
-  state: z.enum(['reserved', 'captured', 'released']),
-  /** Micro-units of the account's currency. */
-  amount: z.int(),
+  state: z
+    .enum(['pending', 'reserved', 'captured', 'released'])
+    .describe('pending: the photo is not there yet, so that there is no price. released: nothing was charged.'),
+  amount: z.int().describe('Micro-units.'),
 });
+
+/** What was agreed about the price before it was known, or with a quote. */
+export interface PriceTerms {
+  max_price?: number;
+  /** Holds for a photo of this size. */
+  quote?: { width: number; height: number; price: number };
+}
 
 /** A job as it is stored. The API shows a part of it (functions/api/job-view.ts). */
 export interface Job {
   id: string;
   account: string;
+  /** Of the API key that it was submitted with, itself or through a client token; counts against its caps. */
+  key_id?: string;
+  /** The client token that it was submitted with. */
+  token_id?: string;
+  /** Whose it is among those who use the account through client tokens. */
+  end_user?: string;
+  /** Of a test key: free, and no network runs. */
+  test?: true;
   status: JobStatus;
   /** Rises with every change that a client can see. */
   version: number;
@@ -100,14 +117,6 @@ export interface Job {
   failures: number;
   created_at: string;
   started_at?: string;
-  /** Of the API key that it was submitted with, itself or through a client token; counts against its caps. */
-  key_id?: string;
-  /** The client token that it was submitted with. */
-  token_id?: string;
-  /** Whose it is among those who use the account through client tokens. */
-  end_user?: string;
-  /** Of a test key: free, and no network runs. */
-  test?: true;
   finished_at?: string;
   upload_id: string;
   /** Where the upload is in the object store. */
@@ -135,6 +144,7 @@ export interface Job {
   notes?: string[];
   description?: Description;
   charge: z.infer<typeof chargeSchema>;
+  terms?: PriceTerms;
   deleted_at?: string;
   /** When its objects were erased: after `delete`, or when the result's time was over. */
   purged_at?: string;
@@ -143,8 +153,8 @@ export interface Job {
 }
 
 export type JobEvent =
-  /** The upload has arrived and was found good. */
-  | { type: 'uploaded'; input: JobInput }
+  /** The upload has arrived and was found good. Its price is reserved. */
+  | { type: 'uploaded'; input: JobInput; price: number }
   /** The queue has taken the job's message. */
   | { type: 'sent' }
   /** A worker takes the job: a new attempt with a lease. */

@@ -13,9 +13,12 @@ import { addModels } from './models.ts';
 import { addOpenApi } from './openapi.ts';
 import { createOriginOf } from './origin.ts';
 import { createErrorHandler, handleMethodNotAllowed, handleNotFound, refuseInvalid } from './problem.ts';
+import { addQuotes } from './quotes.ts';
 import { addGetJob, addListJobs } from './read-jobs.ts';
 import { addSubmitJob } from './submit-job.ts';
 import { addUploads } from './uploads.ts';
+import { addWebhookDeliveries } from './webhook-deliveries.ts';
+import { addWebhookEndpoints } from './webhook-endpoints.ts';
 import { addWelcome } from './welcome.ts';
 
 /** The whole HTTP API on Web standards: `app.fetch` takes a Request and gives a Response on any runtime. */
@@ -36,9 +39,12 @@ export function createApp(deps: Dependencies): Api {
   addCancelJob(api, deps, requireScope, originOf);
   addDeleteJob(api, deps, requireScope);
   addJobOutput(api, deps, requireScope, originOf);
+  addQuotes(api, deps, requireScope);
   addModels(api, deps);
   addKeys(api, deps, requireScope);
   addClientTokens(api, deps, requireScope);
+  addWebhookEndpoints(api, deps, requireScope);
+  addWebhookDeliveries(api, deps, requireScope);
   addLiveness(api);
   addReadiness(api, deps);
   addWelcome(api, originOf);

@@ -25,6 +25,7 @@ export const allowCrossOrigin = cors({
     'Link',
     'Idempotent-Replayed',
     'Preference-Applied',
+    'X-Credits-Reserved',
     'X-Request-Id',
   ],
   maxAge: 7200, // Chromium keeps a preflight no longer.

@@ -3,8 +3,11 @@ import type { Caller } from '../../shared/keys.ts';
 import type { Limits } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import type { ModelId } from '../../shared/models.ts';
+import type { Outbound } from '../../shared/outbound.ts';
 import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
+import type { PriceList } from '../../shared/pricing.ts';
 import type { RateLimiter } from '../../shared/rate-limit.ts';
+import type { Signer } from '../../shared/signature.ts';
 
 /** All that the API needs from outside. */
 export interface Dependencies {
@@ -16,10 +19,13 @@ export interface Dependencies {
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
-  /** What a job costs, in micro-units. Default 0. */
-  pricePerJob?: number;
+  prices: PriceList;
+  /** Signs quotes and receipts. */
+  signer: Signer;
   /** Default: no limits. */
   limiter?: RateLimiter;
+  /** The way to URLs that callers name. Default: they lead nowhere. */
+  outbound?: Outbound;
   /** Where the API is seen from outside, e.g. `https://api.example.com`. Default: the origin of each request. */
   publicUrl?: string;
   /** Rejects while the service cannot work. Default: asks each port. */

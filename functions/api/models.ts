@@ -1,10 +1,11 @@
 import { createRoute } from '@hono/zod-openapi';
 import { modelListSchema } from '../../shared/api.ts';
 import { defaultModel, MODEL_IDS, MODELS } from '../../shared/models.ts';
+import { rateOf } from '../../shared/pricing.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { json } from './openapi.ts';
 
-export function addModels(api: Api, { installedModels, limits, pricePerJob = 0 }: Dependencies): void {
+export function addModels(api: Api, { installedModels, limits, prices }: Dependencies): void {
   const route = createRoute({
     method: 'get',
     path: '/v1/models',
@@ -16,7 +17,7 @@ export function addModels(api: Api, { installedModels, limits, pricePerJob = 0 }
   const data = MODEL_IDS.map((id) => {
     const { defaults, ...about } = MODELS[id];
     const installed = installedModels.includes(id);
-    return { id, ...about, parameters: defaults, installed, default: id === best, price: { per_job: pricePerJob } };
+    return { id, ...about, parameters: defaults, installed, default: id === best, price: rateOf(id, prices) };
   });
   api.openapi(route, (c) => c.json({ data, limits }, 200));
 }

@@ -7,18 +7,22 @@ import { createId } from '../../shared/id.ts';
 import { checkSizes } from '../../shared/image-format.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
-import { type Caller, ownerOf, owns } from '../../shared/keys.ts';
+import { type Caller, ownerOf } from '../../shared/keys.ts';
 import { completeParameters } from '../../shared/parameters.ts';
 import type { Idempotency, Upload } from '../../shared/ports.ts';
+import { agreedPrice } from '../../shared/quote.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { idempotencyKeySchema, idempotentRequest, unquote } from './idempotency.ts';
 import { viewJob } from './job-view.ts';
+import { resolveWebhook } from './job-webhook.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
+import { getOwnUpload } from './own-upload.ts';
 import { retryAfter } from './poll-headers.ts';
 import { readPrefer } from './prefer.ts';
+import { readPriceTerms } from './price-terms.ts';
 import { waitingMessages } from './queue-depth.ts';
 import { limitNewJobs } from './rate-limit.ts';
 import { waitForEnd } from './wait-for-end.ts';
@@ -78,7 +82,10 @@ function submitJobRoute(requireScope: RequireScope) {
       },
     },
     responses: {
-      202: { description: 'Accepted; `Location` is where to ask for it.', content: json(jobSchema) },
+      202: {
+        description: 'Accepted; `Location` is where to ask for it, `X-Credits-Reserved` the price in micro-units.',
+        content: json(jobSchema),
+      },
       200: { description: 'Ended within the time of `Prefer: wait`.', content: json(jobSchema) },
       ...problems(400, 401, 402, 403, 404, 410, 413, 415, 422),
     },
@@ -87,19 +94,23 @@ function submitJobRoute(requireScope: RequireScope) {
 
 /** Everything that can be wrong is found here, before anything is stored. */
 async function prepareJob(
-  { state, objects, installedModels, limits, now, pricePerJob = 0 }: Dependencies,
+  deps: Dependencies,
   caller: Caller,
   body: CreateJob,
   idempotency_key: string | undefined,
 ): Promise<{ job: Job; upload: Upload }> {
+  const { state, objects, installedModels, limits, now, prices } = deps;
   const parameters = completeParameters(body, installedModels);
+  const terms = await readPriceTerms(deps, caller, parameters, body);
   const upload = await getOwnUpload(state, caller, body.input.upload_id);
   const input = await inspectUpload(objects, upload, limits);
   if (input) checkSizes(input, parameters.scale, parameters.format, limits);
   else if (Date.parse(upload.expires_at) <= now()) {
     throw new AppError('gone', `Nothing was sent for upload ${upload.id} until ${upload.expires_at}; create another.`);
   }
+  const price = input ? agreedPrice({ parameters, terms, test: caller.test }, input, prices) : 0;
   const { client_reference, retention_hours } = body;
+  const webhook = body.webhook && (await resolveWebhook(deps, caller.account, body.webhook));
   const job = createJob(
     {
       id: createId('job', now()),
@@ -110,22 +121,16 @@ async function prepareJob(
       input_key: upload.key,
       parameters,
       retention_hours,
-      price: caller.test ? 0 : pricePerJob,
+      price,
       ...(input && { input }),
+      ...(terms && { terms }),
       ...(client_reference && { client_reference }),
+      ...(webhook && { webhook }),
       ...(idempotency_key && { idempotency_key }),
     },
     now(),
   );
   return { job, upload };
-}
-
-async function getOwnUpload(state: Dependencies['state'], caller: Caller, id: string): Promise<Upload> {
-  const upload = await state.getUpload(id);
-  if (upload && owns(caller, upload)) return upload;
-  throw new AppError('not-found', `There is no upload ${id}.`, {
-    errors: [{ pointer: '#/input/upload_id', message: 'does not exist' }],
-  });
 }
 
 function accepted(job: Job, origin: string, now: number): Idempotency['response'] {
@@ -135,6 +140,7 @@ function accepted(job: Job, origin: string, now: number): Idempotency['response'
     Location: view.links.self,
     'Retry-After': retryAfter(job, now),
     Vary: 'Prefer',
+    'X-Credits-Reserved': String(job.charge.amount),
   };
   return { status: 202, headers, body: JSON.stringify(view) };
 }

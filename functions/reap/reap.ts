@@ -5,6 +5,7 @@ import type { Job } from '../../shared/job.ts';
 import { type Limits, VISIBILITY_SECONDS } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../../shared/ports.ts';
+import type { PriceList } from '../../shared/pricing.ts';
 
 /** Of each kind in one sweep; what is left waits for the next. */
 const BATCH = 500;
@@ -15,6 +16,7 @@ interface ReapDependencies {
   queue: JobQueue;
   deadLetters: JobQueue;
   limits: Limits;
+  prices: PriceList;
   log: Log;
 }
 

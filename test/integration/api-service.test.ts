@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { modelListSchema, uploadSchema } from '../../shared/api.ts';
 import { MAX_JSON_BYTES } from '../../shared/limits.ts';
+import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { bodyOf, createService, problemOf, type Service } from '../support/service.ts';
 
 let service: Service;
@@ -195,7 +196,7 @@ describe('service routes', () => {
   });
 
   test('GET /v1/models tells what is installed, the default and the limits, without a key', async () => {
-    const few = await createService({ installedModels: ['real-esrgan-fast'], pricePerJob: 700 });
+    const few = await createService({ installedModels: ['real-esrgan-fast'], prices: PRICE_LISTS.standard });
     const body = modelListSchema.parse(await bodyOf(few.app.request('/v1/models')));
     expect(body.limits).toEqual(few.limits);
     expect(body.data.map(({ id }) => id)).toEqual(['seesr', 'seesr-turbo', 'real-esrgan', 'real-esrgan-fast']);
@@ -204,7 +205,7 @@ describe('service routes', () => {
       installed: true,
       default: true,
       parameters: { denoise: 0.5 },
-      price: { per_job: 700 },
+      price: { minimum: 1000, per_output_megapixel: 500 },
     });
     await few.close();
   });

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { uploadArrived } from '../../shared/admission.ts';
 import { type JobView, uploadSchema } from '../../shared/api.ts';
 import { UPLOAD_URL_SECONDS } from '../../shared/limits.ts';
+import { flatPrices } from '../support/prices.ts';
 import {
   announce,
   bodyOf,
@@ -143,7 +144,7 @@ describe('POST /v1/jobs', () => {
   });
 
   test('402 when the balance does not cover the price, and a reservation when it does', async () => {
-    const paid = await createService({ pricePerJob: 500 });
+    const paid = await createService({ prices: flatPrices(500) });
     const json = { input: { upload_id: await upload(paid) } };
     const refused = await paid.call('POST', '/v1/jobs', { json });
     expect(refused.status).toBe(402);
@@ -209,7 +210,7 @@ describe('a job whose upload has not arrived', () => {
   });
 
   test('fails without charge when the file breaks a rule, for each job by its own parameters', async () => {
-    const paid = await createService({ pricePerJob: 500 });
+    const paid = await createService({ prices: flatPrices(500) });
     await paid.state.topUp({ account: 'acc_one', amount: 1000, payment: 'p1' });
     paid.limits.max_output_pixels = 100_000;
     const file = await pngOf(100, 100);

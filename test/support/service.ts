@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { createApp } from '../../functions/api/app.ts';
 import type { Dependencies } from '../../functions/api/dependencies.ts';
+import { readSigningKey } from '../../local/secrets.ts';
 import { openDatabase } from '../../shared/adapters/local/database.ts';
 import { createFileObjectStore } from '../../shared/adapters/local/file-object-store.ts';
 import { createSqliteJobQueue } from '../../shared/adapters/local/sqlite-job-queue.ts';
@@ -14,6 +15,8 @@ import { outputKey } from '../../shared/job.ts';
 import { ALL_SCOPES, createApiKey, type Scope } from '../../shared/keys.ts';
 import { MAX_RECEIVES } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
+import { PRICE_LISTS } from '../../shared/pricing.ts';
+import { createSigner } from '../../shared/signature.ts';
 import { createClock } from './clock.ts';
 
 export type Service = Awaited<ReturnType<typeof createService>>;
@@ -33,6 +36,8 @@ export async function createService(changes: Partial<Dependencies> = {}) {
     log: createLog('info', (line) => lines.push(line)),
     limits: { max_upload_bytes: 200_000, max_input_pixels: 10_000, max_output_pixels: 160_000 },
     now,
+    prices: PRICE_LISTS.free,
+    signer: await createSigner(readSigningKey(join(directory, 'signing-key.json'))),
   };
   const deps: Dependencies = { ...parts, installedModels: ['real-esrgan', 'real-esrgan-fast'], ...changes };
   const app = createApp(deps);

@@ -53,7 +53,7 @@ describe('every event in every status', () => {
   const lost = 'lease-lost';
   const EXPECTED: Record<string, [JobEvent, Record<JobStatus, string>]> = {
     uploaded: [
-      { type: 'uploaded', input: INPUT },
+      { type: 'uploaded', input: INPUT, price: 7 },
       row('queued', 'same', 'same', 'same', 'same', 'same', 'same', 'same'),
     ],
     claim: [{ type: 'claim' }, row('conflict', 'starting', 'lease-held', 'lease-held', done, done, done, done)],
@@ -229,7 +229,7 @@ describe('job', () => {
 describe('any sequence of events', () => {
   const attempt = fc.integer({ min: 0, max: 4 });
   const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
-    fc.constant<JobEvent>({ type: 'uploaded', input: INPUT }),
+    fc.constant<JobEvent>({ type: 'uploaded', input: INPUT, price: 7 }),
     fc.constant<JobEvent>({ type: 'sent' }),
     { arbitrary: fc.constant<JobEvent>({ type: 'claim' }), weight: 4 },
     attempt.map((of): JobEvent => ({ type: 'heartbeat', attempt: of })),
@@ -274,13 +274,16 @@ describe('any sequence of events', () => {
           expect(job.attempt - before.attempt).toBe(event.type === 'claim' && !isTerminal(job) ? 1 : 0);
           expect(job.version).toBeGreaterThanOrEqual(before.version);
           if (seenByClients(job) !== seenByClients(before)) expect(job.version).toBeGreaterThan(before.version);
-          expect(job.charge.amount).toBe(7);
+          expect(job.charge.amount).toBe(job.input ? 7 : 0);
           expect(Number.isSafeInteger(job.due_at ?? 0)).toBe(true);
         }
         reached.add(job.status);
-        const end = job.status === 'succeeded' ? ['capture'] : ['release'];
-        expect(ledger).toEqual(isTerminal(job) ? end : []);
-        expect(job.charge.state).toBe(isTerminal(job) ? `${end[0]}d` : 'reserved');
+        // A job that never had a photo never had a price; createJob's own reservation is not among the events.
+        const begin = start.input || !job.input ? [] : ['reserve'];
+        const end = job.status === 'succeeded' ? 'capture' : 'release';
+        expect(ledger).toEqual(isTerminal(job) && job.input ? [...begin, end] : begin);
+        const open = job.input ? 'reserved' : 'pending';
+        expect(job.charge.state).toBe(isTerminal(job) ? `${end}d` : open);
         expect(job.output !== undefined && job.status !== 'succeeded').toBe(false);
         expect(job.lease_until !== undefined).toBe(job.status === 'starting' || job.status === 'running');
       }),

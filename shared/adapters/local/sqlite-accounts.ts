@@ -77,7 +77,9 @@ export function createSqliteAccounts(db: DatabaseSync, now: () => number) {
       const balance = balanceOf(account);
       if (balance >= charge.amount) return;
       const rule = `the balance of the account is ${balance}`;
-      throw new AppError('insufficient-credit', `The job costs ${charge.amount} micro-units; ${rule}.`);
+      throw new AppError('insufficient-credit', `The job costs ${charge.amount} micro-units; ${rule}.`, {
+        amounts: { needed: charge.amount, available: balance },
+      });
     },
     /** Inside a transaction: the row that belongs to a step of the job. */
     book({ id, account, charge }: Job, kind: LedgerKind): void {

@@ -29,19 +29,19 @@ export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency
   const selectDue = db.prepare('SELECT data FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?');
   const selectPage = createPageSelector(db);
 
-  /** Inside a transaction, when the job is stored. */
-  function reserve(job: Job): void {
+  /** Inside a transaction. Throws `insufficient-credit`, `spend-cap-reached` and `price-exceeded`. */
+  function checkPayable(job: Job): void {
     caps.checkPrice(job);
     accounts.checkCredit(job);
-    accounts.book(job, 'reserve');
   }
 
   return {
     async createJob(job, request) {
       return idempotency.once(job.account, request, () => {
         caps.checkNewJob(job);
+        checkPayable(job);
         insert.run(job.id, JSON.stringify(job));
-        if (job.charge.state === 'reserved') reserve(job);
+        if (job.charge.state === 'reserved') accounts.book(job, 'reserve');
         outbox.record(null, job);
       });
     },
@@ -65,9 +65,9 @@ export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency
         if (!row) throw new AppError('not-found', `There is no job ${id}.`);
         const before = parseJob(row);
         const { job, ledger } = applyEvent(before, event, now());
+        if (ledger === 'reserve') checkPayable(job);
         if (job !== before) update.run(JSON.stringify(job), id);
-        if (ledger === 'reserve') reserve(job);
-        else if (ledger) accounts.book(job, ledger);
+        if (ledger) accounts.book(job, ledger);
         if (job !== before) outbox.record(before, job);
         return job;
       });
