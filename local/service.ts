@@ -15,6 +15,7 @@ import { createBlobRoutes } from './blob-routes.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
 import { createHttpServer } from './http-server.ts';
+import { createWebsite } from './website.ts';
 
 export interface Service {
   /** Where it listens. */
@@ -45,7 +46,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const limiter = rateLimits && createRateLimiter({ limits: rateLimits, now: Date.now });
   const app = createApp({ ...deps, ...(limiter && { limiter }) });
   app.route('/blobs', createBlobRoutes(deps));
-  const server = createHttpServer(app.fetch);
+  const server = createHttpServer(createWebsite(app.fetch).fetch);
   await listen(server, config);
 
   const firstKey = await createFirstKey(stores.state);

@@ -1,12 +1,14 @@
 import type { z } from 'zod';
 import type {
   createJobSchema,
+  createQuoteSchema,
   createUploadSchema,
   JobView,
   jobListSchema,
   listJobsQuerySchema,
   modelListSchema,
   outputLinkSchema,
+  quoteSchema,
   uploadSchema,
 } from './api.ts';
 import type { Problem } from './error.ts';
@@ -35,6 +37,8 @@ interface FollowOptions extends CallOptions {
 }
 
 export type JobRequest = z.input<typeof createJobSchema>;
+export type QuoteRequest = z.input<typeof createQuoteSchema>;
+export type Quote = z.output<typeof quoteSchema>;
 export type ModelList = z.output<typeof modelListSchema>;
 export type { JobView, Problem };
 
@@ -103,6 +107,11 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     return read('POST', '/v1/jobs', { json: request, headers: { 'Idempotency-Key': idempotencyKey }, signal });
   }
 
+  /** Send its `id` as `quote_id` with the job: then the price is that of the quote. */
+  function quote(request: QuoteRequest, { signal }: CallOptions = {}): Promise<Quote> {
+    return read('POST', '/v1/quotes', { json: request, signal });
+  }
+
   function getJob(id: string, { signal }: CallOptions = {}): Promise<JobView> {
     return read('GET', `/v1/jobs/${id}`, { signal });
   }
@@ -161,6 +170,7 @@ export function createClient({ baseUrl, key }: ClientOptions) {
 
   return {
     upload,
+    quote,
     submit,
     job: getJob,
     follow,

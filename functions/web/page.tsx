@@ -1,0 +1,60 @@
+import { render } from 'preact';
+import { useCallback, useMemo, useState } from 'preact/hooks';
+import { isApiError } from '../../shared/client.ts';
+import { KeyForm } from './key-form.tsx';
+import { clientFor, forgetKey, readKey } from './session.ts';
+import { Studio } from './studio.tsx';
+
+function Page() {
+  const [key, setKey] = useState(readKey);
+  const [refused, setRefused] = useState<unknown>();
+  const client = useMemo(() => (key === undefined ? undefined : clientFor(key)), [key]);
+  const leave = useCallback(() => {
+    forgetKey();
+    setKey(undefined);
+  }, []);
+  const onError = useCallback(
+    (error: unknown) => {
+      if (!isApiError(error) || error.problem.status !== 401) return;
+      setRefused(error);
+      leave();
+    },
+    [leave],
+  );
+
+  return (
+    <>
+      <header class="top">
+        <a class="brand" href="/">
+          <img src="/web/icon.svg" alt="" width="28" height="28" /> SeeSR Cloud
+        </a>
+        <nav>
+          <a href="/docs">API reference</a>
+          {key !== undefined && (
+            <button type="button" class="link" onClick={leave}>
+              Forget key
+            </button>
+          )}
+        </nav>
+      </header>
+      <main>
+        {client ? (
+          <Studio client={client} onError={onError} />
+        ) : (
+          <KeyForm
+            refused={refused}
+            onKey={(entered) => {
+              setRefused(undefined);
+              setKey(entered);
+            }}
+          />
+        )}
+      </main>
+      <footer class="quiet">
+        What a network adds is plausible, not known: no evidence, no medicine, nothing that could not be read before.
+      </footer>
+    </>
+  );
+}
+
+render(<Page />, document.body);

@@ -1,0 +1,159 @@
+import { type Choices, choicesFor, type Field, fieldsOf, type Model } from './settings.ts';
+import { formatName } from './words.ts';
+
+const SCALES = [4, 3, 2, 1];
+
+interface SettingsProps {
+  models: readonly Model[];
+  fields: readonly Field[];
+  choices: Choices;
+  onChange: (choices: Choices) => void;
+  /** Of the photo, once it is known. */
+  size: { width: number; height: number } | undefined;
+}
+
+export function SettingsForm({ models, fields, choices, onChange, size }: SettingsProps) {
+  const installed = models.filter((model) => model.installed);
+  const model = installed.find(({ id }) => id === choices.model) ?? installed[0];
+  if (!model) return <p class="note">No model is installed here.</p>;
+  const scale = Number(choices.scale ?? 4);
+  const set = (name: string, value: unknown) => onChange({ ...choices, [name]: value });
+  const own = model.parameters as Record<string, unknown>;
+  const fidelity = 'fidelity' in own && fields.find(({ name }) => name === 'fidelity');
+  return (
+    <div class="settings">
+      <label for="model">Method</label>
+      <select
+        id="model"
+        value={model.id}
+        onChange={(event) => {
+          const chosen = installed.find(({ id }) => id === event.currentTarget.value);
+          if (chosen) onChange(choicesFor(chosen, choices));
+        }}
+      >
+        {installed.map(({ id, name, default: isDefault }) => (
+          <option key={id} value={id}>
+            {name}
+            {isDefault && ' (recommended)'}
+          </option>
+        ))}
+      </select>
+      <p class="quiet">{model.description.replaceAll('`', '')}</p>
+
+      <label for="scale">Size</label>
+      <select id="scale" value={scale} onChange={(event) => set('scale', Number(event.currentTarget.value))}>
+        {SCALES.map((factor) => (
+          <option key={factor} value={factor}>
+            {factor === 1 ? 'As it is' : `${factor} times as large`}
+            {size && `, ${Math.round(size.width * factor)} × ${Math.round(size.height * factor)}`}
+          </option>
+        ))}
+      </select>
+
+      {fidelity && (
+        <Dial value={Number(choices.fidelity ?? own.fidelity)} onChange={(value) => set('fidelity', value)} />
+      )}
+
+      <details>
+        <summary>More settings</summary>
+        {fieldsOf(model, fields).map((field) => (
+          <Control
+            key={field.name}
+            field={field}
+            value={choices[field.name]}
+            onChange={(value) => set(field.name, value)}
+          />
+        ))}
+      </details>
+    </div>
+  );
+}
+
+/** 0: all that the model can invent; 1: nothing but the photo. */
+function Dial({ value, onChange }: { value: number; onChange: (value: number) => void }) {
+  return (
+    <div class="dial">
+      <label for="fidelity">Fidelity</label>
+      <input
+        id="fidelity"
+        type="range"
+        min={0}
+        max={1}
+        step={0.05}
+        value={value}
+        aria-valuetext={`${Math.round(value * 100)} % true to the photo`}
+        onInput={(event) => onChange(event.currentTarget.valueAsNumber)}
+      />
+      <div class="ends quiet" aria-hidden="true">
+        <span>More detail</span>
+        <span>Truer to the photo</span>
+      </div>
+    </div>
+  );
+}
+
+interface ControlProps {
+  field: Field;
+  value: unknown;
+  onChange: (value: unknown) => void;
+}
+
+function Control({ field, value, onChange }: ControlProps) {
+  const id = `field-${field.name}`;
+  const about = `${id}-about`;
+  return (
+    <div class="field">
+      <label for={id}>{formatName(field.name)}</label>
+      <Input
+        field={field}
+        id={id}
+        about={field.description && about}
+        value={value ?? field.default}
+        onChange={onChange}
+      />
+      {field.description && (
+        <p id={about} class="quiet">
+          {field.description.replace(/^[\w, -]+ only: /, '').replaceAll('`', '')}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Input({ field, id, about, value, onChange }: ControlProps & { id: string; about: string | undefined }) {
+  const { type, enum: options, minimum, maximum } = field;
+  const shared = { id, 'aria-describedby': about };
+  if (options) {
+    return (
+      <select {...shared} value={String(value ?? options[0])} onChange={(event) => onChange(event.currentTarget.value)}>
+        {options.map((option) => (
+          <option key={option} value={option}>
+            {formatName(option)}
+          </option>
+        ))}
+      </select>
+    );
+  }
+  if (type === 'number' || type === 'integer') {
+    return (
+      <input
+        {...shared}
+        type="number"
+        inputMode="decimal"
+        min={minimum}
+        max={maximum}
+        step={type === 'integer' ? 1 : 'any'}
+        value={value as number | undefined}
+        onChange={({ currentTarget }) => onChange(currentTarget.value === '' ? undefined : currentTarget.valueAsNumber)}
+      />
+    );
+  }
+  return (
+    <textarea
+      {...shared}
+      rows={2}
+      value={String(value ?? '')}
+      onChange={(event) => onChange(event.currentTarget.value)}
+    />
+  );
+}

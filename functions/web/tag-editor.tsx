@@ -1,0 +1,47 @@
+import { useState } from 'preact/hooks';
+import type { JobView } from '../../shared/client.ts';
+
+type Tags = NonNullable<JobView['description']>['tags'];
+
+/** What the model saw, as chips: take a wrong one away, add a missing one, run again. */
+export function TagEditor({ seen, onRun }: { seen: Tags; onRun: (tags: string[]) => void }) {
+  const found = seen.map(({ name }) => name);
+  const [tags, setTags] = useState(found);
+  const isChanged = tags.join() !== found.join();
+
+  function add(event: SubmitEvent) {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const tag = String(new FormData(form).get('tag')).trim();
+    if (tag && !tags.includes(tag)) setTags([...tags, tag]);
+    form.reset();
+  }
+
+  return (
+    <section class="card" aria-labelledby="tags">
+      <h2 id="tags">What was seen</h2>
+      <p class="quiet">These words steer the restoration. Take away what is wrong, add what is missing.</p>
+      <ul class="chips">
+        {tags.map((tag) => (
+          <li key={tag}>
+            {tag}
+            <button
+              type="button"
+              aria-label={`Remove ${tag}`}
+              onClick={() => setTags(tags.filter((other) => other !== tag))}
+            >
+              ×
+            </button>
+          </li>
+        ))}
+      </ul>
+      <form class="row" onSubmit={add}>
+        <input name="tag" maxLength={100} aria-label="Another tag" placeholder="Another tag" autocomplete="off" />
+        <button type="submit">Add</button>
+        <button type="button" class="primary" disabled={!isChanged} onClick={() => onRun(tags)}>
+          Run again
+        </button>
+      </form>
+    </section>
+  );
+}

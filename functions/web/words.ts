@@ -1,0 +1,73 @@
+import type { JobView } from '../../shared/client.ts';
+
+/** What the service says, for people. */
+
+const STAGES: Record<NonNullable<JobView['progress']>['stage'], string> = {
+  download: 'Fetching the photo',
+  decode: 'Reading the photo',
+  describe: 'Looking at what is in it',
+  encode_latent: 'Preparing',
+  denoise: 'Painting detail',
+  decode_latent: 'Developing',
+  upscale: 'Adding detail',
+  compare: 'Checking the result',
+  encode_file: 'Writing the file',
+  upload: 'Storing the result',
+};
+
+/** One sentence about where the job is, with steps and tiles. */
+export function describeJob(job: JobView): string {
+  if (job.cancel_requested && !job.terminal) return 'Stopping';
+  switch (job.status) {
+    case 'awaiting_upload':
+      return 'Waiting for the photo';
+    case 'queued':
+      return job.queue && job.queue.position_estimate > 1
+        ? `Waiting, about ${job.queue.position_estimate} in the queue`
+        : 'Waiting for its turn';
+    case 'starting':
+      return 'Starting';
+    case 'running':
+      return job.progress ? STAGES[job.progress.stage] : 'Starting';
+    case 'succeeded':
+      return 'Done';
+    case 'failed':
+      return 'It did not work';
+    case 'canceled':
+      return 'Canceled';
+    case 'expired':
+      return 'The photo never arrived';
+  }
+}
+
+/** `Step 3 of 50 · tile 2 of 9`, or nothing. */
+export function describeParts({ progress }: JobView): string {
+  if (!progress) return '';
+  const step = progress.steps ? `step ${progress.step ?? 0} of ${progress.steps}` : '';
+  const tile = progress.tiles ? `tile ${progress.tile ?? 0} of ${progress.tiles}` : '';
+  return [step, tile].filter(Boolean).join(' · ');
+}
+
+/** Micro-units as an amount. */
+export function formatPrice(microUnits: number): string {
+  return microUnits === 0
+    ? 'Free'
+    : `${(microUnits / 1_000_000).toLocaleString(undefined, { maximumFractionDigits: 6 })} credits`;
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+  return `${(bytes / 1e6).toLocaleString(undefined, { maximumFractionDigits: 1 })} MB`;
+}
+
+/** `added_prompt` → `Added prompt`. */
+export function formatName(name: string): string {
+  const words = name.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** `40 seconds`, `3 minutes`, `2 hours`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} seconds`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds / 3600)} hours`;
+}
