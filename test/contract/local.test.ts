@@ -4,6 +4,7 @@ import { makeDirectory, openLocalStores } from '../support/local-stores.ts';
 import { jobQueueContract } from './job-queue.contract.ts';
 import { objectStoreContract } from './object-store.contract.ts';
 import { outboxContract } from './outbox.contract.ts';
+import { stateKeysContract } from './state-keys.contract.ts';
 import { stateStoreContract } from './state-store.contract.ts';
 
 async function open() {
@@ -23,6 +24,11 @@ describe('local adapters', () => {
   });
 
   outboxContract('SQLite', async () => {
+    const { stores, close } = await open();
+    return { store: stores.state, clock: stores.clock, close };
+  });
+
+  stateKeysContract('SQLite', async () => {
     const { stores, close } = await open();
     return { store: stores.state, clock: stores.clock, close };
   });
