@@ -1,10 +1,12 @@
 import type { Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { createApp } from '../functions/api/app.ts';
+import { runNotifier } from '../functions/notify/notify.ts';
 import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { listInstalled } from '../gpu-worker/models/installed.ts';
 import { runWorker } from '../gpu-worker/worker.ts';
+import { createGuardedFetch } from '../shared/adapters/local/guarded-fetch.ts';
 import { AppError } from '../shared/error.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
@@ -27,6 +29,7 @@ export interface Service {
 }
 
 const REAP_EVERY_MILLISECONDS = 10_000;
+const NOTIFIER_GRACE_MILLISECONDS = 1_000;
 
 /**
  * API, queue and worker on the embedded stores of one data directory, which this process then owns.
@@ -39,7 +42,18 @@ export async function startService(config: Config, log: Log): Promise<Service> {
 
   const installedModels = await listInstalled(modelsDirectory);
   const signer = await createSigner(stores.signingKey);
-  const deps = { ...stores, signer, installedModels, limits, prices, log, now: Date.now, publicUrl: config.publicUrl };
+  const outbound = createGuardedFetch(config.outbound);
+  const deps = {
+    ...stores,
+    signer,
+    installedModels,
+    limits,
+    prices,
+    log,
+    now: Date.now,
+    publicUrl: config.publicUrl,
+    outbound,
+  };
   const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.
   if (config.device !== 'cpu') await engine.checkDevice();
@@ -52,6 +66,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const firstKey = await createFirstKey(stores.state);
   const drain = new AbortController();
   const worker = runWorker({ ...deps, engine, scratchDirectory }, drain.signal);
+  const notifier = runNotifier(deps, drain.signal);
   const reaper = startReaper(() => reap(deps), log);
 
   return {
@@ -64,6 +79,8 @@ export async function startService(config: Config, log: Log): Promise<Service> {
       const timeout = AbortSignal.timeout(DRAIN_SECONDS * 1000);
       await Promise.race([worker, new Promise((resolve) => timeout.addEventListener('abort', resolve))]);
       await reaper.stop();
+      // What is under way is repeated after the next start, with the same id.
+      await Promise.race([notifier, new Promise((resolve) => setTimeout(resolve, NOTIFIER_GRACE_MILLISECONDS))]);
       await engine.close();
       stores.database.close();
       release();

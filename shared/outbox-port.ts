@@ -1,5 +1,6 @@
 import type { AttemptResult, Delivery } from './delivery.ts';
 import type { Endpoint, EndpointChange } from './endpoint.ts';
+import type { Creation, Idempotency } from './ports.ts';
 
 export interface DeliveryFilter {
   account: string;
@@ -16,8 +17,8 @@ export interface DeliveryFilter {
  * `updateJob` themselves, in their transactions (shared/outbox.ts).
  */
 export interface Outbox {
-  /** Throws `already-exists` for a second endpoint without `url` in an account. */
-  createEndpoint(endpoint: Endpoint): Promise<void>;
+  /** A repeat is told as by `createJob`. Throws `already-exists` for a second endpoint without `url` in an account. */
+  createEndpoint(endpoint: Endpoint, idempotency?: Idempotency): Promise<Creation>;
   /** Null: the account has no such endpoint. */
   getEndpoint(account: string, id: string): Promise<Endpoint | null>;
   /** Oldest first. */

@@ -59,10 +59,10 @@ export interface QueueMessage {
 export interface Upload {
   id: string;
   account: string;
-  key: string;
   /** As of a job. */
   end_user?: string;
   test?: true;
+  key: string;
   content_type: string;
   bytes: number;
   created_at: string;
@@ -96,15 +96,15 @@ export interface Idempotency {
   response: { status: number; headers: Record<string, string>; body: string };
 }
 
-export interface JobFilter {
 /** `created: false`: the request is a repeat, and nothing was created. */
 export type Creation = { created: true } | { created: false; response: Idempotency['response'] };
 
+export interface JobFilter {
   account: string;
-  /** Opaque, from `next_cursor`. Throws `malformed` when it is not one of ours. */
   end_user?: string | undefined;
   /** Absent: those of live and of test mode. */
   test?: boolean | undefined;
+  /** Opaque, from `next_cursor`. Throws `malformed` when it is not one of ours. */
   cursor?: string | undefined;
   /** 1..100 */
   limit: number;
@@ -132,7 +132,6 @@ export interface StateStore extends Outbox {
   listKeys(account: string): Promise<ApiKey[]>;
   /** Null: the account has no such key. Revoking twice keeps the first time. */
   revokeKey(account: string, id: string): Promise<ApiKey | null>;
-
   /**
    * Gives the key a new secret. The one that it had stays valid for `overlapSeconds`, and an earlier one no longer than
    * that. Null: the account has no such key. Throws `conflict` for a revoked key.
@@ -148,6 +147,7 @@ export interface StateStore extends Outbox {
   createClientToken(token: ClientToken, hash: string, idempotency?: Idempotency): Promise<Creation>;
   /** With the key that it is of. Also finds expired ones, for a while, and those of revoked keys: the caller judges. */
   findClientToken(hash: string): Promise<{ token: ClientToken; key: ApiKey } | null>;
+
   /** A repeat is told as by `createJob`. */
   createUpload(upload: Upload, idempotency?: Idempotency): Promise<Creation>;
   getUpload(id: string): Promise<Upload | null>;
@@ -164,7 +164,8 @@ export interface StateStore extends Outbox {
    */
   createJob(job: Job, idempotency?: Idempotency): Promise<Creation>;
   /**
-   * The answer that a verb with `idempotency` would replay, or null. Asked before the request is checked, so that a repeat is answered
+   * The answer that a verb with `idempotency` would replay, or null. Asked before the request is checked, so that a
+   * repeat is answered
    * even when its upload is gone by now. Throws `idempotency-key-reused` when the fingerprint differs.
    */
   findIdempotent(

@@ -11,6 +11,7 @@ const PROBLEMS = {
   404: 'There is no such resource, or it belongs to another account.',
   409: 'The state of the resource does not allow this.',
   410: 'The resource was deleted, or its time is over.',
+  412: 'There can be only one, and there is one.',
   413: 'The body or the announced file is too large.',
   415: 'The body is not JSON, or the file is no image that is accepted.',
   422: 'A field or the image breaks a rule; `errors` says which.',

@@ -11,6 +11,8 @@ export interface NotifyDependencies {
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Of one webhook. */
+  timeoutSeconds?: number;
 }
 
 /** So many deliveries are under way at once: one takes as long as its receiver likes, up to its time limit. */
@@ -25,7 +27,8 @@ export async function runNotifier(deps: NotifyDependencies, stop: AbortSignal): 
 async function runLane(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     const didSomething = await notifyOnce(deps).catch((error: unknown) => {
-      deps.log.error('notify.failed', { error }); // the claim ends, and the delivery comes again
+      // The claim ends, and the delivery comes again. Where the service stops, the store may be closed by now.
+      if (!stop.aborted) deps.log.error('notify.failed', { error });
       return false;
     });
     if (!didSomething) await pause(IDLE_MILLISECONDS, stop);

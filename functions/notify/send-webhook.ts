@@ -11,7 +11,7 @@ const THROTTLED = [429, 502, 503, 504];
 
 /** Posts the message as Standard Webhooks 1.0.0 says. Only 2xx is success; a redirect is a failure and not followed. */
 export async function sendWebhook(
-  { state, outbound, now }: Pick<NotifyDependencies, 'state' | 'outbound' | 'now'>,
+  { state, outbound, now, timeoutSeconds = TIMEOUT_SECONDS }: NotifyDependencies,
   { id, account, endpoint_id = '', url, body = '' }: Delivery,
 ): Promise<Omit<AttemptResult, 'milliseconds'>> {
   const endpoint = await state.getEndpoint(account, endpoint_id);
@@ -30,7 +30,7 @@ export async function sendWebhook(
       'webhook-signature': await signWebhook(validSecrets(endpoint, now()), { id, timestamp, body }),
     },
     body: new TextEncoder().encode(body),
-    timeoutSeconds: TIMEOUT_SECONDS,
+    timeoutSeconds,
     maxBytes: LOGGED_BYTES,
   });
   const { status, headers } = response;

@@ -1,4 +1,5 @@
 import { OUTBOX_TABLES } from './outbox-schema.ts';
+
 /**
  * What `openDatabase` runs, in this order and each once (`PRAGMA user_version` counts them). Only ever append.
  *
@@ -125,7 +126,6 @@ export const MIGRATIONS: readonly string[] = [
       ON CONFLICT DO UPDATE SET message_count = message_count + 1;
   END;
   `,
-];
   `
   ALTER TABLE jobs ADD COLUMN key_id TEXT AS (data ->> 'key_id');
   ALTER TABLE jobs ADD COLUMN token_id TEXT AS (data ->> 'token_id');
@@ -135,12 +135,14 @@ export const MIGRATIONS: readonly string[] = [
     WHERE status IN ('awaiting_upload', 'queued', 'starting', 'running');
   CREATE INDEX jobs_of_token ON jobs (token_id) WHERE token_id IS NOT NULL;
   CREATE INDEX jobs_of_end_user ON jobs (account, end_user, id) WHERE end_user IS NOT NULL;
+
   CREATE TABLE earlier_secrets (
     hash TEXT PRIMARY KEY,
     key_id TEXT NOT NULL,
     valid_until INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX earlier_secrets_of_key ON earlier_secrets (key_id);
+
   CREATE TABLE client_tokens (
     hash TEXT PRIMARY KEY,
     data TEXT NOT NULL,
@@ -149,6 +151,7 @@ export const MIGRATIONS: readonly string[] = [
     expires_at TEXT NOT NULL AS (data ->> 'expires_at')
   ) STRICT;
   CREATE INDEX client_tokens_by_age ON client_tokens (expires_at);
+
   CREATE TABLE key_spending (
     key_id TEXT PRIMARY KEY,
     spent INTEGER NOT NULL
@@ -160,3 +163,4 @@ export const MIGRATIONS: readonly string[] = [
   END;
   `,
   OUTBOX_TABLES,
+];

@@ -7,6 +7,7 @@ import { DELIVERY_RETENTION_SECONDS, MAX_PARALLEL_DELIVERIES } from '../../limit
 import { deliveriesOf, eventOf } from '../../outbox.ts';
 import type { Outbox } from '../../outbox-port.ts';
 import { transaction } from './database.ts';
+import type { IdempotentAnswers } from './sqlite-idempotency.ts';
 
 export type SqliteOutbox = ReturnType<typeof createSqliteOutbox>;
 
@@ -14,8 +15,8 @@ export type SqliteOutbox = ReturnType<typeof createSqliteOutbox>;
 const CLEARED_PER_DELIVERY = 2;
 
 /** Receivers, and what is to be sent. */
-export function createSqliteOutbox(db: DatabaseSync, now: () => number) {
-  const endpoints = createEndpoints(db, now);
+export function createSqliteOutbox(db: DatabaseSync, idempotency: IdempotentAnswers, now: () => number) {
+  const endpoints = createEndpoints(db, idempotency, now);
   const deliveries = createDeliveries(db, now);
   const verbs: Outbox = {
     ...endpoints.verbs,
@@ -51,7 +52,7 @@ function concerns(change: EndpointChange, { url, created_at, attempts }: Deliver
   return change.type !== 'disable' || isGone || (endpoint.last_success_at ?? '') < created_at;
 }
 
-function createEndpoints(db: DatabaseSync, now: () => number) {
+function createEndpoints(db: DatabaseSync, idempotency: IdempotentAnswers, now: () => number) {
   const insert = db.prepare('INSERT INTO endpoints (id, data) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const select = db.prepare('SELECT data FROM endpoints WHERE account = ? AND id = ?');
   const selectAll = db.prepare('SELECT data FROM endpoints WHERE account = ? ORDER BY id');
@@ -71,10 +72,12 @@ function createEndpoints(db: DatabaseSync, now: () => number) {
     list,
     change,
     verbs: {
-      async createEndpoint(endpoint) {
-        if (insert.run(endpoint.id, JSON.stringify(endpoint)).changes === 0) {
-          throw new AppError('already-exists', `Account ${endpoint.account} has this endpoint already.`);
-        }
+      async createEndpoint(endpoint, request) {
+        return idempotency.once(endpoint.account, request, () => {
+          if (insert.run(endpoint.id, JSON.stringify(endpoint)).changes === 0) {
+            throw new AppError('already-exists', `Account ${endpoint.account} has this endpoint already.`);
+          }
+        });
       },
       getEndpoint: async (account, id) => find(account, id),
       listEndpoints: async (account) => list(account),

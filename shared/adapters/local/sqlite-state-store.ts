@@ -25,7 +25,7 @@ export function createSqliteStateStore(
   const accounts = createSqliteAccounts(db, now);
   const idempotency = createSqliteIdempotency(db, now);
   const caps = createSqliteCaps(db, inflightCap);
-  const outbox = createSqliteOutbox(db, now);
+  const outbox = createSqliteOutbox(db, idempotency, now);
   return {
     ...accounts.verbs,
     ...outbox.verbs,

@@ -1,0 +1,58 @@
+import { createRoute, type z } from '@hono/zod-openapi';
+import type { Delivery } from '../../shared/delivery.ts';
+import { AppError } from '../../shared/error.ts';
+import { deliveryListSchema, deliveryViewSchema, listDeliveriesQuerySchema } from '../../shared/webhook-api.ts';
+import type { RequireScope } from './authenticate.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { json, problems, security } from './openapi.ts';
+import { pathId } from './path-id.ts';
+
+const PATH = '/v1/webhook_deliveries';
+const tags = ['webhooks'];
+
+/** The log of what was sent, attempt by attempt. */
+export function addWebhookDeliveries(api: Api, { state }: Dependencies, requireScope: RequireScope): void {
+  const list = createRoute({
+    method: 'get',
+    path: PATH,
+    tags,
+    summary: 'The log of webhooks, newest first',
+    security,
+    middleware: [requireScope('webhooks:manage')] as const,
+    request: { query: listDeliveriesQuerySchema },
+    responses: { 200: { description: 'A page.', content: json(deliveryListSchema) }, ...problems(400, 401, 403, 422) },
+  });
+  api.openapi(list, async (c) => {
+    const filter = { ...c.req.valid('query'), account: c.get('apiKey').account };
+    const { deliveries, next_cursor } = await state.listDeliveries(filter);
+    return c.json({ data: deliveries.map(viewDelivery), ...(next_cursor && { next_cursor }) }, 200);
+  });
+
+  const replay = createRoute({
+    method: 'post',
+    path: `${PATH}/{id}/replay`,
+    tags,
+    summary: 'Send it once more',
+    description: 'The same bytes with the same `webhook-id`, by a schedule of its own.',
+    security,
+    middleware: [requireScope('webhooks:manage')] as const,
+    request: { params: pathId('msg') },
+    responses: {
+      202: { description: 'Due now.', content: json(deliveryViewSchema) },
+      ...problems(400, 401, 403, 404, 409),
+    },
+  });
+  api.openapi(replay, async (c) => {
+    const { id } = c.req.valid('param');
+    const delivery = await state.replayDelivery(c.get('apiKey').account, id);
+    if (!delivery) throw new AppError('not-found', `There is no webhook delivery ${id}.`);
+    return c.json(viewDelivery(delivery), 202);
+  });
+}
+
+/** Without the URL, which may hold a secret of the receiver. */
+export function viewDelivery(delivery: Delivery): z.output<typeof deliveryViewSchema> {
+  const { id, endpoint_id, job_id, type, status, created_at, attempts, due_at } = delivery;
+  const next_attempt_at = due_at === undefined ? undefined : new Date(due_at).toISOString();
+  return { id, endpoint_id, job_id, type, status, created_at, attempts, next_attempt_at };
+}
