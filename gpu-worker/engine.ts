@@ -26,7 +26,11 @@ interface RunOptions {
 export interface Engine {
   /** Throws `engine-failed` when the device cannot be used here. */
   checkDevice(): Promise<void>;
-  /** Throws AppError; after an out-of-memory it first tries again with ever smaller tiles. */
+  /**
+   * Throws AppError. After an out-of-memory it first tries again with ever smaller tiles; after an `output-rejected` once
+   * more in the safest way: a new child, which loads the weights anew, and the smallest tiles. The parameters stay as
+   * they are: another picture than the one asked for would be no remedy.
+   */
   restore(request: RestoreRequest, options: RunOptions): Promise<RestoreResult>;
   /** Process id of the child while there is one. */
   pid(): number | undefined;
@@ -54,6 +58,24 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
     return converse<RestoreResult>(child, message, { onProgress, signal, stallSeconds });
   }
 
+  function replaceChild(): void {
+    child?.kill('SIGKILL');
+    child = undefined;
+  }
+
+  async function restoreWithin(sizes: readonly number[], request: RestoreRequest, options: RunOptions) {
+    for (const [index, tileSize] of sizes.entries()) {
+      try {
+        return await attempt(request, tileSize, options);
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'out-of-memory') throw error;
+        log.warn('engine.out-of-memory', { tileSize, next: sizes[index + 1], error });
+        replaceChild(); // what is left of it keeps the memory
+      }
+    }
+    throw new AppError('out-of-memory', `The image did not fit into memory, even in tiles of ${sizes.at(-1)} pixels.`);
+  }
+
   return {
     async checkDevice() {
       child ??= start();
@@ -62,20 +84,14 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
     },
     async restore(request, options) {
       const sizes = TILE_SIZES[request.parameters.model];
-      for (const [index, tileSize] of sizes.entries()) {
-        try {
-          return await attempt(request, tileSize, options);
-        } catch (error) {
-          if (!(error instanceof AppError) || error.code !== 'out-of-memory') throw error;
-          log.warn('engine.out-of-memory', { tileSize, next: sizes[index + 1], error });
-          child?.kill('SIGKILL'); // what is left of it keeps the memory
-          child = undefined;
-        }
+      try {
+        return await restoreWithin(sizes, request, options);
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'output-rejected') throw error;
+        log.warn('engine.output-rejected', { error });
+        replaceChild();
+        return await restoreWithin(sizes.slice(-1), request, options);
       }
-      throw new AppError(
-        'out-of-memory',
-        `The image did not fit into memory, even in tiles of ${sizes.at(-1)} pixels.`,
-      );
     },
     pid: () => child?.pid,
     async close() {

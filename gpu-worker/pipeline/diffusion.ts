@@ -10,6 +10,7 @@ import { keyedNoise, type NoiseSource, sampleLatent, type Tiling } from './denoi
 import { fromTensor, toGray, toRgb8, toTensor } from './image-tensor.ts';
 import type { Method } from './method.ts';
 import { assemblePrompt, chooseTags, findTags } from './prompt.ts';
+import { checkDecoded } from './quality-gate.ts';
 import { decodeTiled } from './tiled-vae.ts';
 
 /** Parameters of the API, complete; without guidance where the model knows none. */
@@ -65,7 +66,7 @@ export function diffusion(models: SeesrModels): Method {
 
 /**
  * SeeSR from the photo to the picture four times as large (Wu et al. 2024, figure 2). `photo`: 8-bit RGB.
- * Throws AppError `engine-failed` when the networks give numbers that are not finite.
+ * Throws AppError `output-rejected` when the networks give numbers that are not finite, or a picture of one color.
  */
 export async function restoreByDiffusion(
   photo: Pixels,
@@ -109,7 +110,9 @@ export async function restoreByDiffusion(
       onProgress({ stage: 'decode_latent', tile, tiles }, share);
     },
   });
-  const picture = condition.finish(fromTensor(decoded), (result, reference) =>
+  const restored = fromTensor(decoded);
+  if (!tiling.compat) checkDecoded(restored, condition.image);
+  const picture = condition.finish(restored, (result, reference) =>
     fixColors(result, reference, parameters.color_fix, tiling.compat ? 'down' : 'nearest'),
   );
   const truncated = models.tokenizer.countTokens(prompt) > MAX_PROMPT_TOKENS;

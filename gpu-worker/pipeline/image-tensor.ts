@@ -14,7 +14,7 @@ export function toTensor({ width, height, data }: Pixels): Tensor {
 
 /**
  * [1, 3, h, w], values −1..1, clamped → interleaved 8-bit RGB; halves go to the even neighbor, as in numpy.
- * Throws AppError `engine-failed` when a number is not finite.
+ * Throws AppError `output-rejected` when a number is not finite.
  */
 export function fromTensor({ data, shape }: Tensor): Pixels {
   const [, , height, width] = shape as [number, number, number, number];
@@ -23,7 +23,8 @@ export function fromTensor({ data, shape }: Tensor): Pixels {
   for (let channel = 0; channel < 3; channel++) {
     for (let pixel = 0; pixel < area; pixel++) {
       const value = data[channel * area + pixel]!;
-      if (!Number.isFinite(value)) throw new AppError('engine-failed', `The network gave ${value}, which is no color.`);
+      if (!Number.isFinite(value))
+        throw new AppError('output-rejected', `The network gave ${value}, which is no color.`);
       // The clamped array rounds as wanted.
       pixels[pixel * 3 + channel] = Math.fround(value / 2 + 0.5) * 255;
     }

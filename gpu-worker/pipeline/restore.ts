@@ -6,7 +6,9 @@ import type { Description, Parameters, Progress } from '../../shared/job.ts';
 import type { Limits } from '../../shared/limits.ts';
 import { decodeImage } from '../images/decode.ts';
 import { encodeImage } from '../images/encode.ts';
+import { compareWithPhoto } from './compare.ts';
 import type { Method } from './method.ts';
+import { checkResult } from './quality-gate.ts';
 
 export interface RestoreRequest {
   inputPath: string;
@@ -15,6 +17,8 @@ export interface RestoreRequest {
   limits: Limits;
   /** Of diffusion models: repeat the published script step by step, for comparisons. */
   compat?: boolean;
+  /** Of a job of test mode: no network runs. */
+  test?: boolean;
 }
 
 export interface RestoreResult {
@@ -27,7 +31,7 @@ export interface RestoreResult {
   notes: string[];
   description?: Description;
   /** Time spent, without loading the model. */
-  seconds: { decode: number; upscale: number; encode: number };
+  seconds: { decode: number; upscale: number; compare: number; encode: number };
 }
 
 interface RestoreOptions {
@@ -39,11 +43,11 @@ interface RestoreOptions {
 }
 
 /** Share of the work, in percent, that is done when a stage begins. */
-const BEGINS = { decode: 1, upscale: 3, encode_file: 94, end: 98 } as const;
+const BEGINS = { decode: 1, upscale: 3, compare: 92, encode_file: 94, end: 98 } as const;
 
 /**
- * The recipe: decode, make it four times larger by the model's method, resample to the asked size, encode.
- * Writes `outputPath`. Throws AppError: of the user's making (bad image, limits) or `engine-failed`.
+ * The recipe: decode, make it four times larger by the model's method, compare, resample to the asked size, encode.
+ * Writes `outputPath`. Throws AppError: of the user's making (bad image, limits), `output-rejected` or `engine-failed`.
  */
 export async function restore(
   { inputPath, outputPath, parameters, limits, compat = false }: RestoreRequest,
@@ -62,11 +66,17 @@ export async function restore(
     tileSize,
     signal,
     onProgress: (at, share) => {
-      const percent = Math.floor(BEGINS.upscale + (BEGINS.encode_file - BEGINS.upscale) * share);
+      const percent = Math.floor(BEGINS.upscale + (BEGINS.compare - BEGINS.upscale) * share);
       onProgress({ ...at, percent });
     },
   });
   const done = performance.now();
+  // The published script is repeated whatever comes out of it.
+  if (!compat) {
+    onProgress({ stage: 'compare', percent: BEGINS.compare });
+    checkResult(await compareWithPhoto(photo.pixels, upscaled.pixels, signal));
+  }
+  const compared = performance.now();
 
   onProgress({ stage: 'encode_file', percent: BEGINS.encode_file });
   const size = outputSize(photo.pixels, parameters.scale);
@@ -87,7 +97,8 @@ export async function restore(
     seconds: {
       decode: (decoded - started) / 1000,
       upscale: (done - decoded) / 1000,
-      encode: (performance.now() - done) / 1000,
+      compare: (compared - done) / 1000,
+      encode: (performance.now() - compared) / 1000,
     },
   };
 }

@@ -27,7 +27,7 @@ export function superResolution(model: SuperResolver): Method {
 /**
  * The whole picture, four times larger, tile by tile: 8 bits, same channels. Grey goes through the network as three
  * equal channels and comes back as their mean. Holds fp32 sums of one row of tiles only, beside the result.
- * Throws AppError `engine-failed` when the network gives numbers that are not finite.
+ * Throws AppError `output-rejected` when the network gives numbers that are not finite.
  */
 export async function upscaleImage(pixels: Pixels, model: SuperResolver, options: UpscaleOptions): Promise<Pixels> {
   const { tileSize, onTile, signal } = options;
@@ -105,7 +105,7 @@ function addTile(band: Float32Array, { data }: Tensor, row: TilePlan, column: Ti
 function quantize(values: Float32Array, output: Uint8Array, start: number): void {
   for (let index = 0; index < values.length; index++) {
     const value = values[index]!;
-    if (!Number.isFinite(value)) throw new AppError('engine-failed', `The network gave ${value}, which is no color.`);
+    if (!Number.isFinite(value)) throw new AppError('output-rejected', `The network gave ${value}, which is no color.`);
     output[start + index] = Math.min(255, Math.max(0, value * 255 + 0.5));
   }
 }

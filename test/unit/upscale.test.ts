@@ -89,7 +89,7 @@ describe('upscaleImage', () => {
     const resolver = await createNearestResolver(Number.POSITIVE_INFINITY);
     const pixels: Pixels = { width: 2, height: 1, channels: 1, data: Uint8Array.of(100, 200) };
     await expect(upscaleImage(pixels, resolver, { tileSize: 24, onTile, signal })).rejects.toMatchObject({
-      code: 'engine-failed',
+      code: 'output-rejected',
     });
     await resolver.release();
   });
