@@ -83,8 +83,8 @@ export function agreedPrice(
 }
 
 async function openQuote(signer: Signer, id: string): Promise<Quote | null> {
-  const [content = '', signature = ''] = id.slice(PREFIX.length).split('.');
-  if (!id.startsWith(PREFIX) || !(await signer.verify(PREFIX + content, signature))) return null;
+  const [content = '', signature = '', rest] = id.slice(PREFIX.length).split('.');
+  if (!id.startsWith(PREFIX) || rest !== undefined || !(await signer.verify(PREFIX + content, signature))) return null;
   return quoteSchema.parse(JSON.parse(new TextDecoder().decode(fromBase64Url(content)!)));
 }
 

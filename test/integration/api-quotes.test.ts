@@ -1,0 +1,181 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { z } from 'zod';
+import { uploadArrived } from '../../shared/admission.ts';
+import type { JobView, quoteSchema } from '../../shared/api.ts';
+import { DEFAULT_LIMITS, QUOTE_SECONDS } from '../../shared/limits.ts';
+import { MODEL_IDS } from '../../shared/models.ts';
+import { PRICE_LISTS, type PriceList } from '../../shared/pricing.ts';
+import { flatPrices } from '../support/prices.ts';
+import {
+  announce,
+  bodyOf,
+  createService,
+  pngOf,
+  problemOf,
+  type Service,
+  send,
+  submit,
+  upload,
+} from '../support/service.ts';
+
+type Quote = z.infer<typeof quoteSchema>;
+
+/** What a service charges; the operator may exchange it between two requests. */
+let prices: PriceList;
+let service: Service;
+beforeEach(async () => {
+  prices = { ...PRICE_LISTS.standard };
+  service = await createService({ prices, installedModels: [...MODEL_IDS], limits: DEFAULT_LIMITS });
+  await service.state.topUp({ account: 'acc_one', amount: 1_000_000, payment: 'first' });
+});
+afterEach(() => service.close());
+
+const ask = (json: object, key?: string) => service.call('POST', '/v1/quotes', { json, ...(key && { key }) });
+const quote = (json: object) => bodyOf<Quote>(ask(json));
+const post = (json: object, key?: string) => service.call('POST', '/v1/jobs', { json, ...(key && { key }) });
+const balance = () => service.state.getBalance('acc_one');
+
+describe('a quote', () => {
+  test('tells price, tiles and steps, by size or by an upload', async () => {
+    const bySize = await quote({ input: { width: 256, height: 256 }, model: 'seesr', start_steps: 500 });
+    expect(bySize).toMatchObject({ price: 20_000, qualifier: 'exact', tiles: 4, steps: 25 });
+    expect(Date.parse(bySize.expires_at)).toBe(service.now() + QUOTE_SECONDS * 1000);
+    expect(bySize.eta_seconds).toBeGreaterThan(0);
+    const upload_id = await upload(service, await pngOf(1000, 700));
+    const byUpload = await quote({ input: { upload_id }, model: 'real-esrgan' });
+    expect(byUpload).toMatchObject({ input: { width: 1000, height: 700 }, price: 22_400, tiles: 20, steps: 1 });
+  });
+
+  test('is what the job costs, to the micro-unit, whatever becomes of the price list meanwhile', async () => {
+    const upload_id = await upload(service, await pngOf(123, 77));
+    const asked = { input: { upload_id }, model: 'seesr', steps: 7, start_steps: 700 };
+    const { id, price } = await quote(asked);
+    Object.assign(prices, flatPrices(999_999));
+    const response = await post({ ...asked, quote_id: id, prompt: 'a dog', format: 'webp' });
+    expect(response.headers.get('X-Credits-Reserved')).toBe(String(price));
+    const job = await bodyOf<JobView>(response);
+    expect(job.charge).toEqual({ state: 'reserved', amount: price });
+    expect(await balance()).toBe(1_000_000 - price);
+    const { code, needed } = await problemOf(await post({ input: { upload_id } }));
+    expect({ code, needed }).toEqual({ code: 'insufficient-credit', needed: 999_999 });
+  });
+
+  test.each([
+    { change: { steps: 8 }, detail: 'steps 7, not 8' },
+    { change: { model: 'seesr-turbo' }, detail: 'model seesr, not seesr-turbo' },
+    { change: { scale: 2 }, detail: 'scale 4, not 2' },
+    { change: { guidance_scale: 1 }, detail: 'guidance_scale 5.5, not 1' },
+    { change: { start_steps: 998 }, detail: 'start_steps 999, not 998' },
+    { change: { scheduler: 'dpm-solver++' }, detail: 'scheduler ddpm, not dpm-solver++' },
+  ])('does not hold for $change', async ({ change, detail }) => {
+    const upload_id = await upload(service);
+    const asked = { input: { upload_id }, model: 'seesr', steps: 7 };
+    const { id } = await quote(asked);
+    const problem = await problemOf(await post({ ...asked, ...change, quote_id: id }));
+    expect(problem).toMatchObject({ status: 422, code: 'quote-invalid', errors: [{ pointer: '#/quote_id' }] });
+    expect(problem.detail).toContain(detail);
+    expect(await balance()).toBe(1_000_000);
+  });
+
+  test('does not hold for another size, another account, later, or when it is not ours', async () => {
+    const asked = { input: { upload_id: await upload(service, await pngOf(20, 10)) }, model: 'real-esrgan' };
+    const { id } = await quote({ ...asked, input: { width: 10, height: 20 } });
+    const detailOf = async (quote_id: string, key?: string, input: object = asked.input) => {
+      const problem = await problemOf(await post({ ...asked, input, quote_id }, key));
+      expect(problem.code).toBe('quote-invalid');
+      return problem.detail;
+    };
+    expect(await detailOf(id)).toContain('10×20 pixels, the photo has 20×10');
+    const other = await service.newKey('acc_two');
+    const theirs = { upload_id: await upload(service, undefined, other.secret) };
+    expect(await detailOf(id, other.secret, theirs)).toContain('not given by this service to this account');
+    const forged = [id.slice(0, -2), `${id.slice(0, 20)}A${id.slice(21)}`, 'quo_', 'x', 'quo_e30.e30', `${id}.${id}`];
+    for (const text of forged) expect(await detailOf(text), text).toContain('not given by this service');
+    service.clock.advance(QUOTE_SECONDS);
+    expect(await detailOf(id)).toContain('was valid until');
+  });
+
+  test('is refused where the job would be', async () => {
+    const tooLarge = await ask({ input: { width: 20_000, height: 20_000 } });
+    expect((await problemOf(tooLarge)).code).toBe('image-too-large');
+    const awaited = await ask({ input: { upload_id: await announce(service, await pngOf(5, 5)) } });
+    expect([awaited.status, (await problemOf(awaited)).code]).toEqual([409, 'conflict']);
+    const unknown = await ask({ input: { upload_id: 'upl_unknown' } });
+    expect(unknown.status).toBe(404);
+    const odd = await ask({ input: { width: 5, height: 5 }, model: 'real-esrgan', steps: 5 });
+    expect(odd.status).toBe(422);
+    expect((await ask({ input: { width: 5 } })).status).toBe(422);
+  });
+});
+
+describe('max_price', () => {
+  test('refuses what costs more, and says what it costs', async () => {
+    const input = { upload_id: await upload(service) };
+    const problem = await problemOf(await post({ input, model: 'real-esrgan', max_price: 999 }));
+    expect(problem).toMatchObject({ status: 422, code: 'price-exceeded', needed: 1000, available: 999 });
+    expect(problem.errors).toEqual([
+      { pointer: '#/max_price', message: 'is below the price', expected: 'at least 1000' },
+    ]);
+    expect((await post({ input, model: 'real-esrgan', max_price: 1000 })).status).toBe(202);
+  });
+});
+
+describe('a job whose photo is not there yet', () => {
+  const arrive = async (upload_id: string, file: Uint8Array) => {
+    await send(service, upload_id, file);
+    await uploadArrived(service, (await service.state.getUpload(upload_id))!);
+  };
+  const jobOf = (id: string) => service.state.getJob(id);
+  const ledgerOf = async (job_id: string) => {
+    return (await service.state.listLedger({ account: 'acc_one', job_id })).map(({ kind, amount }) => [kind, amount]);
+  };
+
+  test('has no price, and reserves it when the photo is', async () => {
+    const file = await pngOf(1000, 700);
+    const upload_id = await announce(service, file);
+    const response = await post({ input: { upload_id }, model: 'real-esrgan' });
+    expect(response.headers.get('X-Credits-Reserved')).toBe('0');
+    const { id, charge } = await bodyOf<JobView>(response);
+    expect(charge).toEqual({ state: 'pending', amount: 0 });
+    expect(await ledgerOf(id)).toEqual([]);
+    await arrive(upload_id, file);
+    expect(await jobOf(id)).toMatchObject({ status: 'queued', charge: { state: 'reserved', amount: 22_400 } });
+    expect(await ledgerOf(id)).toEqual([['reserve', -22_400]]);
+    expect(await balance()).toBe(1_000_000 - 22_400);
+  });
+
+  test('fails uncharged when it costs too much, is not as quoted, or cannot be paid', async () => {
+    const file = await pngOf(1000, 700);
+    const upload_id = await announce(service, file);
+    const base = { input: { upload_id }, model: 'real-esrgan' };
+    const { id: quote_id } = await quote({ ...base, input: { width: 700, height: 1000 } });
+    const dear = await submit(service, upload_id, { model: 'real-esrgan', max_price: 22_399 });
+    const other = await submit(service, upload_id, { model: 'real-esrgan', quote_id });
+    const unpaid = await submit(service, upload_id, { model: 'seesr', steps: 200 });
+    const fine = await submit(service, upload_id, { model: 'real-esrgan', max_price: 22_400 });
+    await arrive(upload_id, file);
+    const failed = { status: 'failed', charge: { state: 'released', amount: 0 } };
+    expect(await jobOf(dear.id)).toMatchObject({ ...failed, error: { code: 'price-exceeded', needed: 22_400 } });
+    expect(await jobOf(other.id)).toMatchObject({ ...failed, error: { code: 'quote-invalid' } });
+    const { needed, available, code, charged } = (await jobOf(unpaid.id))!.error!;
+    expect({ code, charged }).toEqual({ code: 'insufficient-credit', charged: false });
+    expect(needed).toBeGreaterThan(available!);
+    for (const { id } of [dear, other, unpaid]) expect(await ledgerOf(id)).toEqual([]);
+    expect(await jobOf(fine.id)).toMatchObject({ status: 'queued', charge: { amount: 22_400 } });
+    expect(await balance()).toBe(1_000_000 - 22_400);
+  });
+
+  test('canceled before that, it never had a price', async () => {
+    const job = await submit(service, await announce(service, await pngOf(5, 5)));
+    await service.call('POST', `/v1/jobs/${job.id}/cancel`);
+    expect(await jobOf(job.id)).toMatchObject({ status: 'canceled', charge: { state: 'released', amount: 0 } });
+    expect(await ledgerOf(job.id)).toEqual([]);
+  });
+});
+
+test('402 says what is needed and what there is', async () => {
+  const key = (await service.newKey('acc_two')).secret;
+  const input = { upload_id: await upload(service, undefined, key) };
+  const problem = await problemOf(await post({ input, model: 'real-esrgan' }, key));
+  expect(problem).toMatchObject({ status: 402, code: 'insufficient-credit', needed: 1000, available: 0 });
+});

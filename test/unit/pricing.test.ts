@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { SuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
+import { exactCondition } from '../../gpu-worker/pipeline/condition.ts';
+import { planLatentTiles } from '../../gpu-worker/pipeline/latent-tiles.ts';
+import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
+import { createDdpm } from '../../gpu-worker/schedulers/ddpm.ts';
+import { createDpmSolver } from '../../gpu-worker/schedulers/dpm-solver.ts';
+import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.ts';
+import { MODEL_IDS, SHIPPED_MODELS } from '../../shared/models.ts';
+import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import { PRICE_LISTS, planWork, priceListSchema, priceOf } from '../../shared/pricing.ts';
+import { coverLatent, LATENT_PIXELS, latentOverlap, TILE_CONTEXT, TILE_SIZES } from '../../shared/tile-plan.ts';
+
+const parametersOf = (asked: object) => completeParameters(requestedParametersSchema.parse(asked), MODEL_IDS);
+const { standard } = PRICE_LISTS;
+
+describe('the plan is what the worker runs', () => {
+  test.each(SHIPPED_MODELS)('%s: as many tiles as the network is called for', async (model) => {
+    const sizes = [1, 255, 256, 257, 380, 384, 385, 700].flatMap((width) =>
+      [1, 3].map((height) => ({ width, height })),
+    );
+    for (const size of [...sizes, { width: 2, height: 600 }]) {
+      let calls = 0;
+      const resolver: SuperResolver = {
+        scale: 4,
+        context: TILE_CONTEXT[model],
+        upscale: async ({ shape }) => {
+          calls++;
+          const [, , height, width] = shape as [number, number, number, number];
+          return { data: new Float32Array(3 * 16 * height * width), shape: [1, 3, 4 * height, 4 * width] };
+        },
+        release: async () => {},
+      };
+      const pixels = { ...size, channels: 3 as const, data: new Uint8Array(size.width * size.height * 3) };
+      const { signal } = new AbortController();
+      await upscaleImage(pixels, resolver, { tileSize: TILE_SIZES[model][0], signal, onTile: () => {} });
+      expect(planWork(size, parametersOf({ model })), JSON.stringify(size)).toEqual({ tiles: calls, steps: 1, calls });
+    }
+  });
+
+  test('seesr: tiles of the picture that the photo becomes', () => {
+    const parameters = parametersOf({ model: 'seesr' });
+    const [size] = TILE_SIZES.seesr;
+    for (const [width, height] of [
+      [1, 1],
+      [60, 40],
+      [128, 128],
+      [160, 90],
+      [192, 200],
+      [321, 50],
+    ] as const) {
+      const photo = { width, height, channels: 3 as const, data: new Uint8Array(width * height * 3) };
+      const { image } = exactCondition(photo);
+      const extent = { height: image.height / LATENT_PIXELS, width: image.width / LATENT_PIXELS };
+      const tiles = planLatentTiles({ ...extent, size, overlap: latentOverlap(size), compat: false });
+      expect(planWork(photo, parameters).tiles, `${width}×${height}`).toBe(tiles.length);
+    }
+  });
+
+  test('seesr: steps are those that the schedulers call', () => {
+    const noising = { trainSteps: 1000, betaStart: 0.00085, betaEnd: 0.012, betaSchedule: 'scaled_linear' } as const;
+    const schedule = createNoiseSchedule(noising);
+    const asked = fc.record({
+      model: fc.constantFrom('seesr', 'seesr-turbo'),
+      steps: fc.integer({ min: 1, max: 200 }),
+      start_steps: fc.integer({ min: 200, max: 999 }),
+      scheduler: fc.constantFrom('ddpm', 'dpm-solver++'),
+    });
+    fc.assert(
+      fc.property(asked, ({ model, steps, start_steps, scheduler }) => {
+        const spacing = model === 'seesr' ? 'leading' : 'trailing';
+        fc.pre(model === 'seesr' || start_steps >= Math.round(1000 / steps) - 1);
+        const options = { steps, startSteps: start_steps, spacing, offset: 1 } as const;
+        const { timesteps } = (scheduler === 'ddpm' ? createDdpm : createDpmSolver)(schedule, options);
+        const plan = planWork({ width: 100, height: 100 }, parametersOf({ model, steps, start_steps, scheduler }));
+        expect(plan.steps).toBe(timesteps.length);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+});
+
+describe('price', () => {
+  // Worked out by hand: 1024×768 → 4096×3072 = 12.582912 MP.
+  test.each([
+    { asked: { model: 'real-esrgan' }, price: 25_166 },
+    { asked: { model: 'real-esrgan-fast' }, price: 6_292 },
+    { asked: { model: 'real-esrgan', scale: 1 }, price: 1_573 },
+    { asked: { model: 'real-esrgan-fast', scale: 1 }, price: 1_000 },
+  ])('$asked of 1024×768 costs $price', ({ asked, price }) => {
+    expect(priceOf({ width: 1024, height: 768 }, parametersOf(asked), standard)).toBe(price);
+  });
+
+  // 256×256 → 1024×1024 → latents of 128: two tiles of 80 a side. DDPM calls 981, 961, …; half of them are below 500.
+  test.each([
+    { asked: {}, price: 4 * 50 * 2 * 100 },
+    { asked: { steps: 20 }, price: 4 * 20 * 2 * 100 },
+    { asked: { start_steps: 500 }, price: 4 * 25 * 2 * 100 },
+    { asked: { guidance_scale: 1 }, price: 4 * 50 * 100 },
+    { asked: { model: 'seesr-turbo' }, price: 1_000 },
+  ])('seesr with $asked costs $price for 256×256', ({ asked, price }) => {
+    expect(coverLatent(128, 96, 32).map(({ size }) => size)).toEqual([80, 80]);
+    expect(priceOf({ width: 256, height: 256 }, parametersOf({ model: 'seesr', ...asked }), standard)).toBe(price);
+  });
+
+  test('is a whole number, exact for any size, never below the minimum nor below the unrounded price', () => {
+    const side = fc.integer({ min: 1, max: 16_384 });
+    const rate = fc.integer({ min: 0, max: 1_000_000_000 });
+    fc.assert(
+      fc.property(side, side, rate, rate, (width, height, perMegapixel, minimum) => {
+        const prices = {
+          ...standard,
+          minimum,
+          per_output_megapixel: { ...standard.per_output_megapixel, 'real-esrgan': perMegapixel },
+        };
+        const price = priceOf({ width, height }, parametersOf({ model: 'real-esrgan', scale: 1 }), prices);
+        expect(Number.isSafeInteger(price)).toBe(true);
+        const millionths = BigInt(width * height) * BigInt(perMegapixel);
+        const isTight = BigInt(price) * 1_000_000n >= millionths && BigInt(price - 1) * 1_000_000n < millionths;
+        expect(price === minimum || isTight).toBe(true);
+        expect(price).toBeGreaterThanOrEqual(minimum);
+      }),
+    );
+  });
+
+  test('is nothing by the free list, and both lists are valid', () => {
+    for (const model of MODEL_IDS) {
+      expect(priceOf({ width: 4000, height: 4000 }, parametersOf({ model }), PRICE_LISTS.free)).toBe(0);
+    }
+    for (const list of Object.values(PRICE_LISTS)) expect(priceListSchema.parse(list)).toEqual(list);
+  });
+});
