@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
 import { MIME } from '../shared/image-format.ts';
-import { isTerminal, type Job, outputKey, type Progress } from '../shared/job.ts';
+import { heatmapKey, isTerminal, type Job, type JobHeatmap, outputKey, type Progress } from '../shared/job.ts';
 import { HEARTBEAT_SECONDS, type Limits, VISIBILITY_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
@@ -111,16 +111,18 @@ async function runAttempt(
     pulse.report({ stage: 'download', percent: 0 });
     const inputPath = join(scratch, 'input');
     const outputPath = join(scratch, 'output');
+    const heatmapPath = join(scratch, 'heatmap');
     await download(objects, job.input_key, inputPath);
     const result = await engine.restore(
-      { inputPath, outputPath, parameters, limits },
+      { inputPath, outputPath, heatmapPath, parameters, limits },
       { onProgress: pulse.report, signal: stop.signal },
     );
     log.info('attempt.restored', { job: job.id, attempt: job.attempt, seconds: result.seconds });
     pulse.report({ stage: 'upload', percent: 99 });
     const output = await publish(objects, job, result, outputPath);
+    const heatmap = await publishHeatmap(objects, job, result, heatmapPath);
     await pulse.end();
-    return await succeed(job, output, result, { state, objects });
+    return await succeed(job, { output, ...(heatmap && { heatmap }) }, result, { state, objects });
   } finally {
     await pulse.end();
     await rm(scratch, { recursive: true, force: true });
@@ -136,23 +138,27 @@ async function download(objects: ObjectStore, key: string, path: string): Promis
 /** Leaves no other object of this job behind: none of a lost or canceled attempt, none of an earlier one. */
 async function succeed(
   job: Job,
-  output: Awaited<ReturnType<typeof publish>>,
-  { notes, description }: RestoreResult,
+  published: Published,
+  { notes, description, fidelity_report }: RestoreResult,
   { state, objects }: Pick<WorkerOptions, 'state' | 'objects'>,
 ): Promise<Job> {
   try {
     const done = await state.updateJob(job.id, {
       type: 'succeed',
       attempt: job.attempt,
-      output,
+      ...published,
       notes,
       ...(description && { description }),
+      ...(fidelity_report && { fidelity_report }),
     });
     await eraseOutputs(objects, done, done.output?.key);
     return done;
   } catch (error) {
     // Only where the store said so: after any other error the job may have succeeded all the same.
-    if (error instanceof AppError && error.code === 'lease-lost') await objects.delete(output.key);
+    if (error instanceof AppError && error.code === 'lease-lost') {
+      await objects.delete(published.output.key);
+      await objects.delete(heatmapKey(job, job.attempt));
+    }
     throw error;
   }
 }
@@ -164,6 +170,18 @@ async function publish(objects: ObjectStore, job: Job, result: RestoreResult, pa
   await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: mime });
   const { width, height, bytes, sha256 } = result;
   return { key, width, height, bytes, mime, sha256 };
+}
+
+interface Published {
+  output: Awaited<ReturnType<typeof publish>>;
+  heatmap?: JobHeatmap;
+}
+
+async function publishHeatmap(objects: ObjectStore, job: Job, { heatmap }: RestoreResult, path: string) {
+  if (!heatmap) return undefined;
+  const key = heatmapKey(job, job.attempt);
+  await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: 'image/png' });
+  return { key, ...heatmap };
 }
 
 interface PulseOptions {

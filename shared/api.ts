@@ -3,6 +3,8 @@ import { problemSchema } from './error.ts';
 import {
   chargeSchema,
   descriptionSchema,
+  fidelityReportSchema,
+  heatmapSchema,
   inputSchema,
   jobStatusSchema,
   outputSchema,
@@ -91,11 +93,21 @@ export const jobSchema = z
     cancel_requested: z.boolean().optional(),
     queue: z.object({ position_estimate: z.int() }).optional(),
     output: outputSchema.extend({ url: z.url() }).optional().describe('Absent until there is one.'),
+    fidelity_report: fidelityReportSchema.optional().describe('How true the result is to the photo.'),
+    heatmap: heatmapSchema
+      .extend({ url: z.url() })
+      .optional()
+      .describe('PNG to lay over photo or result: the more opaque, the more was added there. Kept like the output.'),
     error: problemSchema.optional(),
     notes: z.array(z.string()).optional().describe('What could not be kept, or was decided for you.'),
     description: descriptionSchema.optional(),
     charge: chargeSchema,
-    links: z.object({ self: z.url(), cancel: z.url().optional(), output: z.url().optional() }),
+    links: z.object({
+      self: z.url(),
+      cancel: z.url().optional(),
+      output: z.url().optional(),
+      heatmap: z.url().optional(),
+    }),
   })
   .meta({ id: 'Job' });
 

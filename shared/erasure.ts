@@ -1,4 +1,4 @@
-import { type Job, outputKey } from './job.ts';
+import { heatmapKey, type Job, outputKey } from './job.ts';
 import type { ObjectStore, StateStore } from './ports.ts';
 
 interface ErasureDependencies {
@@ -6,11 +6,13 @@ interface ErasureDependencies {
   objects: ObjectStore;
 }
 
-/** Erases what the attempts of a job have put out, a killed one too, but not `kept`. Repeatable. */
+/** Erases what the attempts of a job have put out, a killed one too; not that of the output `kept`. Repeatable. */
 export async function eraseOutputs(objects: ObjectStore, job: Job, kept?: string): Promise<void> {
   for (let attempt = 1; attempt <= job.attempt; attempt++) {
     const key = outputKey(job, attempt);
-    if (key !== kept) await objects.delete(key);
+    if (key === kept) continue;
+    await objects.delete(key);
+    await objects.delete(heatmapKey(job, attempt));
   }
 }
 

@@ -141,6 +141,8 @@ function succeed(job: Job, event: Extract<JobEvent, { type: 'succeed' }>, now: n
     output,
     ...(event.notes.length > 0 && { notes: event.notes }),
     ...(event.description && { description: event.description }),
+    ...(event.fidelity_report && { fidelity_report: event.fidelity_report }),
+    ...(event.heatmap && { heatmap: event.heatmap }),
   });
 }
 
@@ -187,7 +189,7 @@ function end(
   job: Job,
   status: 'succeeded' | 'failed' | 'canceled' | 'expired',
   now: number,
-  result: Pick<Job, 'output' | 'error' | 'notes' | 'description'> = {},
+  result: Pick<Job, 'output' | 'error' | 'notes' | 'description' | 'fidelity_report' | 'heatmap'> = {},
 ): Transition {
   const { lease_until: _over, ...rest } = job;
   const captured = status === 'succeeded';
@@ -213,7 +215,7 @@ function markDeleted(job: Job, now: number): Job {
 function purge(job: Job, now: number): Job {
   if (!isTerminal(job)) throw new AppError('not-finished', `Job ${job.id} is ${job.status}.`);
   if (job.purged_at) return job;
-  const { output: _erased, ...rest } = job;
+  const { output: _output, heatmap: _heatmap, ...rest } = job;
   return visible(rest, { purged_at: iso(now) });
 }
 

@@ -72,6 +72,19 @@ export const outputSchema = z.object({
 });
 export type JobOutput = z.infer<typeof outputSchema> & { key: string };
 
+/** What the model made of the photo: its result four times as large, before it is brought to the asked scale. */
+export const fidelityReportSchema = z.object({
+  psnr: z.number().describe('Decibels, result made as small as the photo against the photo; 100: no difference.'),
+  delta_e: z.number().describe('The same two pictures: mean distance of colors (CIE 1976, as sRGB). 2 is hardly seen.'),
+  added_detail: z
+    .number()
+    .describe('Levels of 0 to 255 by which the result differs from the photo enlarged by a filter (root mean square).'),
+});
+export type FidelityReport = z.infer<typeof fidelityReportSchema>;
+
+export const heatmapSchema = z.object({ width: z.int(), height: z.int(), bytes: z.int() });
+export type JobHeatmap = z.infer<typeof heatmapSchema> & { key: string };
+
 /** What a diffusion model was told and saw. */
 export const descriptionSchema = z.object({
   prompt: z.string().describe('All of it, as the text encoder got it.'),
@@ -143,6 +156,9 @@ export interface Job {
   error?: Problem;
   notes?: string[];
   description?: Description;
+  fidelity_report?: FidelityReport;
+  /** Erased with the output. */
+  heatmap?: JobHeatmap;
   charge: z.infer<typeof chargeSchema>;
   terms?: PriceTerms;
   deleted_at?: string;
@@ -167,6 +183,8 @@ export type JobEvent =
       output: Omit<JobOutput, 'expires_at'>;
       notes: string[];
       description?: Description;
+      fidelity_report?: FidelityReport;
+      heatmap?: JobHeatmap;
     }
   /** With `attempt`: the attempt found that it can never work. Without: nobody will run it any more. */
   | { type: 'fail'; attempt?: number; error: AppError }
@@ -183,6 +201,11 @@ const FINAL: readonly JobStatus[] = ['succeeded', 'failed', 'canceled', 'expired
 
 export function isTerminal(job: Pick<Job, 'status'>): boolean {
   return FINAL.includes(job.status);
+}
+
+/** Where an attempt puts the map of what it has added: a PNG. */
+export function heatmapKey(job: Pick<Job, 'account' | 'id'>, attempt: number): string {
+  return `out/${job.account}/${job.id}/${attempt}-heatmap.png`;
 }
 
 /** Where an attempt puts its result in the object store. */

@@ -7,6 +7,7 @@ import { allowCrossOrigin } from './cors.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
 import { addCancelJob, addDeleteJob } from './end-job.ts';
 import { addLiveness, addReadiness } from './health.ts';
+import { addJobHeatmap } from './job-heatmap.ts';
 import { addJobOutput } from './job-output.ts';
 import { addKeys } from './keys.ts';
 import { addModels } from './models.ts';
@@ -39,6 +40,7 @@ export function createApp(deps: Dependencies): Api {
   addCancelJob(api, deps, requireScope, originOf);
   addDeleteJob(api, deps, requireScope);
   addJobOutput(api, deps, requireScope, originOf);
+  addJobHeatmap(api, deps, requireScope, originOf);
   addQuotes(api, deps, requireScope);
   addModels(api, deps);
   addKeys(api, deps, requireScope);

@@ -47,7 +47,7 @@ export function addJobOutput(api: Api, deps: Dependencies, requireScope: Require
 }
 
 /** Throws `not-finished`, `no-output` or `gone`. */
-function outputOf(job: Job, now: number): JobOutput {
+export function outputOf(job: Job, now: number): JobOutput {
   if (!isTerminal(job)) {
     const headers = { 'Retry-After': retryAfter(job, now) };
     throw new AppError('not-finished', `Job ${job.id} is ${job.status}.`, { headers });

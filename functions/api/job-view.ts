@@ -9,6 +9,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
   const terminal = isTerminal(job);
   const self = `${origin}/v1/jobs/${job.id}`;
   const outputUrl = `${self}/output`;
+  const heatmapUrl = `${self}/heatmap`;
   return {
     id: job.id,
     status: job.status,
@@ -27,12 +28,23 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     cancel_requested: job.cancel_requested,
     queue: waiting === undefined ? undefined : { position_estimate: Math.max(1, waiting) },
     output: job.output && viewOutput(job.output, outputUrl),
+    fidelity_report: job.fidelity_report,
+    heatmap: job.heatmap && viewHeatmap(job.heatmap, heatmapUrl),
     error: job.error,
     notes: job.notes,
     description: job.description,
     charge: job.charge,
-    links: { self, ...(!terminal && { cancel: `${self}/cancel` }), ...(job.output && { output: outputUrl }) },
+    links: {
+      self,
+      ...(!terminal && { cancel: `${self}/cancel` }),
+      ...(job.output && { output: outputUrl }),
+      ...(job.heatmap && { heatmap: heatmapUrl }),
+    },
   };
+}
+
+function viewHeatmap({ key: _key, ...heatmap }: NonNullable<Job['heatmap']>, url: string): JobView['heatmap'] {
+  return { ...heatmap, url };
 }
 
 function viewOutput({ key: _key, ...output }: NonNullable<Job['output']>, url: string): JobView['output'] {

@@ -2,17 +2,21 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { checkSizes, outputSize } from '../../shared/image-format.ts';
-import type { Description, Parameters, Progress } from '../../shared/job.ts';
+import type { Description, FidelityReport, JobHeatmap, Parameters, Progress } from '../../shared/job.ts';
 import type { Limits } from '../../shared/limits.ts';
 import { decodeImage } from '../images/decode.ts';
 import { encodeImage } from '../images/encode.ts';
-import { compareWithPhoto } from './compare.ts';
+import { writeHeatmap } from '../images/heatmap.ts';
+import { type Comparison, compareWithPhoto } from './compare.ts';
+import { reportFidelity } from './fidelity-report.ts';
 import type { Method } from './method.ts';
 import { checkResult } from './quality-gate.ts';
 
 export interface RestoreRequest {
   inputPath: string;
   outputPath: string;
+  /** Where a map of what was added shall be written, if at all. */
+  heatmapPath?: string;
   parameters: Parameters;
   limits: Limits;
   /** Of diffusion models: repeat the published script step by step, for comparisons. */
@@ -30,6 +34,10 @@ export interface RestoreResult {
   /** Plain sentences for the user. */
   notes: string[];
   description?: Description;
+  /** Unless the published script was repeated. */
+  fidelity_report?: FidelityReport;
+  /** Of the file at `heatmapPath`. */
+  heatmap?: Omit<JobHeatmap, 'key'>;
   /** Time spent, without loading the model. */
   seconds: { decode: number; upscale: number; compare: number; encode: number };
 }
@@ -50,7 +58,7 @@ const BEGINS = { decode: 1, upscale: 3, compare: 92, encode_file: 94, end: 98 } 
  * Writes `outputPath`. Throws AppError: of the user's making (bad image, limits), `output-rejected` or `engine-failed`.
  */
 export async function restore(
-  { inputPath, outputPath, parameters, limits, compat = false }: RestoreRequest,
+  { inputPath, outputPath, heatmapPath, parameters, limits, compat = false }: RestoreRequest,
   method: Method,
   { tileSize, onProgress, signal }: RestoreOptions,
 ): Promise<RestoreResult> {
@@ -71,11 +79,14 @@ export async function restore(
     },
   });
   const done = performance.now();
+  let comparison: Comparison | undefined;
   // The published script is repeated whatever comes out of it.
   if (!compat) {
     onProgress({ stage: 'compare', percent: BEGINS.compare });
-    checkResult(await compareWithPhoto(photo.pixels, upscaled.pixels, signal));
+    comparison = await compareWithPhoto(photo.pixels, upscaled.pixels, signal);
+    checkResult(comparison);
   }
+  const heatmap = comparison && heatmapPath && (await writeHeatmap(heatmapPath, comparison.map));
   const compared = performance.now();
 
   onProgress({ stage: 'encode_file', percent: BEGINS.encode_file });
@@ -94,6 +105,8 @@ export async function restore(
     sha256,
     notes: [...photo.notes, ...encoded.notes],
     ...(upscaled.description && { description: upscaled.description }),
+    ...(comparison && { fidelity_report: reportFidelity(comparison) }),
+    ...(heatmap && { heatmap }),
     seconds: {
       decode: (decoded - started) / 1000,
       upscale: (done - decoded) / 1000,
