@@ -14,6 +14,7 @@ npm run keys -- rotate KEY_ID [--overlap-seconds 0] [--json]
 npm run keys -- revoke KEY_ID [--json]
 
 Works on DATA_DIR (default ./data), whether the service runs or not.
+--account: whose keys, ${LOCAL_ACCOUNT} by default (npm run accounts -- create).
 Scopes: ${ALL_SCOPES.join(', ')} (default: all).
 --test: its jobs are free and run no network. --origins: pages of other origins may not use the key.
 `;
@@ -22,6 +23,7 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
+      account: { type: 'string', default: LOCAL_ACCOUNT },
       name: { type: 'string', default: 'cli' },
       scopes: { type: 'string' },
       'expires-at': { type: 'string' },
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
     if (command === 'create' && id === undefined) {
       const expires_at = values['expires-at'] === undefined ? undefined : parseDate(values['expires-at']);
       const { key, secret } = await createLocalKey(state, {
+        account: values.account,
         name: values.name,
         ...(values.scopes !== undefined && { scopes: values.scopes.split(',').map(parseScope) }),
         ...(values.test && { test: true }),
@@ -49,17 +52,17 @@ async function main(): Promise<void> {
       });
       printSecret(key, secret, values.json);
     } else if (command === 'list' && id === undefined) {
-      const keys = await state.listKeys(LOCAL_ACCOUNT);
+      const keys = await state.listKeys(values.account);
       print(values.json ? JSON.stringify(keys) : keys.map(describe).join('\n') || 'No keys yet.');
     } else if (command === 'rotate' && id !== undefined && rest.length === 0) {
-      const known = (await state.listKeys(LOCAL_ACCOUNT)).find((key) => key.id === id);
+      const known = (await state.listKeys(values.account)).find((key) => key.id === id);
       if (!known) throw new AppError('not-found', `There is no key ${id}; "npm run keys -- list" shows them.`);
       const { overlap_seconds } = checked(rotateKeySchema, { overlap_seconds: Number(values['overlap-seconds']) });
       const { secret, hash } = await createSecret(known.test ? 'test' : 'live');
       const given = { hash, last4: secret.slice(-4), overlapSeconds: overlap_seconds };
-      printSecret((await state.rotateKey(LOCAL_ACCOUNT, id, given))!, secret, values.json);
+      printSecret((await state.rotateKey(values.account, id, given))!, secret, values.json);
     } else if (command === 'revoke' && id !== undefined && rest.length === 0) {
-      const key = await state.revokeKey(LOCAL_ACCOUNT, id);
+      const key = await state.revokeKey(values.account, id);
       if (!key) throw new AppError('not-found', `There is no key ${id}; "npm run keys -- list" shows them.`);
       print(values.json ? JSON.stringify(key) : describe(key));
     } else {

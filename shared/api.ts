@@ -111,6 +111,30 @@ export const jobSchema = z
   })
   .meta({ id: 'Job' });
 
+export const balanceSchema = z.object({
+  balance: z.int().describe('Micro-units: a millionth of the unit of the account.'),
+  prices: z.string().describe('Name of the price list: `free`, where nothing costs anything, or another.'),
+});
+
+export const usageQuerySchema = z.strictObject({
+  from: z.iso.date().optional().describe('First day, in UTC. Default: 30 days with `to`.'),
+  to: z.iso.date().optional().describe('Last day. Default: today.'),
+});
+
+export const usageSchema = z.object({
+  from: z.iso.date(),
+  to: z.iso.date(),
+  data: z.array(
+    z.object({
+      day: z.iso.date().describe('On which the jobs were submitted, in UTC.'),
+      model: z.string(),
+      jobs: z.int(),
+      succeeded: z.int(),
+      captured: z.int().describe('What was charged, in micro-units.'),
+    }),
+  ),
+});
+
 export const listJobsQuerySchema = z.strictObject({
   cursor: z.string().max(200).optional(),
   limit: z.coerce.number().int().min(1).max(100).default(20),

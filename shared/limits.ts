@@ -35,6 +35,8 @@ export const DELIVERY_RETENTION_SECONDS = 30 * 24 * 60 * 60;
 export const MAX_PARALLEL_DELIVERIES = 2;
 /** A quote is kept so long, whatever becomes of the price list. */
 export const QUOTE_SECONDS = 15 * 60;
+/** That one request for usage may span. */
+export const USAGE_DAYS = 366;
 export const MAX_WAIT_SECONDS = 60;
 export const MAX_JSON_BYTES = 64 * 1024;
 

@@ -1,6 +1,7 @@
 import type { Job, JobEvent, JobStatus } from './job.ts';
 import type { LedgerKind } from './job-machine.ts';
 import type { ApiKey, ClientToken } from './keys.ts';
+import type { Statement } from './ledger.ts';
 import type { Outbox } from './outbox-port.ts';
 
 /** Large binary objects by key. Keys are `/`-separated segments of letters, digits, `_`, `-` and `.`. */
@@ -88,6 +89,16 @@ export interface LedgerEntry {
   created_at: string;
 }
 
+export interface UsageRow {
+  /** `2026-01-31` */
+  day: string;
+  model: string;
+  jobs: number;
+  succeeded: number;
+  /** Micro-units. */
+  captured: number;
+}
+
 /** What a first request with this key got; a repeat gets the same bytes. */
 export interface Idempotency {
   key: string;
@@ -123,6 +134,12 @@ export interface StateStore extends Outbox {
   getBalance(account: string): Promise<number>;
   /** Oldest first. */
   listLedger(filter: { account: string; job_id?: string }): Promise<LedgerEntry[]>;
+  /** Oldest first. */
+  listAccounts(): Promise<Account[]>;
+  /** Balance, ledger and jobs as they were at one moment. Throws `not-found`. */
+  getStatement(account: string): Promise<Statement>;
+  /** By the days (UTC, both included) on which jobs were submitted, and by model. Throws `invalid`: `to` before `from`. */
+  getUsage(filter: { account: string; test: boolean; from: string; to: string }): Promise<UsageRow[]>;
 
   /** `hash`: SHA-256 of the secret (shared/keys.ts). A repeat is told as by `createJob`. */
   createKey(key: ApiKey, hash: string, idempotency?: Idempotency): Promise<Creation>;

@@ -11,6 +11,7 @@ import { addJobHeatmap } from './job-heatmap.ts';
 import { addJobOutput } from './job-output.ts';
 import { addKeys } from './keys.ts';
 import { addModels } from './models.ts';
+import { addBalance, addUsage } from './money.ts';
 import { addOpenApi } from './openapi.ts';
 import { createOriginOf } from './origin.ts';
 import { createErrorHandler, handleMethodNotAllowed, handleNotFound, refuseInvalid } from './problem.ts';
@@ -42,6 +43,8 @@ export function createApp(deps: Dependencies): Api {
   addJobOutput(api, deps, requireScope, originOf);
   addJobHeatmap(api, deps, requireScope, originOf);
   addQuotes(api, deps, requireScope);
+  addBalance(api, deps, requireScope);
+  addUsage(api, deps, requireScope);
   addModels(api, deps);
   addKeys(api, deps, requireScope);
   addClientTokens(api, deps, requireScope);

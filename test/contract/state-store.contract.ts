@@ -4,6 +4,7 @@ import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
 import type { Job, JobEvent } from '../../shared/job.ts';
 import { createApiKey } from '../../shared/keys.ts';
+import { findLedgerProblems } from '../../shared/ledger.ts';
 import { IDEMPOTENCY_SECONDS, LEASE_SECONDS, RESEND_SECONDS, UPLOAD_RETENTION_SECONDS } from '../../shared/limits.ts';
 import type { Idempotency, StateStore, Upload } from '../../shared/ports.ts';
 import type { Clock } from '../support/clock.ts';
@@ -157,6 +158,78 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
         }
         const kinds = new Set((await store.listLedger({ account: 'acc_one' })).map(({ kind }) => kind));
         expect(kinds).toEqual(new Set(['top_up', 'reserve', 'capture', 'release']));
+      });
+
+      it('reserves the price of a job that awaited its photo when the photo is there, or refuses it', async () => {
+        await store.topUp({ account: 'acc_one', amount: 50, payment: 'pay' });
+        const job = await stored({ input: undefined });
+        expect(await store.listLedger({ account: 'acc_one', job_id: job.id })).toEqual([]);
+        const { input } = newJob();
+        const uploaded = (price: number) => store.updateJob(job.id, { type: 'uploaded', input: input!, price });
+        expect(await outcomeOf(uploaded(51))).toBe('insufficient-credit');
+        expect(await store.getJob(job.id)).toEqual(JSON.parse(JSON.stringify(job)));
+        expect(await uploaded(50)).toMatchObject({ status: 'queued', charge: { state: 'reserved', amount: 50 } });
+        expect(await uploaded(50)).toMatchObject({ status: 'queued', version: 2 });
+        expect(await store.getBalance('acc_one')).toBe(0);
+        await store.updateJob(job.id, { type: 'cancel' });
+        expect(await store.getBalance('acc_one')).toBe(50);
+        await expectBalanced();
+      });
+
+      it('writes nothing for a job that ends before its photo came', async () => {
+        const jobs = [await stored({ input: undefined }), await stored({ input: undefined })];
+        await store.updateJob(jobs[0]!.id, { type: 'expire' });
+        await store.updateJob(jobs[1]!.id, { type: 'cancel' });
+        expect(await store.listLedger({ account: 'acc_one' })).toEqual([]);
+      });
+
+      it('gives a statement of one account, in which nothing is wrong', async () => {
+        await store.topUp({ account: 'acc_one', amount: 100, payment: 'pay' });
+        const done = await stored({ price: 30 });
+        await claimed(done);
+        await store.updateJob(done.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
+        const awaiting = await stored({ input: undefined });
+        await stored({ account: 'acc_two' });
+        const statement = await store.getStatement('acc_one');
+        expect(statement.balance).toBe(70);
+        expect(statement.entries).toEqual(await store.listLedger({ account: 'acc_one' }));
+        expect(statement.jobs.toSorted((a, b) => a.charge.amount - b.charge.amount)).toEqual([
+          { id: awaiting.id, status: 'awaiting_upload', charge: { state: 'pending', amount: 0 } },
+          { id: done.id, status: 'succeeded', charge: { state: 'captured', amount: 30 } },
+        ]);
+        expect(findLedgerProblems(statement)).toEqual([]);
+        expect(await outcomeOf(store.getStatement('acc_none'))).toBe('not-found');
+      });
+
+      it('lists the accounts', async () => {
+        expect((await store.listAccounts()).map(({ id }) => id)).toEqual(['acc_one', 'acc_two']);
+      });
+
+      it('counts jobs and what they cost by day and model, deleted ones too, those of test mode apart', async () => {
+        await store.topUp({ account: 'acc_one', amount: 100, payment: 'pay' });
+        const fast = { ...newJob().parameters, model: 'real-esrgan-fast' } as const;
+        const done = await stored({ price: 30 });
+        await claimed(done);
+        await store.updateJob(done.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
+        await store.updateJob(done.id, { type: 'delete' });
+        await stored({ price: 20 });
+        await stored({ test: true });
+        await stored({ account: 'acc_two' });
+        clock.advance(86_400);
+        await stored({ price: 5, parameters: fast });
+        clock.advance(86_400);
+        await stored();
+        const usage = (from: string, to: string, test = false) =>
+          store.getUsage({ account: 'acc_one', test, from, to });
+        const model = 'real-esrgan';
+        expect(await usage('2026-01-01', '2026-01-02')).toEqual([
+          { day: '2026-01-01', model, jobs: 2, succeeded: 1, captured: 30 },
+          { day: '2026-01-02', model: 'real-esrgan-fast', jobs: 1, succeeded: 0, captured: 0 },
+        ]);
+        expect(await usage('2026-01-03', '2026-01-03')).toHaveLength(1);
+        expect(await usage('2025-01-01', '2025-12-31')).toEqual([]);
+        expect(await usage('2026-01-01', '2026-01-01', true)).toMatchObject([{ jobs: 1 }]);
+        expect(await outcomeOf(usage('2026-01-02', '2026-01-01'))).toBe('invalid');
       });
 
       it('shows the ledger of a job to its account only', async () => {

@@ -163,4 +163,5 @@ export const MIGRATIONS: readonly string[] = [
   END;
   `,
   OUTBOX_TABLES,
+  `CREATE INDEX jobs_by_time ON jobs (account, data ->> 'created_at')`,
 ];

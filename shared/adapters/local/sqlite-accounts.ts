@@ -43,6 +43,10 @@ export function createSqliteAccounts(db: DatabaseSync, now: () => number) {
     insertEntry.run(createId('led', time), account, kind, job, payment, amount, new Date(time).toISOString());
   }
 
+  function entriesOf(account: string): LedgerEntry[] {
+    return selectEntries.all(account).map(parseEntry);
+  }
+
   const verbs: AccountVerbs = {
     async createAccount({ id, name, created_at }) {
       if (insert.run(id, name, created_at).changes === 0) {
@@ -65,13 +69,15 @@ export function createSqliteAccounts(db: DatabaseSync, now: () => number) {
       return balanceOf(account);
     },
     async listLedger({ account, job_id }) {
-      const rows = job_id === undefined ? selectEntries.all(account) : selectEntriesOfJob.all(account, job_id);
-      return rows.map(parseEntry);
+      return job_id === undefined ? entriesOf(account) : selectEntriesOfJob.all(account, job_id).map(parseEntry);
     },
   };
 
   return {
     verbs,
+    /** Throws `not-found`. */
+    balanceOf,
+    entriesOf,
     /** Inside a transaction. Throws `insufficient-credit`. */
     checkCredit({ account, charge }: Job): void {
       const balance = balanceOf(account);

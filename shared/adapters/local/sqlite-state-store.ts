@@ -7,6 +7,7 @@ import { createSqliteIdempotency, type IdempotentAnswers } from './sqlite-idempo
 import { createSqliteJobs } from './sqlite-jobs.ts';
 import { createSqliteKeys } from './sqlite-keys.ts';
 import { createSqliteOutbox } from './sqlite-outbox.ts';
+import { createSqliteStatements } from './sqlite-statements.ts';
 
 type UploadVerbs = Pick<StateStore, 'createUpload' | 'getUpload' | 'deleteUpload' | 'listStaleUploads'>;
 
@@ -28,6 +29,7 @@ export function createSqliteStateStore(
   const outbox = createSqliteOutbox(db, idempotency, now);
   return {
     ...accounts.verbs,
+    ...createSqliteStatements(db, accounts),
     ...outbox.verbs,
     ...createSqliteKeys(db, idempotency, now),
     ...createSqliteUploads(db, idempotency, now),
