@@ -96,3 +96,79 @@ describe('Idempotency-Key', () => {
     ]);
   });
 });
+
+describe('other creating requests', () => {
+  const requests: [string, object][] = [
+    ['/v1/uploads', { bytes: 100, content_type: 'image/png' }],
+    ['/v1/keys', { name: 'phone' }],
+    ['/v1/client_tokens', { end_user: 'user-1' }],
+  ];
+
+  test.each(requests)('%s: a repeat gets the same bytes and creates nothing', async (path, json) => {
+    const headers = { 'Idempotency-Key': 'once' };
+    const create = () => service.call('POST', path, { json, headers });
+    const answers = await Promise.all(Array.from({ length: 10 }, create));
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(201));
+    expect(answers.map((answer) => answer.headers.get('Cache-Control'))).toEqual(Array(10).fill('no-store'));
+    const bodies = await Promise.all(answers.map((answer) => answer.text()));
+    expect(new Set(bodies).size).toBe(1);
+    expect(answers.filter((answer) => answer.headers.get('Idempotent-Replayed') === 'true')).toHaveLength(9);
+    const other = await service.call('POST', path, { json: { ...json, ...CHANGES[path] }, headers });
+    expect((await problemOf(other)).code).toBe('idempotency-key-reused');
+    const second = await service.call('POST', path, { json });
+    expect(await second.text()).not.toBe(bodies[0]);
+    service.clock.advance(IDEMPOTENCY_SECONDS + 1);
+    expect((await create()).headers.has('Idempotent-Replayed')).toBe(false);
+  });
+
+  test('each path, each key and each account has its own', async () => {
+    const { secret } = await service.newKey();
+    const stranger = await service.newKey('acc_two');
+    const headers = { 'Idempotency-Key': 'same' };
+    const job = await post({ input: { upload_id: await upload(service) } }, headers);
+    expect(job.status).toBe(202);
+    for (const [path, json] of requests) {
+      for (const key of [service.secret, secret, stranger.secret]) {
+        const response = await service.call('POST', path, { json, headers, key });
+        expect(response.status).toBe(201);
+        expect(response.headers.has('Idempotent-Replayed')).toBe(false);
+      }
+    }
+  });
+
+  test('the database holds no secret of an answer, and only the secret that asked opens it', async () => {
+    const { secret, id } = await service.newKey();
+    const headers = { 'Idempotency-Key': 'sealed' };
+    const json = { name: 'phone' };
+    const created = await bodyOf<{ key: string }>(service.call('POST', '/v1/keys', { json, headers, key: secret }));
+    const rows = service.database.prepare('SELECT response FROM idempotency').all();
+    expect(rows).toHaveLength(1);
+    expect(JSON.stringify(rows)).not.toContain(created.key);
+    expect(JSON.parse(rows[0]!.response as string).body).not.toContain('phone');
+    const rotated = await bodyOf<{ key: string }>(
+      service.call('POST', `/v1/keys/${id}/rotate`, { json: { overlap_seconds: 60 } }),
+    );
+    const again = await service.call('POST', '/v1/keys', { json, headers, key: secret });
+    expect(await bodyOf(again)).toEqual(created);
+    const changed = await service.call('POST', '/v1/keys', { json, headers, key: rotated.key });
+    expect(changed.status).toBe(422);
+    expect((await problemOf(changed)).detail).toContain('earlier secret');
+  });
+
+  test('a refused one is not remembered', async () => {
+    const headers = { 'Idempotency-Key': 'retry' };
+    const refused = await service.call('POST', '/v1/uploads', {
+      json: { bytes: 999_999_999, content_type: 'image/png' },
+      headers,
+    });
+    expect(refused.status).toBe(413);
+    const json = { bytes: 100, content_type: 'image/png' };
+    expect((await service.call('POST', '/v1/uploads', { json, headers })).status).toBe(201);
+  });
+});
+
+const CHANGES: Record<string, object> = {
+  '/v1/uploads': { bytes: 101 },
+  '/v1/keys': { name: 'tablet' },
+  '/v1/client_tokens': { max_jobs: 3 },
+};

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { newKeySchema } from '../../shared/api.ts';
+import { ALL_SCOPES } from '../../shared/keys.ts';
 import { bodyOf, createService, problemOf, type Service, submit, upload } from '../support/service.ts';
 
 let service: Service;
@@ -81,11 +82,13 @@ describe('authentication', () => {
     ['DELETE', '/v1/jobs/job_00000000000000000000000000', 'jobs:write'],
     ['POST', '/v1/keys', 'keys:manage'],
     ['GET', '/v1/keys', 'keys:manage'],
+    ['POST', '/v1/keys/key_00000000000000000000000000/rotate', 'keys:manage'],
+    ['POST', '/v1/client_tokens', 'tokens:create'],
     ['DELETE', '/v1/keys/key_00000000000000000000000000', 'keys:manage'],
   ] as const)('%s %s needs %s and nothing else', async (method, path, scope) => {
     const others = await service.newKey(
       'acc_one',
-      (['uploads:write', 'jobs:write', 'jobs:read', 'jobs:cancel', 'keys:manage'] as const).filter((s) => s !== scope),
+      ALL_SCOPES.filter((each) => each !== scope),
     );
     expect((await service.call(method, path, { key: others.secret })).status).toBe(403);
     const only = await service.newKey('acc_one', [scope]);

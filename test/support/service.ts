@@ -58,6 +58,7 @@ export async function createService(changes: Partial<Dependencies> = {}) {
     ...deps,
     app,
     clock,
+    database: db,
     deadLetters,
     lines,
     newKey,
