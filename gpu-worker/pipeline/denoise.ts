@@ -31,6 +31,9 @@ export function keyedNoise(seed: number): NoiseSource {
   return (purpose, step, count) => keyedNormals({ seed, purpose, step }, count);
 }
 
+/** What sampling needs of the models. */
+type Networks = Pick<SeesrModels, 'denoiser' | 'vae' | 'schedule' | 'latentChannels' | 'scalingFactor'>;
+
 export interface SampleOptions {
   parameters: DiffusionParameters;
   /** The picture that steers, [1, 3, 8h, 8w], RGB 0..1. */
@@ -54,7 +57,7 @@ export interface SampleOptions {
 const STEM_MARGIN = 4;
 
 /** From noise, or the noised photo, to a clean latent [1, 4, h, w]: all steps, each over all tiles. */
-export async function sampleLatent(models: SeesrModels, options: SampleOptions): Promise<Tensor> {
+export async function sampleLatent(models: Networks, options: SampleOptions): Promise<Tensor> {
   const { parameters, condition, text, imageEmbeds, tiling, noise, signal, onTile, onStep } = options;
   const [height, width] = condition.shape.slice(2).map((side) => side / LATENT_PIXELS) as [number, number];
   const shape = [1, models.latentChannels, height, width];
@@ -99,7 +102,7 @@ export async function sampleLatent(models: SeesrModels, options: SampleOptions):
   return { data: state.sample, shape };
 }
 
-function createScheduler({ schedule: { spacing, offset, ...noising } }: SeesrModels, parameters: DiffusionParameters) {
+function createScheduler({ schedule: { spacing, offset, ...noising } }: Networks, parameters: DiffusionParameters) {
   const schedule = createNoiseSchedule(noising);
   const { steps, start_steps: startSteps } = parameters;
   const create = parameters.scheduler === 'ddpm' ? createDdpm : createDpmSolver;
@@ -107,7 +110,7 @@ function createScheduler({ schedule: { spacing, offset, ...noising } }: SeesrMod
 }
 
 /** A sample of the photo's latent distribution, scaled as the networks want it (Rombach et al. 2022, section 3.1). */
-async function encodeCondition(models: SeesrModels, { condition, tiling, noise, signal, onEncode }: SampleOptions) {
+async function encodeCondition(models: Networks, { condition, tiling, noise, signal, onEncode }: SampleOptions) {
   const centered = { data: condition.data.map((value) => 2 * value - 1), shape: condition.shape };
   const { mean, logVariance } = await encodeTiled(models.vae, centered, {
     compat: tiling.compat,
