@@ -6,6 +6,7 @@ import type { Limits } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import type { JobQueue, StateStore } from '../shared/ports.ts';
 import type { PriceList } from '../shared/pricing.ts';
+import { readFormUpload } from './form-upload.ts';
 
 interface BlobDependencies {
   state: StateStore;
@@ -28,6 +29,16 @@ export function createBlobRoutes(deps: BlobDependencies): Hono {
     await objects.put(allowed.key, exactly(body, allowed.bytes), { contentType: allowed.contentType });
     await announce(deps, allowed.key);
     return c.body(null, 200);
+  });
+
+  // What an HTML form sends: nothing but the fields that were signed, then the file.
+  routes.post('/form', async (c) => {
+    const body = c.req.raw.body ?? new Blob([]).stream();
+    const form = await readFormUpload(body, c.req.header('Content-Type') ?? null);
+    const { key, contentType, bytes } = objects.verifySignedForm(form.fields);
+    await objects.put(key, form.file(bytes), { contentType });
+    await announce(deps, key);
+    return c.body(null, 201);
   });
 
   // Hono hands HEAD requests over to this, too.

@@ -10,11 +10,13 @@ import {
   outputSchema,
   parametersSchema,
   progressSchema,
+  resultDeliverySchema,
 } from './job.ts';
 import { apiKeySchema, capShape, clientScopeSchema, clientTokenSchema, scopeSchema } from './keys.ts';
 import {
   DEFAULT_RETENTION_HOURS,
   MAX_CLIENT_TOKEN_SECONDS,
+  MAX_INLINE_BYTES,
   MAX_OVERLAP_SECONDS,
   MAX_RETENTION_HOURS,
 } from './limits.ts';
@@ -24,25 +26,64 @@ import { jobWebhookSchema } from './webhook-api.ts';
 
 /** The HTTP contract: one schema is the type, the check and the document. Unknown fields are refused. */
 
+const hasOneField = (given: object) => Object.values(given).filter((value) => value !== undefined).length === 1;
+
 export const createUploadSchema = z.strictObject({
   bytes: z.int().min(1).describe('Exact size of the file; the upload is refused when it differs.'),
   content_type: z
     .string()
     .regex(/^image\/[a-z0-9.+-]{1,50}$/, 'an image type such as image/jpeg')
     .describe('Sent unchanged as the Content-Type of the upload. What the file really is is found out from its bytes.'),
+  method: z
+    .enum(['PUT', 'POST'])
+    .default('PUT')
+    .describe('PUT: the raw body. POST: an HTML form (multipart/form-data), which needs no preflight in browsers.'),
 });
 
 export const uploadSchema = z.object({
   id: z.string(),
-  method: z.literal('PUT'),
-  url: z.url().describe('Send the file here as the raw body, without an API key.'),
+  method: z.enum(['PUT', 'POST']),
+  url: z.url().describe('Send the file here, without an API key.'),
   headers: z.record(z.string(), z.string()).describe('Headers that the request must carry, exactly so.'),
+  fields: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Of POST: form fields to send before the file, which is the last field and called `file`.'),
   expires_at: z.iso.datetime(),
   max_bytes: z.int(),
 });
 
 export const createJobSchema = requestedParametersSchema.extend({
-  input: z.strictObject({ upload_id: z.string().min(1).max(64) }),
+  input: z
+    .strictObject({
+      upload_id: z.string().min(1).max(64).optional(),
+      url: z
+        .string()
+        .min(1)
+        .max(2048)
+        .optional()
+        .describe('https. The service fetches it within a minute or two; redirects are not followed.'),
+      base64: z
+        .base64()
+        .max(Math.ceil(MAX_INLINE_BYTES / 3) * 4)
+        .optional()
+        .describe(`The file itself, at most ${MAX_INLINE_BYTES} bytes.`),
+    })
+    .refine(hasOneField, { message: 'exactly one of upload_id, url and base64' })
+    .describe('Exactly one of these.'),
+  deliver: z
+    .strictObject({
+      url: z.string().min(1).max(2048).describe('Presigned by you, for PUT.'),
+      headers: z
+        .record(
+          z.string().regex(/^(?:content-type|cache-control|x-[a-z0-9-]{1,60})$/),
+          z.string().regex(/^[ -~]{1,200}$/),
+        )
+        .optional()
+        .describe('Sent along, for example x-ms-blob-type. In lower case.'),
+    })
+    .optional()
+    .describe('The result is put there, too.'),
   retention_hours: z.int().min(1).max(MAX_RETENTION_HOURS).default(DEFAULT_RETENTION_HOURS),
   client_reference: z.string().min(1).max(255).optional().describe('Yours; find the job again by it.'),
   webhook: jobWebhookSchema.optional().describe('Who is told about this job, beside the endpoints of the account.'),
@@ -98,6 +139,9 @@ export const jobSchema = z
       .extend({ url: z.url() })
       .optional()
       .describe('PNG to lay over photo or result: the more opaque, the more was added there. Kept like the output.'),
+    delivery: resultDeliverySchema
+      .optional()
+      .describe('What came of putting the result to your URL. The only thing that changes in a terminal job.'),
     error: problemSchema.optional(),
     notes: z.array(z.string()).optional().describe('What could not be kept, or was decided for you.'),
     description: descriptionSchema.optional(),
@@ -134,6 +178,7 @@ export const usageSchema = z.object({
     }),
   ),
 });
+
 
 export const listJobsQuerySchema = z.strictObject({
   cursor: z.string().max(200).optional(),

@@ -76,7 +76,7 @@ export function afterAttempt(
   const attempts = [...delivery.attempts, { at, ...attempt }].slice(-MAX_LOGGED_ATTEMPTS);
   const tries = delivery.tries + 1;
   const next = { ...rest, attempts, tries };
-  if (outcome === 'done') return { delivery: { ...next, status: 'delivered' }, change: { type: 'succeeded' } };
+  if (outcome === 'done') return { delivery: ended(next, 'delivered'), change: { type: 'succeeded' } };
   const pause = PAUSE_SECONDS[delivery.kind][tries - 1];
   if (outcome === 'retry' && pause !== undefined) {
     const asked = Math.min(retryAfterSeconds ?? 0, MAX_RETRY_AFTER_SECONDS);
@@ -86,7 +86,17 @@ export function afterAttempt(
   const reason = gone
     ? 'The receiver answered 410 Gone.'
     : `No attempt of ${tries} to deliver ${delivery.id} succeeded.`;
-  return { delivery: { ...next, status: 'failed' }, change: { type: 'disable', reason } };
+  return { delivery: ended(next, 'failed'), change: { type: 'disable', reason } };
+}
+
+/** Whoever has a presigned URL may use it: it is kept no longer than it is needed. A webhook may be replayed. */
+function ended({ url, ...delivery }: Delivery, status: 'delivered' | 'failed'): Delivery {
+  return { ...delivery, status, ...(delivery.kind === 'webhook' && url !== undefined && { url }) };
+}
+
+/** Whether nothing comes after the attempt that is under way, should it fail. */
+export function isLastTry({ kind, tries }: Delivery): boolean {
+  return tries >= PAUSE_SECONDS[kind].length;
 }
 
 /** The same message again, at once and by a schedule of its own. Pure. */

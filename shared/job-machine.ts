@@ -29,6 +29,8 @@ type NewJob = Pick<
   | 'client_reference'
   | 'idempotency_key'
   | 'webhook'
+  | 'fetch_url'
+  | 'deliver'
   | 'batch_id'
 > & { price: number };
 
@@ -92,6 +94,8 @@ function step(job: Job, event: JobEvent, now: number): Transition {
     case 'expire':
       if (job.status !== 'awaiting_upload') throw new AppError('conflict', `Job ${job.id} is ${job.status}.`);
       return end(job, 'expired', now);
+    case 'delivered':
+      return { job: job.delivery ? visible(job, { delivery: event.delivery }) : job };
     case 'purge':
       return { job: purge(job, now) };
     case 'delete':
@@ -139,6 +143,7 @@ function succeed(job: Job, event: Extract<JobEvent, { type: 'succeed' }>, now: n
   const output: JobOutput = { ...event.output, expires_at: iso(now + job.retention_hours * 3_600_000) };
   return end(job, 'succeeded', now, {
     output,
+    ...(job.deliver && { delivery: { status: 'pending' } as const }),
     ...(event.notes.length > 0 && { notes: event.notes }),
     ...(event.description && { description: event.description }),
     ...(event.fidelity_report && { fidelity_report: event.fidelity_report }),
@@ -189,7 +194,7 @@ function end(
   job: Job,
   status: 'succeeded' | 'failed' | 'canceled' | 'expired',
   now: number,
-  result: Pick<Job, 'output' | 'error' | 'notes' | 'description' | 'fidelity_report' | 'heatmap'> = {},
+  result: Pick<Job, 'output' | 'error' | 'notes' | 'description' | 'fidelity_report' | 'heatmap' | 'delivery'> = {},
 ): Transition {
   const { lease_until: _over, ...rest } = job;
   const captured = status === 'succeeded';
@@ -208,7 +213,14 @@ function end(
 
 /** The user's own words go at once; the objects go with `purge`. */
 function markDeleted(job: Job, now: number): Job {
-  const { client_reference: _reference, end_user: _user, ...rest } = job;
+  const {
+    client_reference: _reference,
+    end_user: _user,
+    fetch_url: _source,
+    deliver: _target,
+    run: _run,
+    ...rest
+  } = job;
   return visible(rest, { deleted_at: iso(now) });
 }
 

@@ -102,6 +102,11 @@ export const chargeSchema = z.object({
   amount: z.int().describe('Micro-units.'),
 });
 
+export const resultDeliverySchema = z.object({
+  status: z.enum(['pending', 'delivered', 'failed']),
+  detail: z.string().optional(),
+});
+
 /** What was agreed about the price before it was known, or with a quote. */
 export interface PriceTerms {
   max_price?: number;
@@ -140,6 +145,12 @@ export interface Job {
   retention_hours: number;
   client_reference?: string;
   idempotency_key?: string;
+  /** Where the service fetches the input from. */
+  fetch_url?: string;
+  /** Where the service puts the result to, beside keeping it. */
+  deliver?: { url: string; headers?: Record<string, string> };
+  /** What came of it. */
+  delivery?: z.infer<typeof resultDeliverySchema>;
   /** Who is told what about it, beside the endpoints of the account. */
   webhook?: JobWebhook;
   /** When `job.progressed` was told last, in milliseconds since 1970. */
@@ -191,6 +202,8 @@ export type JobEvent =
   /** The attempt ends without a result: `error` when the engine failed, none when the worker drains. */
   | { type: 'give_back'; attempt: number; error?: AppError }
   | { type: 'cancel' }
+  /** What came of sending the result to the URL of the caller. */
+  | { type: 'delivered'; delivery: z.infer<typeof resultDeliverySchema> }
   /** The upload did not arrive in time. */
   | { type: 'expire' }
   | { type: 'delete' }

@@ -39,6 +39,8 @@ export const QUOTE_SECONDS = 15 * 60;
 export const USAGE_DAYS = 366;
 export const MAX_WAIT_SECONDS = 60;
 export const MAX_JSON_BYTES = 64 * 1024;
+/** Of a photo inside a JSON body. */
+export const MAX_INLINE_BYTES = 256 * 1024;
 
 /** What one installation accepts; configuration, told in `GET /v1/models`. */
 export interface Limits {

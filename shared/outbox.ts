@@ -9,7 +9,14 @@ import type { EventType } from './webhook-event.ts';
  * that each event has one id, whatever crashes. `endpoints`: of the account. Pure but for the ids.
  */
 export function deliveriesOf(before: Job | null, after: Job, endpoints: readonly Endpoint[], now: number): Delivery[] {
-  return webhooksOf(before, after, endpoints, now);
+  const { account, id: job_id, fetch_url, deliver } = after;
+  const deliveries = webhooksOf(before, after, endpoints, now);
+  if (!before && fetch_url) deliveries.push({ ...newDelivery(now), kind: 'input', account, job_id, url: fetch_url });
+  const hasSucceeded = after.status === 'succeeded' && before !== null && before.status !== 'succeeded';
+  if (hasSucceeded && deliver) {
+    deliveries.push({ ...newDelivery(now), kind: 'result', account, job_id, url: deliver.url });
+  }
+  return deliveries;
 }
 
 /** Whether `deliveriesOf` needs the endpoints of the account at all. */

@@ -21,6 +21,16 @@ export interface ObjectStore {
     bytes: number;
     expiresAt: number;
   }): Promise<{ method: 'PUT'; url: string; headers: Record<string, string> }>;
+  /**
+   * As `signUpload`, for an HTML form: `fields` come first and in any order, then the file as the last field, `file`
+   * (POST policy of S3).
+   */
+  signForm(upload: {
+    key: string;
+    contentType: string;
+    bytes: number;
+    expiresAt: number;
+  }): Promise<{ method: 'POST'; url: string; fields: Record<string, string> }>;
   /** A URL that anybody may GET until `expiresAt` (ms); `filename` is what a browser saves it as. */
   signDownload(download: { key: string; filename: string; expiresAt: number }): Promise<string>;
 }

@@ -30,6 +30,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     output: job.output && viewOutput(job.output, outputUrl),
     fidelity_report: job.fidelity_report,
     heatmap: job.heatmap && viewHeatmap(job.heatmap, heatmapUrl),
+    delivery: job.delivery,
     error: job.error,
     notes: job.notes,
     description: job.description,

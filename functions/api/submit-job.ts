@@ -1,25 +1,25 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
-import { enqueue, inspectUpload, uploadArrived } from '../../shared/admission.ts';
+import { enqueue, uploadArrived } from '../../shared/admission.ts';
 import { createJobSchema, type JobView, jobSchema } from '../../shared/api.ts';
-import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
 import { checkSizes } from '../../shared/image-format.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 import { type Caller, ownerOf } from '../../shared/keys.ts';
+import { NO_OUTBOUND } from '../../shared/outbound.ts';
 import { completeParameters } from '../../shared/parameters.ts';
 import type { Idempotency, Upload } from '../../shared/ports.ts';
 import { agreedPrice } from '../../shared/quote.ts';
 import type { RequireScope } from './authenticate.ts';
-import { limitJsonBody } from './body-limit.ts';
+import { limitJobBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { idempotencyKeySchema, idempotentRequest, unquote } from './idempotency.ts';
+import { resolveInput } from './job-input.ts';
 import { viewJob } from './job-view.ts';
 import { resolveWebhook } from './job-webhook.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
-import { getOwnUpload } from './own-upload.ts';
 import { retryAfter } from './poll-headers.ts';
 import { readPrefer } from './prefer.ts';
 import { readPriceTerms } from './price-terms.ts';
@@ -67,7 +67,7 @@ function submitJobRoute(requireScope: RequireScope) {
     summary: 'Ask for a larger, restored photo',
     description: 'Before or after the file was sent: a job whose upload is still missing awaits it.',
     security,
-    middleware: [requireScope('jobs:write'), limitJsonBody] as const,
+    middleware: [requireScope('jobs:write'), limitJobBody] as const,
     request: {
       headers: z.object({
         'idempotency-key': idempotencyKeySchema.optional(),
@@ -99,15 +99,12 @@ async function prepareJob(
   body: CreateJob,
   idempotency_key: string | undefined,
 ): Promise<{ job: Job; upload: Upload }> {
-  const { state, objects, installedModels, limits, now, prices } = deps;
+  const { installedModels, limits, now, prices } = deps;
   const parameters = completeParameters(body, installedModels);
   const terms = await readPriceTerms(deps, caller, parameters, body);
-  const upload = await getOwnUpload(state, caller, body.input.upload_id);
-  const input = await inspectUpload(objects, upload, limits);
+  if (body.deliver) (deps.outbound ?? NO_OUTBOUND).check(body.deliver.url);
+  const { upload, input, fetch_url } = await resolveInput(deps, caller, body.input);
   if (input) checkSizes(input, parameters.scale, parameters.format, limits);
-  else if (Date.parse(upload.expires_at) <= now()) {
-    throw new AppError('gone', `Nothing was sent for upload ${upload.id} until ${upload.expires_at}; create another.`);
-  }
   const price = input ? agreedPrice({ parameters, terms, test: caller.test }, input, prices) : 0;
   const { client_reference, retention_hours } = body;
   const webhook = body.webhook && (await resolveWebhook(deps, caller.account, body.webhook));
@@ -126,11 +123,17 @@ async function prepareJob(
       ...(terms && { terms }),
       ...(client_reference && { client_reference }),
       ...(webhook && { webhook }),
+      ...(fetch_url && { fetch_url }),
+      ...(body.deliver && { deliver: deliveryOf(body.deliver) }),
       ...(idempotency_key && { idempotency_key }),
     },
     now(),
   );
   return { job, upload };
+}
+
+function deliveryOf({ url, headers }: NonNullable<CreateJob['deliver']>): NonNullable<Job['deliver']> {
+  return { url, ...(headers && { headers }) };
 }
 
 function accepted(job: Job, origin: string, now: number): Idempotency['response'] {

@@ -31,19 +31,21 @@ export function addUploads(api: Api, deps: Dependencies, requireScope: RequireSc
   });
 
   api.openapi(route, async (c) => {
-    const { bytes, content_type } = c.req.valid('json');
+    const body = c.req.valid('json');
+    const { bytes, content_type, method } = body;
     if (bytes > limits.max_upload_bytes) {
       throw new AppError('too-large', `The file has ${bytes} bytes; max_upload_bytes is ${limits.max_upload_bytes}.`, {
         errors: [{ pointer: '#/bytes', message: 'is too large', expected: `at most ${limits.max_upload_bytes}` }],
       });
     }
-    return createOnce(c, state, { bytes, content_type }, async () => {
+    return createOnce(c, state, body, async () => {
       const owner = ownerOf(c.get('apiKey'));
       const created = now();
       const expiresAt = created + UPLOAD_URL_SECONDS * 1000;
       const id = createId('upl', created);
       const key = `in/${owner.account}/${id}`;
-      const signed = await objects.signUpload({ key, contentType: content_type, bytes, expiresAt });
+      const sign = method === 'POST' ? objects.signForm : objects.signUpload;
+      const signed = await sign({ key, contentType: content_type, bytes, expiresAt });
       const expires_at = new Date(expiresAt).toISOString();
       const upload = {
         id,
@@ -56,7 +58,7 @@ export function addUploads(api: Api, deps: Dependencies, requireScope: RequireSc
       };
       const url = new URL(signed.url, originOf(c)).href;
       return {
-        answer: { id, ...signed, url, expires_at, max_bytes: limits.max_upload_bytes },
+        answer: { id, headers: {}, ...signed, url, expires_at, max_bytes: limits.max_upload_bytes },
         store: (idempotency) => state.createUpload(upload, idempotency),
       };
     });

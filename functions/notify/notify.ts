@@ -1,12 +1,20 @@
 import type { AttemptResult, Delivery } from '../../shared/delivery.ts';
 import { AppError } from '../../shared/error.ts';
+import type { Limits } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Outbound } from '../../shared/outbound.ts';
-import type { StateStore } from '../../shared/ports.ts';
+import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
+import type { PriceList } from '../../shared/pricing.ts';
+import { fetchInput } from './fetch-input.ts';
+import { sendResult } from './send-result.ts';
 import { sendWebhook } from './send-webhook.ts';
 
 export interface NotifyDependencies {
   state: StateStore;
+  objects: ObjectStore;
+  queue: JobQueue;
+  limits: Limits;
+  prices: PriceList;
   outbound: Outbound;
   log: Log;
   /** Milliseconds since 1970. */
@@ -66,7 +74,14 @@ export async function notifyOnce(deps: NotifyDependencies): Promise<boolean> {
 }
 
 function attempt(deps: NotifyDependencies, delivery: Delivery): Promise<Omit<AttemptResult, 'milliseconds'>> {
-  return sendWebhook(deps, delivery);
+  switch (delivery.kind) {
+    case 'webhook':
+      return sendWebhook(deps, delivery);
+    case 'input':
+      return fetchInput(deps, delivery);
+    case 'result':
+      return sendResult(deps, delivery);
+  }
 }
 
 /** Whatever kept us from asking may be over the next time: names and networks change. */

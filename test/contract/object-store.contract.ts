@@ -144,6 +144,7 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       expect(await outcomeOf(store.head(key))).toBe('invalid');
       expect(await outcomeOf(store.delete(key))).toBe('invalid');
       expect(await outcomeOf(store.signUpload(signed))).toBe('invalid');
+      expect(await outcomeOf(store.signForm(signed))).toBe('invalid');
       expect(await outcomeOf(store.signDownload(signed))).toBe('invalid');
     });
 
@@ -202,6 +203,62 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
         await subject.advance(3);
         expect(await send(signed)).toBe(403);
         expect(await store.head('in/acc_one/upl_1')).toBeNull();
+      });
+    });
+
+    describe('signed form', () => {
+      const FILE = textBytes('these\r\n--bytes\r\n');
+      const KEY = 'in/acc_one/upl_1';
+      const sign = (seconds = 60) =>
+        store.signForm({
+          key: KEY,
+          contentType: 'image/png',
+          bytes: FILE.length,
+          expiresAt: subject.now() + seconds * 1000,
+        });
+      /** As a browser does it. */
+      const send = async (
+        { method, url, fields }: Awaited<ReturnType<ObjectStore['signForm']>>,
+        file: Uint8Array<ArrayBuffer> | null = FILE,
+      ) => {
+        const body = new FormData();
+        for (const [name, value] of Object.entries(fields)) body.append(name, value);
+        if (file) body.append('file', new Blob([file], { type: 'text/html' }), 'any name.png');
+        const response = await fetch(new URL(url, subject.origin), { method, body });
+        await response.arrayBuffer();
+        return response.status;
+      };
+
+      it('lets anybody create the object, once', async () => {
+        const signed = await sign();
+        expect(await send(signed)).toBe(201);
+        expect(await store.head(KEY)).toEqual({ bytes: FILE.length, contentType: 'image/png' });
+        expect((await textOf(KEY))?.text).toBe('these\r\n--bytes\r\n');
+        expect(await send(signed)).toBe(412);
+      });
+
+      it('refuses another length, and no file', async () => {
+        const signed = await sign();
+        for (const file of [textBytes('these bytes and many more of them'), textBytes('these'), textBytes(''), null]) {
+          expect(await send(signed, file)).toBe(400);
+        }
+        expect(await store.head(KEY)).toBeNull();
+      });
+
+      it.each(['key', 'Content-Type', 'policy', 'signature'])('refuses another %s, and none', async (name) => {
+        const signed = await sign();
+        const { [name]: value = '', ...others } = signed.fields;
+        const other = value.endsWith('1') ? `${value.slice(0, -1)}2` : `${value}x`;
+        expect(await send({ ...signed, fields: { ...others, [name]: other } })).toBe(403);
+        expect(await send({ ...signed, fields: others })).toBe(403);
+        expect(await store.head(KEY)).toBeNull();
+      });
+
+      it('refuses when the time is over', async () => {
+        const signed = await sign(2);
+        await subject.advance(3);
+        expect(await send(signed)).toBe(403);
+        expect(await store.head(KEY)).toBeNull();
       });
     });
 

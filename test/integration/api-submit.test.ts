@@ -85,7 +85,7 @@ describe('POST /v1/jobs', () => {
   test.each([
     ['a parameter of another model', { model: 'real-esrgan', denoise: 0.3 }, 'invalid', '#/denoise'],
     ['an unknown field', { scal: 2 }, 'invalid', '#/scal'],
-    ['an unknown field inside', { input: { upload_id: 'x', url: 'y' } }, 'invalid', '#/input/url'],
+    ['an unknown field inside', { input: { upload_id: 'x', path: 'y' } }, 'invalid', '#/input/path'],
     ['a value out of range', { scale: 5 }, 'invalid', '#/scale'],
     ['a format that cannot hold the result', { format: 'webp', scale: 4 }, 'output-too-large', '#/format'],
   ])('422 for %s', async (_what, more, code, pointer) => {

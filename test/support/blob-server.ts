@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { readFormUpload } from '../../local/form-upload.ts';
 import type { FileObjectStore } from '../../shared/adapters/local/file-object-store.ts';
 import { toProblem } from '../../shared/error.ts';
 
@@ -27,6 +28,13 @@ export async function startBlobServer(store: FileObjectStore): Promise<{ origin:
 }
 
 async function answer(store: FileObjectStore, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method === 'POST') {
+    const form = await readFormUpload(Readable.toWeb(request), request.headers['content-type'] ?? null);
+    const { key, contentType, bytes } = store.verifySignedForm(form.fields);
+    await store.put(key, form.file(bytes), { contentType });
+    response.writeHead(201).end();
+    return;
+  }
   const allowed = store.verifySignedRequest({
     method: request.method ?? '',
     url: new URL(request.url ?? '', 'http://localhost').href,

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { AppError } from '../../error.ts';
 import type { ObjectStore } from '../../ports.ts';
 import { checkObjectKey } from './object-key.ts';
+import { FORM_PATH, type SignedForm, signForm, verifySignedForm } from './signed-form.ts';
 import { type RequestHead, type SignedRequest, signUrl, verifySignedRequest } from './signed-url.ts';
 
 interface Options {
@@ -19,6 +20,8 @@ interface Options {
 export interface FileObjectStore extends ObjectStore {
   /** For the server behind the signed URLs. Throws `signature-invalid` and `length-required`. */
   verifySignedRequest(request: RequestHead): SignedRequest;
+  /** The same for the fields of a form. Throws `signature-invalid`. */
+  verifySignedForm(fields: Record<string, string>): SignedForm;
 }
 
 /** Where objects are while they are written. No key begins with a dot. */
@@ -94,11 +97,17 @@ export function createFileObjectStore({ directory, secret, now }: Options): File
       return { method: 'PUT', url, headers: { 'Content-Type': contentType } };
     },
 
+    async signForm({ key, contentType, bytes, expiresAt }) {
+      checkObjectKey(key);
+      return { method: 'POST', url: FORM_PATH, fields: signForm({ key, contentType, bytes }, expiresAt, secret) };
+    },
+
     async signDownload({ key, filename, expiresAt }) {
       checkObjectKey(key);
       return signUrl({ method: 'GET', key, filename }, expiresAt, secret);
     },
 
+    verifySignedForm: (fields) => verifySignedForm(fields, secret, now()),
     verifySignedRequest: (request) => verifySignedRequest(request, secret, now()),
   };
 }
