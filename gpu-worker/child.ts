@@ -7,6 +7,7 @@ import { loadSeesr } from './models/seesr.ts';
 import { diffusion } from './pipeline/diffusion.ts';
 import type { Method } from './pipeline/method.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts';
+import { testMode } from './pipeline/test-mode.ts';
 import { superResolution } from './pipeline/upscale.ts';
 import { checkDevice, type Device } from './runtime/session.ts';
 
@@ -54,7 +55,7 @@ async function answer(work: () => Promise<RestoreResult | undefined>): Promise<v
 
 async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<RestoreResult> {
   running = new AbortController();
-  const { method } = await load(message);
+  const { method } = message.request.test ? { method: testMode } : await load(message);
   return restore(message.request, method, {
     tileSize: message.tileSize,
     signal: running.signal,

@@ -31,6 +31,8 @@ const PULSE_MILLISECONDS = 500;
 /** After a storage error: the next message may fare no better, so do not spin. */
 const PAUSE_MILLISECONDS = 1_000;
 
+const TEST_NOTE = 'Test key: enlarged by a filter. No network has run, and nothing is charged.';
+
 /** Why an attempt is being stopped from outside. */
 type Stop = 'drain' | 'cancel' | 'lost';
 
@@ -114,7 +116,7 @@ async function runAttempt(
     const heatmapPath = join(scratch, 'heatmap');
     await download(objects, job.input_key, inputPath);
     const result = await engine.restore(
-      { inputPath, outputPath, heatmapPath, parameters, limits },
+      { inputPath, outputPath, heatmapPath, parameters, limits, test: job.test === true },
       { onProgress: pulse.report, signal: stop.signal },
     );
     log.info('attempt.restored', { job: job.id, attempt: job.attempt, seconds: result.seconds });
@@ -147,7 +149,7 @@ async function succeed(
       type: 'succeed',
       attempt: job.attempt,
       ...published,
-      notes,
+      notes: job.test ? [TEST_NOTE, ...notes] : notes,
       ...(description && { description }),
       ...(fidelity_report && { fidelity_report }),
     });
