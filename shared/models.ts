@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AppError } from './error.ts';
+import { faithfulGuidance, faithfulStartSteps } from './fidelity.ts';
 
 const text = z.string().max(1000);
 /** Timesteps that the diffusion models were trained on. */
@@ -7,6 +8,11 @@ const TRAINED_STEPS = 1000;
 
 /** Parameters that only some models have. Every one of them changes the picture. */
 export const MODEL_PARAMETERS = {
+  fidelity: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('0: as the model restores; 1: as true to the photo as it can be. More is never dearer, often faster.'),
   denoise: z.number().min(0).max(1).describe('0 keeps grain and noise, 1 takes away what it can.'),
   prompt: text.describe('What the photo shows, in your words; joins the tags that are found in it.'),
   added_prompt: text.describe('How the result should look; stands after tags and prompt.'),
@@ -49,6 +55,7 @@ interface Model {
 }
 
 const DIFFUSION_DEFAULTS: ModelParameters = {
+  fidelity: 0,
   prompt: '',
   added_prompt: 'clean, high-resolution, 8k',
   tags: { mode: 'auto', list: [] },
@@ -83,13 +90,13 @@ export const MODELS: Record<ModelId, Model> = {
     name: 'Real-ESRGAN x4plus',
     description: 'RRDBNet, 23 blocks: sharp, natural texture. The default where no SeeSR weights are installed.',
     license: 'BSD-3-Clause',
-    defaults: {},
+    defaults: { fidelity: 0 },
   },
   'real-esrgan-fast': {
     name: 'realesr-general-x4v3',
     description: 'SRVGGNetCompact: about ten times faster, gentle; `denoise` sets how much noise is taken away.',
     license: 'BSD-3-Clause',
-    defaults: { denoise: 0.5 },
+    defaults: { fidelity: 0, denoise: 0.5 },
   },
 };
 
@@ -134,7 +141,25 @@ export function completeModelParameters(
     });
   }
   checkCombinations(model, given);
-  return { ...defaults, ...Object.fromEntries(asked) };
+  return { ...defaults, ...steeredByFidelity(model, given), ...Object.fromEntries(asked) };
+}
+
+/** What the dial makes of the parameters of a diffusion model that were not asked for. */
+function steeredByFidelity(
+  model: ModelId,
+  { fidelity = 0, steps, start_point = 'lr' }: ModelParameters,
+): ModelParameters {
+  const { defaults } = MODELS[model];
+  const least = model === 'seesr-turbo' ? lastTurboTimestep(steps) : 1;
+  return {
+    ...(defaults.start_steps && start_point === 'lr' && { start_steps: faithfulStartSteps(fidelity, least) }),
+    ...(defaults.guidance_scale && { guidance_scale: faithfulGuidance(fidelity) }),
+  };
+}
+
+/** Its timesteps are spread so that the last one is the first of the last 1000 / steps. */
+function lastTurboTimestep(steps = MODELS['seesr-turbo'].defaults.steps!): number {
+  return Math.round(TRAINED_STEPS / steps) - 1;
 }
 
 /** Rules between parameters: nothing that is asked for is silently without effect. */
@@ -150,8 +175,7 @@ function checkCombinations(model: ModelId, { tags, start_point, start_steps, ste
     });
   }
   if (model === 'seesr-turbo' && start_steps !== undefined) {
-    // Its timesteps are spread so that the last one is the first of the last 1000 / steps.
-    const last = Math.round(TRAINED_STEPS / (steps ?? MODELS[model].defaults.steps!)) - 1;
+    const last = lastTurboTimestep(steps);
     if (start_steps >= last) return;
     throw new AppError(
       'invalid',

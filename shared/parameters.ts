@@ -37,7 +37,8 @@ function describeOwners() {
   const described = Object.entries(shape).map(([name, schema]) => {
     const owners = MODEL_IDS.filter((id) => name in MODELS[id].defaults);
     const inner: z.ZodType = schema.unwrap();
-    return [name, schema.describe(`${owners.join(', ')} only: ${inner.description}`)];
+    const isCommon = owners.length === MODEL_IDS.length;
+    return [name, schema.describe(`${isCommon ? '' : `${owners.join(', ')} only: `}${inner.description}`)];
   });
   return Object.fromEntries(described) as typeof shape;
 }

@@ -1,6 +1,6 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { MODEL_SCALE } from '../../shared/tile-plan.ts';
-import { enlargeRows } from '../images/enlarge.ts';
+import { enlargeRows, shrink } from '../images/enlarge.ts';
 import type { Pixels } from '../images/image.ts';
 import { deltaE } from './delta-e.ts';
 
@@ -44,7 +44,8 @@ export async function compareWithPhoto(photo: Pixels, result: Pixels, signal: Ab
     for (let row = 0; row < count; row++) {
       const y = start + row;
       const seen = rows.subarray(row * width * channels, (row + 1) * width * channels);
-      const sums = sumRow(result, y, width);
+      const line = width * channels * SAMPLES;
+      const sums = shrink(result.data.subarray(y * line, (y + 1) * line), { width, height: 1, channels });
       const detail = detailRow(result, enlarged, y, row, width);
       const cells = squares.subarray(Math.floor(y / cell) * mapWidth);
       for (let x = 0; x < width; x++) {
@@ -69,21 +70,6 @@ export async function compareWithPhoto(photo: Pixels, result: Pixels, signal: Ab
     coarse: blocks.end(),
     map: { width: mapWidth, height: mapHeight, cell, values },
   };
-}
-
-/** Sums of the 4 × 4 samples that belong to each sample of a photo row: 0..4080. */
-function sumRow({ data, channels }: Pixels, y: number, width: number): Uint16Array {
-  const sums = new Uint16Array(width * channels);
-  const rowLength = width * MODEL_SCALE * channels;
-  for (let line = 0; line < MODEL_SCALE; line++) {
-    let source = (y * MODEL_SCALE + line) * rowLength;
-    for (let x = 0; x < width; x++) {
-      for (let sample = 0; sample < MODEL_SCALE; sample++) {
-        for (let channel = 0; channel < channels; channel++) sums[x * channels + channel]! += data[source++]!;
-      }
-    }
-  }
-  return sums;
 }
 
 /** Sums of squared differences from the faithful enlargement, one a photo pixel. `row`: of the strip. */

@@ -4,7 +4,7 @@ import type { Pixels } from '../images/image.ts';
 /** How a kind of model makes a picture four times larger: the part of the recipe in which they differ. */
 export type Method = (pixels: Pixels, options: MethodOptions) => Promise<MethodResult>;
 
-interface MethodOptions {
+export interface MethodOptions {
   parameters: Parameters;
   /** See `RestoreRequest`. */
   compat: boolean;
@@ -16,7 +16,7 @@ interface MethodOptions {
   signal: AbortSignal;
 }
 
-interface MethodResult {
+export interface MethodResult {
   /** Exactly four times as wide and high, 8 bits, same channels. */
   pixels: Pixels;
   description?: Description;

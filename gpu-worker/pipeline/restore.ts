@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import { faithfulShare } from '../../shared/fidelity.ts';
 import { checkSizes, outputSize } from '../../shared/image-format.ts';
 import type { Description, FidelityReport, JobHeatmap, Parameters, Progress } from '../../shared/job.ts';
 import type { Limits } from '../../shared/limits.ts';
 import { decodeImage } from '../images/decode.ts';
 import { encodeImage } from '../images/encode.ts';
 import { writeHeatmap } from '../images/heatmap.ts';
+import type { Pixels } from '../images/image.ts';
 import { type Comparison, compareWithPhoto } from './compare.ts';
+import { blankResult, blendFaithful } from './faithful-blend.ts';
 import { reportFidelity } from './fidelity-report.ts';
-import type { Method } from './method.ts';
+import type { Method, MethodOptions, MethodResult } from './method.ts';
 import { checkResult } from './quality-gate.ts';
 
 export interface RestoreRequest {
@@ -54,7 +57,7 @@ interface RestoreOptions {
 const BEGINS = { decode: 1, upscale: 3, compare: 92, encode_file: 94, end: 98 } as const;
 
 /**
- * The recipe: decode, make it four times larger by the model's method, compare, resample to the asked size, encode.
+ * The recipe: decode, make it four times larger by model and filter, compare, resample to the asked size, encode.
  * Writes `outputPath`. Throws AppError: of the user's making (bad image, limits), `output-rejected` or `engine-failed`.
  */
 export async function restore(
@@ -68,7 +71,7 @@ export async function restore(
   checkSizes(photo.pixels, parameters.scale, parameters.format, limits);
   const decoded = performance.now();
 
-  const upscaled = await method(photo.pixels, {
+  const upscaled = await enlarge(photo.pixels, method, {
     parameters,
     compat,
     tileSize,
@@ -114,6 +117,15 @@ export async function restore(
       encode: (performance.now() - compared) / 1000,
     },
   };
+}
+
+/** By the model, and towards the photo as far as its `fidelity` says. */
+async function enlarge(photo: Pixels, method: Method, options: MethodOptions): Promise<MethodResult> {
+  const { model, fidelity = 0 } = options.parameters;
+  const share = faithfulShare(model, fidelity);
+  const result = share < 1 ? await method(photo, options) : { pixels: blankResult(photo) };
+  if (share > 0) await blendFaithful(photo, result.pixels, share, options.signal);
+  return result;
 }
 
 async function hashFile(path: string): Promise<string> {

@@ -51,3 +51,23 @@ describe('parameters of a model', () => {
     expect(complete({ model: 'seesr-turbo', start_steps: 300, steps: 4 })).toMatchObject({ start_steps: 300 });
   });
 });
+
+describe('the fidelity dial', () => {
+  test('sets what was not asked for, and only that', () => {
+    const dialed = (asked: object) => complete({ model: 'seesr', ...asked });
+    expect(dialed({ fidelity: 0 })).toMatchObject({ start_steps: 999, guidance_scale: 5.5, conditioning_scale: 1 });
+    expect(dialed({ fidelity: 0.5 })).toMatchObject({ start_steps: 599, guidance_scale: 3.25, conditioning_scale: 1 });
+    expect(dialed({ fidelity: 1 })).toMatchObject({ start_steps: 199, guidance_scale: 1 });
+    expect(dialed({ fidelity: 1, start_steps: 800 })).toMatchObject({ start_steps: 800, guidance_scale: 1 });
+    expect(dialed({ fidelity: 1, guidance_scale: 4 })).toMatchObject({ start_steps: 199, guidance_scale: 4 });
+    // Nothing but noise cannot be skipped.
+    expect(dialed({ fidelity: 1, start_point: 'noise' })).toMatchObject({ start_steps: 999, guidance_scale: 1 });
+  });
+
+  test('leaves turbo a step, and knows nothing else of super-resolution', () => {
+    expect(complete({ model: 'seesr-turbo', fidelity: 1 })).toMatchObject({ start_steps: 499 });
+    expect(complete({ model: 'seesr-turbo', fidelity: 1, steps: 10 })).toMatchObject({ start_steps: 199 });
+    expect(complete({ model: 'seesr-turbo', fidelity: 1 })).not.toHaveProperty('guidance_scale');
+    expect(complete({ model: 'real-esrgan', fidelity: 0.5 })).not.toHaveProperty('start_steps');
+  });
+});
