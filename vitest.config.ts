@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/**/*.test.ts'],
-          exclude: INFERENCE,
+          exclude: [...INFERENCE, 'test/browser/**'],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },

@@ -47,7 +47,7 @@ export type ApiError = Error & { problem: Problem };
 
 type Photo = Blob | Uint8Array<ArrayBuffer>;
 
-const ATTEMPTS = 6;
+const ATTEMPTS = 5;
 const FIRST_PAUSE_MILLISECONDS = 500;
 const LONGEST_PAUSE_MILLISECONDS = 15_000;
 /** Of a call that carries no file. */
@@ -60,7 +60,7 @@ export function isApiError(error: unknown): error is ApiError {
 
 /**
  * Every method rejects with an `ApiError` when the service refuses, with a `TypeError` when it cannot be reached, and
- * with the signal's reason when it is aborted. What may pass (no connection, 429, 503, …) is tried up to six times,
+ * with the signal's reason when it is aborted. What may pass (no connection, 429, 503, …) is tried up to five times,
  * after the time that `Retry-After` asks for or a random one that doubles.
  */
 export function createClient({ baseUrl, key }: ClientOptions) {
@@ -91,14 +91,10 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     };
     const target = await read<z.output<typeof uploadSchema>>('POST', '/v1/uploads', { json: announced, signal });
     const { url, method, headers } = target;
-    await persist(
-      () => fetch(url, { method, headers, body: photo, signal: signal ?? null }),
-      signal,
-      (status) => {
-        // The answer to an earlier attempt was lost: the file is there.
-        return status === 412;
-      },
-    );
+    // 412: the file is there, and only the answer to an earlier attempt was lost.
+    const isSent = (status: number) => status === 412;
+    const put = () => fetch(url, { method, headers, body: photo, signal: signal ?? null });
+    await (await persist(put, signal, isSent)).text(); // read to its end, so that the connection can be used again
     return target.id;
   }
 

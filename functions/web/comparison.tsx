@@ -8,6 +8,8 @@ const ARROWS: Record<string, [number, number]> = {
   ArrowDown: [0, -40],
 };
 const LARGEST_ZOOM = 12;
+/** Panzoom measures the picture to keep it in its frame, and would measure wrongly while it moves. */
+const AT_ONCE = { animate: false };
 
 interface Pictures {
   before: string | undefined;
@@ -40,14 +42,14 @@ export function Comparison({ before, after, changes, width, height }: Pictures) 
     const { current } = panzoom;
     const arrow = ARROWS[event.key];
     if (!current || event.target !== frame.current) return;
-    if (event.key === '+' || event.key === '=') current.zoomIn();
-    else if (event.key === '-') current.zoomOut();
+    if (event.key === '+' || event.key === '=') current.zoomIn(AT_ONCE);
+    else if (event.key === '-') current.zoomOut(AT_ONCE);
     else if (arrow && zoom > 1) current.pan(arrow[0] / zoom, arrow[1] / zoom, { relative: true });
     else return;
     event.preventDefault();
   }
 
-  const actual = () => panzoom.current?.zoom(width / frame.current!.clientWidth / devicePixelRatio, { animate: true });
+  const actual = () => panzoom.current?.zoom(width / frame.current!.clientWidth / devicePixelRatio);
   return (
     <figure class="comparison" style={{ '--split': `${split}%`, '--width': width, '--height': height }}>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for form fields */}
@@ -97,14 +99,19 @@ export function Comparison({ before, after, changes, width, height }: Pictures) 
         )}
       </div>
       <figcaption class="tools">
-        <button type="button" aria-label="Zoom out" disabled={zoom <= 1} onClick={() => panzoom.current?.zoomOut()}>
+        <button
+          type="button"
+          aria-label="Zoom out"
+          disabled={zoom <= 1}
+          onClick={() => panzoom.current?.zoomOut(AT_ONCE)}
+        >
           −
         </button>
         <output aria-label="Zoom">{Math.round(zoom * 100)} %</output>
-        <button type="button" aria-label="Zoom in" onClick={() => panzoom.current?.zoomIn()}>
+        <button type="button" aria-label="Zoom in" onClick={() => panzoom.current?.zoomIn(AT_ONCE)}>
           +
         </button>
-        <button type="button" disabled={zoom <= 1} onClick={() => panzoom.current?.reset()}>
+        <button type="button" disabled={zoom <= 1} onClick={() => panzoom.current?.reset(AT_ONCE)}>
           Whole picture
         </button>
         <button type="button" onClick={actual}>
@@ -137,11 +144,10 @@ function followPointer(frame: HTMLElement, leader: HTMLElement, onZoom: (zoom: n
     touchAction: 'pan-y',
     cursor: 'grab',
     exclude: [...frame.querySelectorAll('input')],
-    setTransform: (element, { scale, x, y }) => {
+    setTransform: (_leader, { scale, x, y }) => {
       const transform = `scale(${scale}) translate(${x}px, ${y}px)`;
       for (const picture of [leader, ...frame.querySelectorAll<HTMLElement>('.follower')]) {
         picture.style.transform = transform;
-        picture.style.transition = element.style.transition;
       }
       frame.style.touchAction = scale > 1 ? 'none' : 'pan-y';
       onZoom(scale);

@@ -57,4 +57,7 @@ function Page() {
   );
 }
 
+// An address with a key or a job was pasted into the open page.
+addEventListener('hashchange', () => location.reload());
+
 render(<Page />, document.body);

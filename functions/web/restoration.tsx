@@ -49,6 +49,13 @@ export function Restoration({ client, entry, isBusy, onNew, onAgain, onRun }: Re
         </div>
       </div>
       {job && !job.terminal && <JobProgress job={job} onCancel={() => client.cancel(job.id).then(setJob, setError)} />}
+      {job?.terminal && job.status !== 'succeeded' && !job.error && (
+        <p class="note" role="status">
+          {describeJob(job)}. Nothing was charged.
+        </p>
+      )}
+      {job?.error && <ProblemNote error={Object.assign(new Error(), { problem: job.error })} />}
+      {error !== undefined && <ProblemNote error={error} />}
       {job?.status === 'succeeded' ? (
         <Result
           client={client}
@@ -59,13 +66,6 @@ export function Restoration({ client, entry, isBusy, onNew, onAgain, onRun }: Re
       ) : (
         photo && <img class="waiting" src={photo} alt={entry.name} />
       )}
-      {job?.terminal && job.status !== 'succeeded' && !job.error && (
-        <p class="note" role="status">
-          {describeJob(job)}. Nothing was charged.
-        </p>
-      )}
-      {job?.error && <ProblemNote error={Object.assign(new Error(), { problem: job.error })} />}
-      {error !== undefined && <ProblemNote error={error} />}
     </section>
   );
 }
