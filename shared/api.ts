@@ -132,6 +132,7 @@ export const jobSchema = z
     client_reference: z.string().optional(),
     progress: progressSchema.optional(),
     cancel_requested: z.boolean().optional(),
+    cancel_at: z.iso.datetime().optional().describe('By the header Cancel-After.'),
     queue: z.object({ position_estimate: z.int() }).optional(),
     output: outputSchema.extend({ url: z.url() }).optional().describe('Absent until there is one.'),
     fidelity_report: fidelityReportSchema.optional().describe('How true the result is to the photo.'),

@@ -32,6 +32,7 @@ type NewJob = Pick<
   | 'fetch_url'
   | 'deliver'
   | 'batch_id'
+  | 'cancel_at'
 > & { price: number };
 
 /**
@@ -96,6 +97,8 @@ function step(job: Job, event: JobEvent, now: number): Transition {
       return end(job, 'expired', now);
     case 'delivered':
       return { job: job.delivery ? visible(job, { delivery: event.delivery }) : job };
+    case 'deadline':
+      return deadline(job, now);
     case 'purge':
       return { job: purge(job, now) };
     case 'delete':
@@ -118,6 +121,7 @@ function claim(job: Job, now: number): Transition {
     throw new AppError('lease-held', `Attempt ${job.attempt} of job ${job.id} is running.`);
   }
   if (job.cancel_requested) return end(job, 'canceled', now);
+  if (isTooLate(job, now)) return end(job, job.attempt === 0 ? 'expired' : 'canceled', now);
   const { progress: _stale, ...rest } = job;
   return {
     job: visible(rest, {
@@ -174,6 +178,16 @@ function cancel(job: Job, now: number): Transition {
   if (isTerminal(job)) throw new AppError('already-finished', `Job ${job.id} is ${job.status}.`);
   if (job.status === 'awaiting_upload' || job.status === 'queued') return end(job, 'canceled', now);
   return { job: job.cancel_requested ? job : visible(job, { cancel_requested: true }) };
+}
+
+/** A job that nobody has started expires; one that runs is canceled. */
+function deadline(job: Job, now: number): Transition {
+  if (isTerminal(job) || !isTooLate(job, now)) return { job };
+  return job.attempt === 0 ? end(job, 'expired', now) : cancel(job, now);
+}
+
+function isTooLate({ cancel_at }: Job, now: number): boolean {
+  return cancel_at !== undefined && Date.parse(cancel_at) <= now;
 }
 
 /**
@@ -254,7 +268,9 @@ function dueAt(job: Job, now: number): number | undefined {
 
 function withDueTime(job: Job, now: number): Job {
   const { due_at: _old, ...rest } = job;
-  const due = dueAt(job, now);
+  const own = dueAt(job, now);
+  const isLimited = job.cancel_at !== undefined && !job.cancel_requested && !isTerminal(job);
+  const due = isLimited ? Math.min(own ?? Number.POSITIVE_INFINITY, Date.parse(job.cancel_at!)) : own;
   return due === undefined ? rest : { ...rest, due_at: due };
 }
 

@@ -155,6 +155,8 @@ export interface Job {
   webhook?: JobWebhook;
   /** When `job.progressed` was told last, in milliseconds since 1970. */
   progress_told_at?: number;
+  /** Until then it must have ended: `Cancel-After`. */
+  cancel_at?: string;
   /** Of the batch that it came with. */
   batch_id?: string;
   /** When the queue took its message. */
@@ -206,6 +208,8 @@ export type JobEvent =
   | { type: 'delivered'; delivery: z.infer<typeof resultDeliverySchema> }
   /** The upload did not arrive in time. */
   | { type: 'expire' }
+  /** Its `cancel_at` may have come. */
+  | { type: 'deadline' }
   | { type: 'delete' }
   /** The objects of a deleted job, or a result whose time is over, have been erased. */
   | { type: 'purge' };

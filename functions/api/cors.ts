@@ -12,6 +12,7 @@ export const allowCrossOrigin = cors({
     'Content-Type',
     'Idempotency-Key',
     'Prefer',
+    'Cancel-After',
     'If-None-Match',
     'Last-Event-ID',
     'traceparent',

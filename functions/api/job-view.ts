@@ -26,6 +26,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     client_reference: job.client_reference,
     progress: job.progress,
     cancel_requested: job.cancel_requested,
+    cancel_at: job.cancel_at,
     queue: waiting === undefined ? undefined : { position_estimate: Math.max(1, waiting) },
     output: job.output && viewOutput(job.output, outputUrl),
     fidelity_report: job.fidelity_report,

@@ -13,6 +13,7 @@ import type { Idempotency, Upload } from '../../shared/ports.ts';
 import { agreedPrice } from '../../shared/quote.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJobBody } from './body-limit.ts';
+import { cancelAfterSchema, readCancelAfter } from './cancel-after.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { idempotencyKeySchema, idempotentRequest, unquote } from './idempotency.ts';
 import { resolveInput } from './job-input.ts';
@@ -42,7 +43,10 @@ export function addSubmitJob(api: Api, deps: Dependencies, requireScope: Require
     const earlier = request && (await state.findIdempotent(account, request));
     if (earlier) return replay(c, earlier);
 
-    const { job, upload } = await prepareJob(deps, caller, body, key && unquote(key));
+    const { job, upload } = await prepareJob(deps, caller, body, {
+      idempotency_key: key && unquote(key),
+      cancel_at: readCancelAfter(c.req.valid('header')['cancel-after'], now()),
+    });
     limitNewJobs(c, limiter);
     const response = accepted(job, originOf(c), now());
     const outcome = await state.createJob(job, request && { ...request, response });
@@ -71,6 +75,7 @@ function submitJobRoute(requireScope: RequireScope) {
     request: {
       headers: z.object({
         'idempotency-key': idempotencyKeySchema.optional(),
+        'cancel-after': cancelAfterSchema.optional(),
         prefer: z
           .string()
           .optional()
@@ -97,7 +102,7 @@ async function prepareJob(
   deps: Dependencies,
   caller: Caller,
   body: CreateJob,
-  idempotency_key: string | undefined,
+  { idempotency_key, cancel_at }: { idempotency_key: string | undefined; cancel_at: string | undefined },
 ): Promise<{ job: Job; upload: Upload }> {
   const { installedModels, limits, now, prices } = deps;
   const parameters = completeParameters(body, installedModels);
@@ -122,6 +127,7 @@ async function prepareJob(
       ...(input && { input }),
       ...(terms && { terms }),
       ...(client_reference && { client_reference }),
+      ...(cancel_at && { cancel_at }),
       ...(webhook && { webhook }),
       ...(fetch_url && { fetch_url }),
       ...(body.deliver && { deliver: deliveryOf(body.deliver) }),

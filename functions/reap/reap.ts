@@ -51,6 +51,7 @@ async function orLog(log: Log, subject: Record<string, string>, work: () => Prom
 async function reapJob(deps: ReapDependencies, job: Job): Promise<void> {
   const { state, objects } = deps;
   if (job.deleted_at) return eraseDeletedJob(deps, job);
+  if (job.cancel_at && (await state.updateJob(job.id, { type: 'deadline' })).version !== job.version) return;
   switch (job.status) {
     case 'awaiting_upload':
       return reapAwaiting(deps, job);
