@@ -4,6 +4,7 @@ import type { Progress } from '../shared/job.ts';
 import { isDiffusionModel } from '../shared/models.ts';
 import { loadSuperResolver } from './models/real-esrgan.ts';
 import { loadSeesr } from './models/seesr.ts';
+import { hashOfWeights } from './models/weights-hash.ts';
 import { diffusion } from './pipeline/diffusion.ts';
 import type { Method } from './pipeline/method.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts';
@@ -22,11 +23,19 @@ export type ToChild =
 export type FromChild =
   | { type: 'progress'; progress: Progress }
   /** `result`: of `restore`. */
-  | { type: 'done'; result?: RestoreResult }
+  | { type: 'done'; result?: EngineResult }
   | { type: 'failed'; code: ErrorCode; message: string; errors: FieldError[] | undefined; stack: string | undefined };
+
+/** What was restored, and what did it. */
+export interface EngineResult extends RestoreResult {
+  device: Device;
+  /** Absent where no network was to run. */
+  weightsSha256?: string;
+}
 
 interface LoadedModel {
   method: Method;
+  weightsSha256: string;
   /** Gives the memory back. */
   release: () => Promise<void>;
 }
@@ -44,7 +53,7 @@ process.on('disconnect', () => process.exit());
 // Of all processes this one is to go first when memory runs out: the job is tried again with smaller tiles.
 sacrificeToOutOfMemory();
 
-async function answer(work: () => Promise<RestoreResult | undefined>): Promise<void> {
+async function answer(work: () => Promise<EngineResult | undefined>): Promise<void> {
   try {
     const result = await work();
     send({ type: 'done', ...(result && { result }) });
@@ -53,14 +62,15 @@ async function answer(work: () => Promise<RestoreResult | undefined>): Promise<v
   }
 }
 
-async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<RestoreResult> {
+async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<EngineResult> {
   running = new AbortController();
-  const { method } = message.request.test ? { method: testMode } : await load(message);
-  return restore(message.request, method, {
+  const { method, weightsSha256 } = message.request.test ? { method: testMode } : await load(message);
+  const result = await restore(message.request, method, {
     tileSize: message.tileSize,
     signal: running.signal,
     onProgress: (progress) => send({ type: 'progress', progress }),
   });
+  return { ...result, device: message.device, ...(weightsSha256 && { weightsSha256 }) };
 }
 
 /** One model at a time stays loaded. */
@@ -79,12 +89,13 @@ async function load(message: Extract<ToChild, { type: 'restore' }>): Promise<Loa
 async function openModel(message: Extract<ToChild, { type: 'restore' }>): Promise<LoadedModel> {
   const { request, device, modelsDirectory } = message;
   const { model, denoise } = request.parameters;
+  const weightsSha256 = await hashOfWeights(modelsDirectory, model);
   if (isDiffusionModel(model)) {
     const models = await loadSeesr({ modelsDirectory, model, device });
-    return { method: diffusion(models), release: models.release };
+    return { method: diffusion(models), weightsSha256, release: models.release };
   }
   const resolver = await loadSuperResolver({ model, denoise, device });
-  return { method: superResolution(resolver), release: resolver.release };
+  return { method: superResolution(resolver), weightsSha256, release: resolver.release };
 }
 
 function failure(error: unknown): FromChild {

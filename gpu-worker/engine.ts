@@ -4,8 +4,8 @@ import type { Progress } from '../shared/job.ts';
 import { STALL_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import { TILE_SIZES } from '../shared/tile-plan.ts';
-import type { FromChild, ToChild } from './child.ts';
-import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts';
+import type { EngineResult, FromChild, ToChild } from './child.ts';
+import type { RestoreRequest } from './pipeline/restore.ts';
 import type { Device } from './runtime/session.ts';
 
 interface EngineOptions {
@@ -31,7 +31,7 @@ export interface Engine {
    * more in the safest way: a new child, which loads the weights anew, and the smallest tiles. The parameters stay as
    * they are: another picture than the one asked for would be no remedy.
    */
-  restore(request: RestoreRequest, options: RunOptions): Promise<RestoreResult>;
+  restore(request: RestoreRequest, options: RunOptions): Promise<EngineResult>;
   /** Process id of the child while there is one. */
   pid(): number | undefined;
   close(): Promise<void>;
@@ -55,7 +55,7 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
   function attempt(request: RestoreRequest, tileSize: number, { onProgress, signal }: RunOptions) {
     child ??= start();
     const message = { type: 'restore', request, tileSize, device, modelsDirectory } as const;
-    return converse<RestoreResult>(child, message, { onProgress, signal, stallSeconds });
+    return converse<EngineResult>(child, message, { onProgress, signal, stallSeconds });
   }
 
   function replaceChild(): void {
@@ -104,7 +104,7 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
 }
 
 /** One request to the child and its answer. Kills the child when it stalls or does not hear the cancel. */
-function converse<Result extends RestoreResult | undefined>(
+function converse<Result extends EngineResult | undefined>(
   child: ChildProcess,
   request: ToChild,
   { onProgress, signal, stallSeconds }: RunOptions & { stallSeconds: number },

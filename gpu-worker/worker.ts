@@ -6,12 +6,21 @@ import { pipeline } from 'node:stream/promises';
 import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
 import { MIME } from '../shared/image-format.ts';
-import { heatmapKey, isTerminal, type Job, type JobHeatmap, outputKey, type Progress } from '../shared/job.ts';
+import {
+  heatmapKey,
+  isTerminal,
+  type Job,
+  type JobHeatmap,
+  outputKey,
+  type Progress,
+  type Run,
+} from '../shared/job.ts';
 import { HEARTBEAT_SECONDS, type Limits, VISIBILITY_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
+import type { EngineResult } from './child.ts';
 import type { Engine } from './engine.ts';
-import type { RestoreResult } from './pipeline/restore.ts';
+import { SOFTWARE } from './software.ts';
 
 export interface WorkerOptions {
   state: StateStore;
@@ -141,14 +150,16 @@ async function download(objects: ObjectStore, key: string, path: string): Promis
 async function succeed(
   job: Job,
   published: Published,
-  { notes, description, fidelity_report }: RestoreResult,
+  result: EngineResult,
   { state, objects }: Pick<WorkerOptions, 'state' | 'objects'>,
 ): Promise<Job> {
+  const { notes, description, fidelity_report } = result;
   try {
     const done = await state.updateJob(job.id, {
       type: 'succeed',
       attempt: job.attempt,
       ...published,
+      run: runOf(result, published.output),
       notes: job.test ? [TEST_NOTE, ...notes] : notes,
       ...(description && { description }),
       ...(fidelity_report && { fidelity_report }),
@@ -165,8 +176,24 @@ async function succeed(
   }
 }
 
+/** For the receipt. */
+function runOf(result: EngineResult, { key: _key, ...output }: Published['output']): Run {
+  const { inputSha256, weightsSha256, tileSize, work, device } = result;
+  const seconds = Object.entries(result.seconds).map(([stage, time]) => [stage, Math.round(time * 1000) / 1000]);
+  return {
+    input: { sha256: inputSha256 },
+    output,
+    ...(weightsSha256 && { weights_sha256: weightsSha256 }),
+    tile_size: tileSize,
+    ...work,
+    seconds: Object.fromEntries(seconds),
+    device,
+    software: SOFTWARE,
+  };
+}
+
 /** The key carries the attempt, so that a late one can never overwrite the result of another. */
-async function publish(objects: ObjectStore, job: Job, result: RestoreResult, path: string) {
+async function publish(objects: ObjectStore, job: Job, result: EngineResult, path: string) {
   const key = outputKey(job, job.attempt);
   const mime = MIME[job.parameters.format];
   await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: mime });
@@ -179,7 +206,7 @@ interface Published {
   heatmap?: JobHeatmap;
 }
 
-async function publishHeatmap(objects: ObjectStore, job: Job, { heatmap }: RestoreResult, path: string) {
+async function publishHeatmap(objects: ObjectStore, job: Job, { heatmap }: EngineResult, path: string) {
   if (!heatmap) return undefined;
   const key = heatmapKey(job, job.attempt);
   await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: 'image/png' });

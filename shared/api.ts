@@ -22,6 +22,7 @@ import {
 } from './limits.ts';
 import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
 import { requestedParametersSchema } from './parameters.ts';
+import { verificationKeySchema } from './signature.ts';
 import { jobWebhookSchema } from './webhook-api.ts';
 
 /** The HTTP contract: one schema is the type, the check and the document. Unknown fields are refused. */
@@ -151,6 +152,7 @@ export const jobSchema = z
       self: z.url(),
       cancel: z.url().optional(),
       output: z.url().optional(),
+      receipt: z.url().optional(),
       heatmap: z.url().optional(),
     }),
   })
@@ -180,6 +182,7 @@ export const usageSchema = z.object({
   ),
 });
 
+export const receiptKeysSchema = z.object({ keys: z.array(verificationKeySchema) });
 
 export const listJobsQuerySchema = z.strictObject({
   cursor: z.string().max(200).optional(),

@@ -148,6 +148,7 @@ function succeed(job: Job, event: Extract<JobEvent, { type: 'succeed' }>, now: n
   return end(job, 'succeeded', now, {
     output,
     ...(job.deliver && { delivery: { status: 'pending' } as const }),
+    ...(event.run && { run: event.run }),
     ...(event.notes.length > 0 && { notes: event.notes }),
     ...(event.description && { description: event.description }),
     ...(event.fidelity_report && { fidelity_report: event.fidelity_report }),

@@ -107,6 +107,22 @@ export const resultDeliverySchema = z.object({
   detail: z.string().optional(),
 });
 
+const sha256Schema = z.string().describe('sha256 in hex.');
+
+/** How a result came about, as its worker tells. */
+export const runSchema = z.object({
+  input: z.object({ sha256: sha256Schema }),
+  output: z.object({ width: z.int(), height: z.int(), bytes: z.int(), mime: z.string(), sha256: sha256Schema }),
+  weights_sha256: sha256Schema.optional().describe('Of the manifest of the model’s files. Absent in test mode.'),
+  tile_size: z.int().describe('Longest side of a tile: pixels of the photo, for diffusion latents.'),
+  tiles: z.int().describe('Of each step; 0 where no network was asked.'),
+  steps: z.int(),
+  seconds: z.record(z.string(), z.number()).describe('By stage, without loading the model.'),
+  device: z.string(),
+  software: z.string(),
+});
+export type Run = z.infer<typeof runSchema>;
+
 /** What was agreed about the price before it was known, or with a quote. */
 export interface PriceTerms {
   max_price?: number;
@@ -174,6 +190,8 @@ export interface Job {
   heatmap?: JobHeatmap;
   charge: z.infer<typeof chargeSchema>;
   terms?: PriceTerms;
+  /** Of a job that has succeeded; stays when its result is gone. */
+  run?: Run;
   deleted_at?: string;
   /** When its objects were erased: after `delete`, or when the result's time was over. */
   purged_at?: string;
@@ -194,6 +212,7 @@ export type JobEvent =
       type: 'succeed';
       attempt: number;
       output: Omit<JobOutput, 'expires_at'>;
+      run?: Run;
       notes: string[];
       description?: Description;
       fidelity_report?: FidelityReport;

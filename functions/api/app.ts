@@ -17,6 +17,7 @@ import { createOriginOf } from './origin.ts';
 import { createErrorHandler, handleMethodNotAllowed, handleNotFound, refuseInvalid } from './problem.ts';
 import { addQuotes } from './quotes.ts';
 import { addGetJob, addListJobs } from './read-jobs.ts';
+import { addReceipt, addReceiptKeys } from './receipts.ts';
 import { addSubmitJob } from './submit-job.ts';
 import { addUploads } from './uploads.ts';
 import { addWebhookDeliveries } from './webhook-deliveries.ts';
@@ -42,6 +43,8 @@ export function createApp(deps: Dependencies): Api {
   addDeleteJob(api, deps, requireScope);
   addJobOutput(api, deps, requireScope, originOf);
   addJobHeatmap(api, deps, requireScope, originOf);
+  addReceipt(api, deps, requireScope);
+  addReceiptKeys(api, deps);
   addQuotes(api, deps, requireScope);
   addBalance(api, deps, requireScope);
   addUsage(api, deps, requireScope);

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
+import { canonicalJson } from '../../shared/canonical-json.ts';
 import { AppError } from '../../shared/error.ts';
 import type { Caller } from '../../shared/keys.ts';
 import type { Creation, Idempotency, StateStore } from '../../shared/ports.ts';
@@ -88,15 +89,4 @@ async function fingerprint(method: string, path: string, body: unknown): Promise
   const text = `${method} ${path}\n${canonicalJson(body)}`;
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/** JSON with sorted members (RFC 8785 for what zod lets through). */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) =>
-    isPlainObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member,
-  );
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -40,6 +40,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
       self,
       ...(!terminal && { cancel: `${self}/cancel` }),
       ...(job.output && { output: outputUrl }),
+      ...(job.run && { receipt: `${self}/receipt` }),
       ...(job.heatmap && { heatmap: heatmapUrl }),
     },
   };

@@ -34,6 +34,11 @@ export interface RestoreResult {
   bytes: number;
   /** Of the written file, in hex. */
   sha256: string;
+  /** Of the photo's file, in hex. */
+  inputSha256: string;
+  tileSize: number;
+  /** What the network was really called for; none where no network was asked. */
+  work: { tiles: number; steps: number };
   /** Plain sentences for the user. */
   notes: string[];
   description?: Description;
@@ -71,12 +76,14 @@ export async function restore(
   checkSizes(photo.pixels, parameters.scale, parameters.format, limits);
   const decoded = performance.now();
 
+  let work = { tiles: 0, steps: 0 };
   const upscaled = await enlarge(photo.pixels, method, {
     parameters,
     compat,
     tileSize,
     signal,
     onProgress: (at, share) => {
+      if (at.stage === 'upscale' || at.stage === 'denoise') work = { tiles: at.tiles ?? 1, steps: at.steps ?? 1 };
       const percent = Math.floor(BEGINS.upscale + (BEGINS.compare - BEGINS.upscale) * share);
       onProgress({ ...at, percent });
     },
@@ -106,6 +113,9 @@ export async function restore(
     ...size,
     bytes: encoded.bytes,
     sha256,
+    inputSha256: await hashFile(inputPath),
+    tileSize,
+    work,
     notes: [...photo.notes, ...encoded.notes],
     ...(upscaled.description && { description: upscaled.description }),
     ...(comparison && { fidelity_report: reportFidelity(comparison) }),
