@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { faithfulShare } from './fidelity.ts';
 import { outputSize } from './image-format.ts';
 import type { Parameters } from './job.ts';
 import { isDiffusionModel, type ModelId } from './models.ts';
@@ -19,7 +20,7 @@ const microUnits = z.int().min(0).max(1_000_000_000);
 
 /**
  * Micro-units: one unit of the account's currency is 1,000,000. Super-resolution is paid by the megapixels (1,000,000
- * pixels) of the result, diffusion by the calls of its network: tiles × steps × 2 where guidance needs a second prompt.
+ * pixels) of the result (nothing at fidelity 1, where no network runs), diffusion by the calls of its network: tiles × steps × 2 where guidance needs a second prompt.
  * What comes out is rounded up to whole micro-units, and is `minimum` at least.
  */
 export const priceListSchema = z.strictObject({
@@ -53,7 +54,7 @@ interface Size {
 
 /** The work of a job, as the worker does it where memory suffices for the first of `TILE_SIZES`. */
 export interface Plan {
-  /** Of each step. */
+  /** Of each step; 0 where fidelity leaves nothing for the network to do. */
   tiles: number;
   /** Denoising steps that are really called; 1 for super-resolution. */
   steps: number;
@@ -71,6 +72,7 @@ export function planWork({ width, height }: Size, parameters: Parameters): Plan 
   const { model } = parameters;
   const [tileSize] = TILE_SIZES[model];
   if (!isDiffusionModel(model)) {
+    if (faithfulShare(model, parameters.fidelity ?? 0) === 1) return { tiles: 0, steps: 0, calls: 0 };
     const count = (extent: number) => coverInput(extent, tileSize, TILE_CONTEXT[model]).length;
     const tiles = count(width) * count(height);
     return { tiles, steps: 1, calls: tiles };
@@ -96,6 +98,7 @@ export function priceOf(size: Size, parameters: Parameters, prices: PriceList): 
   if (isDiffusionModel(model)) {
     return Math.max(prices.minimum, prices.per_network_call[model] * planWork(size, parameters).calls);
   }
+  if (planWork(size, parameters).calls === 0) return prices.minimum;
   const { width, height } = outputSize(size, parameters.scale);
   // In BigInt: a rate times the pixels of a large picture is more than a number holds exactly.
   const pixelRate = BigInt(prices.per_output_megapixel[model]) * BigInt(width) * BigInt(height);
@@ -114,6 +117,7 @@ export function rateOf(model: ModelId, prices: PriceList) {
 export const PRICED_PARAMETERS = [
   'model',
   'scale',
+  'fidelity',
   'steps',
   'start_steps',
   'scheduler',

@@ -57,6 +57,13 @@ test('names photo, result, weights, work and time of a super-resolution job', as
   expect(run!.software).toMatch(/^seesr-cloud\/\d+\.\d+\.\d+$/);
 });
 
+test('says that no network was asked where fidelity leaves it nothing to do', async () => {
+  const job = await ended(await photo(40, 30), { model: 'real-esrgan-fast', fidelity: 1 });
+  const { tiles, steps } = planWork(job.input!, job.parameters);
+  expect({ tiles, steps }).toEqual({ tiles: 0, steps: 0 });
+  expect(job.run).toMatchObject({ tiles, steps });
+});
+
 test('names the tiles and steps of a SeeSR job as they were planned', async () => {
   const job = await ended(await photo(200, 40), { model: 'seesr', steps: 5, start_steps: 500 });
   const { tiles, steps, calls } = planWork(job.input!, job.parameters);

@@ -88,6 +88,8 @@ describe('price', () => {
     { asked: { model: 'real-esrgan-fast' }, price: 6_292 },
     { asked: { model: 'real-esrgan', scale: 1 }, price: 1_573 },
     { asked: { model: 'real-esrgan-fast', scale: 1 }, price: 1_000 },
+    { asked: { model: 'real-esrgan', fidelity: 0.99 }, price: 25_166 },
+    { asked: { model: 'real-esrgan', fidelity: 1 }, price: 1_000 },
   ])('$asked of 1024×768 costs $price', ({ asked, price }) => {
     expect(priceOf({ width: 1024, height: 768 }, parametersOf(asked), standard)).toBe(price);
   });
@@ -98,6 +100,8 @@ describe('price', () => {
     { asked: { steps: 20 }, price: 4 * 20 * 2 * 100 },
     { asked: { start_steps: 500 }, price: 4 * 25 * 2 * 100 },
     { asked: { guidance_scale: 1 }, price: 4 * 50 * 100 },
+    // Fidelity 1 starts at 199, so at 181, and without guidance.
+    { asked: { fidelity: 1 }, price: 4 * 10 * 100 },
     { asked: { model: 'seesr-turbo' }, price: 1_000 },
   ])('seesr with $asked costs $price for 256×256', ({ asked, price }) => {
     expect(coverLatent(128, 96, 32).map(({ size }) => size)).toEqual([80, 80]);
@@ -122,6 +126,17 @@ describe('price', () => {
         expect(price).toBeGreaterThanOrEqual(minimum);
       }),
     );
+  });
+
+  test('never rises with fidelity', () => {
+    for (const model of MODEL_IDS) {
+      const dial = Array.from({ length: 101 }, (_, hundredths) => parametersOf({ model, fidelity: hundredths / 100 }));
+      const costs = dial.map((parameters) =>
+        priceOf({ width: 300, height: 200 }, parameters, { ...standard, minimum: 0 }),
+      );
+      expect(costs).toEqual(costs.toSorted((a, b) => b - a));
+      expect(costs.at(-1), model).toBeLessThan(costs[0]!);
+    }
   });
 
   test('is nothing by the free list, and both lists are valid', () => {
