@@ -239,7 +239,9 @@ export const createKeySchema = z.strictObject({
     .array(scopeSchema)
     .min(1)
     .optional()
-    .describe('Default: those of the key that asks; without keys:manage for a key with caps or allowed origins.'),
+    .describe(
+      'Default: those of the key that asks, but not keys:manage for a key with caps or allowed origins, nor webhooks:manage for a test key.',
+    ),
   test: z.boolean().optional().describe('Default: as the key that asks, which for a test key is all there is.'),
   ...capShape,
   expires_at: z.iso.datetime().optional().describe('Default and latest: that of the key that asks.'),

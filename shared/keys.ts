@@ -93,9 +93,13 @@ const FORMAT = new RegExp(`^sr_(?:live|test|client)_[0-9A-Za-z]{${SECRET_CHARACT
 type NewKey = Pick<ApiKey, 'account' | 'name'> &
   KeyCaps & { scopes: readonly Scope[]; test?: true | undefined; now: number; expires_at?: string | undefined };
 
-/** Scopes that a key has when none are named, of those that whoever creates it has. */
-export function defaultScopes(scopes: readonly Scope[], caps: KeyCaps): readonly Scope[] {
-  return isCapped(caps) ? scopes.filter((scope) => scope !== 'keys:manage') : scopes;
+/**
+ * Scopes that a key has when none are named, of those that whoever creates it has. Receivers of webhooks are the same in
+ * live and test mode: a test key changes them only where that was asked for.
+ */
+export function defaultScopes(scopes: readonly Scope[], key: KeyCaps & { test?: boolean | undefined }): Scope[] {
+  const without = [isCapped(key) && 'keys:manage', key.test && 'webhooks:manage'];
+  return scopes.filter((scope) => !without.includes(scope));
 }
 
 function isCapped({ spend_cap, inflight_cap, allowed_origins }: KeyCaps): boolean {

@@ -10,6 +10,8 @@ import type { Environment } from './dependencies.ts';
 import { forgiveUnchanged, limitRequest } from './rate-limit.ts';
 
 const CACHED_DIGESTS = 1000;
+/** Routes that create jobs. */
+const CREATE_JOBS = ['/v1/jobs', '/v1/batches'];
 
 export type RequireScope = (scope: Scope) => MiddlewareHandler<Environment>;
 
@@ -37,7 +39,7 @@ export function createRequireScope(deps: AuthenticationDependencies): RequireSco
       c.set('apiKey', caller);
       c.set('secret', secret);
       if (limiter) limitRequest(c, limiter, caller);
-      if (caller.client && scope === 'jobs:write' && c.req.method === 'POST') requireIdempotencyKey(c);
+      if (caller.client && c.req.method === 'POST' && CREATE_JOBS.includes(c.req.path)) requireIdempotencyKey(c);
       await next();
       if (limiter) forgiveUnchanged(c, limiter, caller);
       noteUse(deps, caller);

@@ -54,7 +54,7 @@ function addCreateKey(api: Api, { state, now }: Dependencies, requireScope: Requ
 /** What a key of `creator` may be. Throws `forbidden` and `invalid`. */
 function derive(asked: z.output<typeof createKeySchema>, creator: Caller, now: number) {
   const { spend_cap, inflight_cap, allowed_origins } = asked;
-  const scopes = asked.scopes ?? defaultScopes(creator.scopes, asked);
+  const scopes = asked.scopes ?? defaultScopes(creator.scopes, { ...asked, test: creator.test || asked.test });
   checkScopes(scopes, creator);
   if (creator.test && asked.test === false) throw new AppError('forbidden', `${creator.id} is a key of test mode.`);
   if (asked.expires_at && Date.parse(asked.expires_at) <= now) {

@@ -98,6 +98,8 @@ describe('a client token', () => {
     expect(refused.status).toBe(400);
     expect((await problemOf(refused)).code).toBe('idempotency-key-missing');
     expect(refused.headers.get('Link')).toContain('rel="describedby"');
+    const quote = await service.call('POST', '/v1/quotes', { json: { input: { width: 20, height: 10 } }, key: token });
+    expect(quote.status).toBe(200);
   });
 
   test('gets its own answer again, with the next token of the same user too, and never that of another user', async () => {

@@ -189,9 +189,10 @@ describe('last_used_at', () => {
 
 describe('test mode', () => {
   test('its keys see nothing of live ones, and live ones nothing of it', async () => {
-    const { key, test: isTest } = await createKey({ test: true });
+    const { key, scopes, test: isTest } = await createKey({ test: true });
     expect(isTest).toBe(true);
     expect(key).toMatch(/^sr_test_/);
+    expect(scopes).not.toContain('webhooks:manage'); // receivers are those of live mode, too
     const live = await bodyOf<JobView>(post(service.secret));
     const job = await bodyOf<JobView>(post(key));
     expect(job).toMatchObject({ test: true, charge: { amount: 0 } });
