@@ -151,6 +151,7 @@ export const jobSchema = z
     links: z.object({
       self: z.url(),
       cancel: z.url().optional(),
+      events: z.url().optional().describe('While it is not terminal.'),
       output: z.url().optional(),
       receipt: z.url().optional(),
       heatmap: z.url().optional(),
@@ -204,6 +205,7 @@ export const outputLinkSchema = z.object({
   mime: z.string(),
 });
 
+export const eventsLinkSchema = z.object({ url: z.url(), expires_at: z.iso.datetime() });
 export const modelListSchema = z.object({
   data: z.array(
     z.object({

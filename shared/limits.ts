@@ -16,6 +16,7 @@ export const DRAIN_SECONDS = 20;
 
 export const UPLOAD_URL_SECONDS = 15 * 60;
 export const DOWNLOAD_URL_SECONDS = 60 * 60;
+export const EVENTS_LINK_SECONDS = 15 * 60;
 /** An input is kept this long after it was announced, unless its jobs are deleted earlier. */
 export const UPLOAD_RETENTION_SECONDS = 24 * 60 * 60;
 export const DEFAULT_RETENTION_HOURS = 7 * 24;

@@ -7,6 +7,7 @@ import { allowCrossOrigin } from './cors.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
 import { addCancelJob, addDeleteJob } from './end-job.ts';
 import { addLiveness, addReadiness } from './health.ts';
+import { addJobEvents } from './job-events.ts';
 import { addJobHeatmap } from './job-heatmap.ts';
 import { addJobOutput } from './job-output.ts';
 import { addKeys } from './keys.ts';
@@ -41,6 +42,7 @@ export function createApp(deps: Dependencies): Api {
   addListJobs(api, deps, requireScope, originOf);
   addCancelJob(api, deps, requireScope, originOf);
   addDeleteJob(api, deps, requireScope);
+  addJobEvents(api, deps, requireScope, originOf);
   addJobOutput(api, deps, requireScope, originOf);
   addJobHeatmap(api, deps, requireScope, originOf);
   addReceipt(api, deps, requireScope);

@@ -38,7 +38,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     charge: job.charge,
     links: {
       self,
-      ...(!terminal && { cancel: `${self}/cancel` }),
+      ...(!terminal && { cancel: `${self}/cancel`, events: `${self}/events` }),
       ...(job.output && { output: outputUrl }),
       ...(job.run && { receipt: `${self}/receipt` }),
       ...(job.heatmap && { heatmap: heatmapUrl }),

@@ -66,10 +66,22 @@ describe('POST /v1/jobs', () => {
       created_at: '2026-01-01T00:00:00.000Z',
       upload_id: job.upload_id,
       input: { width: 20, height: 10, bytes: job.input!.bytes, format: 'png' },
-      parameters: { model: 'real-esrgan', scale: 4, seed: 0, format: 'png', quality: 90, metadata: 'keep' },
+      parameters: {
+        model: 'real-esrgan',
+        scale: 4,
+        seed: 0,
+        format: 'png',
+        quality: 90,
+        metadata: 'keep',
+        fidelity: 0,
+      },
       client_reference: 'holiday',
       charge: { state: 'reserved', amount: 0 },
-      links: { self: `http://localhost/v1/jobs/${job.id}`, cancel: `http://localhost/v1/jobs/${job.id}/cancel` },
+      links: {
+        self: `http://localhost/v1/jobs/${job.id}`,
+        cancel: `http://localhost/v1/jobs/${job.id}/cancel`,
+        events: `http://localhost/v1/jobs/${job.id}/events`,
+      },
     });
     expect(await receive()).toMatchObject({ jobId: job.id, tenant: 'acc_one' });
     expect((await service.state.getJob(job.id))!.sent_at).toBe('2026-01-01T00:00:00.000Z');
