@@ -37,11 +37,19 @@ export interface DecodedImage {
 /** `strip_location` keeps all but the place: GPS, and XMP that names a place. */
 type MetadataPolicy = 'keep' | 'strip' | 'strip_location';
 
+/**
+ * Digital source types of the IPTC (cv.iptc.org/newscodes/digitalsourcetype): altered by an algorithm, or edited using
+ * generative AI.
+ */
+export type DigitalSource = 'algorithmicallyEnhanced' | 'compositeWithTrainedAlgorithmicMedia';
+
 export interface EncodeOptions {
   format: OutputFormat;
   /** 1..100; lossless PNG ignores it. */
   quality: number;
   metadata: MetadataPolicy;
+  /** How the picture was made; written into XMP, also where the photo has none, unless metadata is stripped. */
+  source?: DigitalSource;
   /** Exact size of the result; the pixels are resampled (Lanczos 3) when theirs is another. */
   width: number;
   height: number;

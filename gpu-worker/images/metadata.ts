@@ -3,7 +3,7 @@ import { withoutExifPrefix } from '../../shared/image-header.ts';
 import { openTiff, readDirectory } from '../../shared/tiff.ts';
 import { type MetadataChanges, patchExif } from './exif.ts';
 import type { EncodeOptions, Metadata } from './image.ts';
-import { namesPlace, patchXmp, readXmp } from './xmp.ts';
+import { namesPlace, patchXmp, readXmp, withDigitalSource } from './xmp.ts';
 
 /** Photoshop image resource 1028: captions, credits and places as IPTC-IIM records. */
 const IPTC_RESOURCE = Buffer.from('8BIM\x04\x04', 'latin1');
@@ -67,12 +67,18 @@ export function writableMetadata(
     if (exif) writable.exif = exif;
     else notes.push('The EXIF data is damaged or too large; it could not be kept.');
   }
-  const xmp = metadata.xmp && patchXmp(metadata.xmp, changes);
-  if (metadata.xmp && !xmp) notes.push('The XMP data is damaged or too large; it could not be kept.');
-  if (xmp) {
-    if (changes.stripLocation && namesPlace(new TextDecoder().decode(xmp))) {
-      notes.push('The XMP data names a place; it was removed as a whole.');
-    } else writable.xmp = xmp;
-  }
+  const xmp = writableXmp(metadata, changes, notes);
+  const labeled = options.source ? withDigitalSource(xmp, options.source) : xmp;
+  if (labeled) writable.xmp = labeled;
   return writable;
+}
+
+function writableXmp({ xmp }: Metadata, changes: MetadataChanges, notes: string[]): Uint8Array | undefined {
+  const patched = xmp && patchXmp(xmp, changes);
+  if (xmp && !patched) notes.push('The XMP data is damaged or too large; it could not be kept.');
+  if (patched && changes.stripLocation && namesPlace(new TextDecoder().decode(patched))) {
+    notes.push('The XMP data names a place; it was removed as a whole.');
+    return undefined;
+  }
+  return patched;
 }

@@ -5,10 +5,11 @@ import { faithfulShare } from '../../shared/fidelity.ts';
 import { checkSizes, outputSize } from '../../shared/image-format.ts';
 import type { Description, FidelityReport, JobHeatmap, Parameters, Progress } from '../../shared/job.ts';
 import type { Limits } from '../../shared/limits.ts';
+import { isDiffusionModel, type ModelId } from '../../shared/models.ts';
 import { decodeImage } from '../images/decode.ts';
 import { encodeImage } from '../images/encode.ts';
 import { writeHeatmap } from '../images/heatmap.ts';
-import type { Pixels } from '../images/image.ts';
+import type { DigitalSource, Metadata, Pixels } from '../images/image.ts';
 import { type Comparison, compareWithPhoto } from './compare.ts';
 import { blankResult, blendFaithful } from './faithful-blend.ts';
 import { reportFidelity } from './fidelity-report.ts';
@@ -101,11 +102,13 @@ export async function restore(
 
   onProgress({ stage: 'encode_file', percent: BEGINS.encode_file });
   const size = outputSize(photo.pixels, parameters.scale);
-  const encoded = await encodeImage(outputPath, upscaled.pixels, photo.alpha, photo.metadata, {
+  const metadata = printedAsLarge(photo.metadata, size.width / photo.pixels.width);
+  const encoded = await encodeImage(outputPath, upscaled.pixels, photo.alpha, metadata, {
     ...size,
     format: parameters.format,
     quality: parameters.quality,
     metadata: parameters.metadata,
+    source: sourceOf(parameters.model),
   });
   const sha256 = await hashFile(outputPath);
   onProgress({ stage: 'encode_file', percent: BEGINS.end });
@@ -136,6 +139,19 @@ async function enlarge(photo: Pixels, method: Method, options: MethodOptions): P
   const result = share < 1 ? await method(photo, options) : { pixels: blankResult(photo) };
   if (share > 0) await blendFaithful(photo, result.pixels, share, options.signal);
   return result;
+}
+
+/** With so many more pixels an inch the picture is printed in the size of the photo. */
+function printedAsLarge(metadata: Metadata, factor: number): Metadata {
+  return metadata.density === undefined ? metadata : { ...metadata, density: metadata.density * factor };
+}
+
+/**
+ * Diffusion paints what the words say: generative AI. Real-ESRGAN is a function of the pixels alone, which brings out
+ * what they suggest.
+ */
+function sourceOf(model: ModelId): DigitalSource {
+  return isDiffusionModel(model) ? 'compositeWithTrainedAlgorithmicMedia' : 'algorithmicallyEnhanced';
 }
 
 async function hashFile(path: string): Promise<string> {

@@ -281,4 +281,41 @@ describe('metadata', () => {
       expect([found.exif, found.xmp, found.icc]).toEqual([undefined, undefined, undefined]);
     }
   });
+
+  describe('how the picture was made', () => {
+    const TYPE = 'http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced';
+    const packet = (inner: string) =>
+      new TextEncoder().encode(
+        `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">${inner}</rdf:RDF></x:xmpmeta>`,
+      );
+    const iptc = 'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"';
+    const sourcesIn = (xmp: string | undefined) => xmp?.match(/digitalsourcetype\/\w+/g) ?? [];
+
+    it.each(OUTPUT_FORMATS)('%s: is written where there was no XMP', async (format) => {
+      const { found } = await encode(image(8, 8, 3), { format, source: 'algorithmicallyEnhanced' });
+      expect(found.xmpAsString).toContain(`<Iptc4xmpExt:DigitalSourceType>${TYPE}</Iptc4xmpExt:DigitalSourceType>`);
+    });
+
+    it('takes the place of what the photo said, as attribute or element, and leaves the rest', async () => {
+      for (const old of [
+        `<rdf:Description ${iptc} Iptc4xmpExt:DigitalSourceType="x/digitalsourcetype/digitalCapture" Iptc4xmpExt:Event="Fair"/>`,
+        `<rdf:Description ${iptc}><Iptc4xmpExt:DigitalSourceType>x/digitalsourcetype/digitalCapture</Iptc4xmpExt:DigitalSourceType><Iptc4xmpExt:Event>Fair</Iptc4xmpExt:Event></rdf:Description>`,
+      ]) {
+        const metadata = { xmp: packet(old) };
+        const { found } = await encode(image(8, 8, 3), { source: 'algorithmicallyEnhanced' }, { metadata });
+        expect(sourcesIn(found.xmpAsString)).toEqual(['digitalsourcetype/algorithmicallyEnhanced']);
+        expect(found.xmpAsString).toContain('Fair');
+      }
+    });
+
+    it('is written where the XMP had to go for its place, and not where metadata is stripped', async () => {
+      const metadata = { xmp: packet('<rdf:Description xmlns:photoshop="p" photoshop:City="ROMA"/>') };
+      const source = 'algorithmicallyEnhanced';
+      const placeless = await encode(image(8, 8, 3), { source, metadata: 'strip_location' }, { metadata });
+      expect(placeless.found.xmpAsString).toContain(TYPE);
+      expect(placeless.found.xmpAsString).not.toContain('ROMA');
+      const stripped = await encode(image(8, 8, 3), { source, metadata: 'strip' }, { metadata });
+      expect(stripped.found.xmp).toBeUndefined();
+    });
+  });
 });
