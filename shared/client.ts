@@ -133,13 +133,16 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     return read('POST', `/v1/jobs/${id}/cancel`, { signal });
   }
 
-  /** The result's bytes. */
-  async function output(id: string, { signal }: CallOptions = {}): Promise<Blob> {
+  async function download(path: string, signal: AbortSignal | undefined): Promise<Blob> {
     // Not by the redirect: some runtimes would send the key along with it.
-    const path = `/v1/jobs/${id}/output?redirect=false`;
-    const { url } = await read<z.output<typeof outputLinkSchema>>('GET', path, { signal });
+    const { url } = await read<z.output<typeof outputLinkSchema>>('GET', `${path}?redirect=false`, { signal });
     const response = await persist(() => fetch(url, { signal: signal ?? null }), signal);
     return response.blob();
+  }
+
+  /** The result's bytes. */
+  function output(id: string, { signal }: CallOptions = {}): Promise<Blob> {
+    return download(`/v1/jobs/${id}/output`, signal);
   }
 
   /**
@@ -172,6 +175,8 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     follow,
     cancel,
     output,
+    /** A PNG to lay over the result: the more opaque, the more was added there. Of jobs that have a `heatmap`. */
+    heatmap: (id: string, { signal }: CallOptions = {}) => download(`/v1/jobs/${id}/heatmap`, signal),
     restore,
     /** One page of the jobs, newest first; by `idempotency_key` or `client_reference` it finds one that was lost. */
     list(query: z.input<typeof listJobsQuerySchema> = {}): Promise<z.output<typeof jobListSchema>> {

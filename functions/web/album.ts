@@ -1,4 +1,5 @@
 import { createStore, del, entries, get, set } from 'idb-keyval';
+import type { Choices } from './settings.ts';
 
 /** What this browser remembers of its jobs, so that a reload loses nothing. Results are fetched again. */
 export interface AlbumEntry {
@@ -9,6 +10,8 @@ export interface AlbumEntry {
   addedAt: number;
   /** The photo as it was, for the comparison and for another try. */
   photo: Blob;
+  /** What was chosen for it. */
+  choices: Choices;
 }
 
 const store = createStore('seesr-album', 'photos');

@@ -14,7 +14,7 @@ const AT_ONCE = { animate: false };
 interface Pictures {
   before: string | undefined;
   after: string;
-  /** Where detail was added, as large as the photo; shown over the result. */
+  /** Where detail was added, the more opaque the more; shown over the result. */
   changes?: string | undefined;
   width: number;
   height: number;

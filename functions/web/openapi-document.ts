@@ -26,7 +26,7 @@ interface Content {
   example?: unknown;
 }
 
-export interface Operation {
+interface Operation {
   summary: string;
   description?: string;
   tags?: string[];

@@ -13,7 +13,7 @@ interface PreparationProps {
   choices: Choices;
   isBusy: boolean;
   onBack: () => void;
-  onStart: (choices: Choices) => void;
+  onStart: (choices: Choices, quoteId: string | undefined) => void;
   onError: (error: unknown) => void;
 }
 
@@ -67,7 +67,7 @@ export function Preparation({
         class="card"
         onSubmit={(event) => {
           event.preventDefault();
-          if (complete) onStart({ ...complete, ...(quote && { quote_id: quote.id }) });
+          if (complete) onStart(complete, quote?.id);
         }}
       >
         <h1>Restore</h1>

@@ -14,7 +14,7 @@ interface RestorationProps {
   isBusy: boolean;
   onNew: () => void;
   /** Back to the settings of this job. */
-  onAgain: (choices: Choices) => void;
+  onAgain: () => void;
   /** The same photo at once, with these settings. */
   onRun: (choices: Choices) => void;
 }
@@ -32,14 +32,13 @@ export function Restoration({ client, entry, isBusy, onNew, onAgain, onRun }: Re
     return () => leaving.abort();
   }, [client, entry.id]);
 
-  const choices: Choices = job ? job.parameters : {};
   return (
     <section class="restoration" aria-label={entry.name}>
       <div class="row">
         <h1>{entry.name}</h1>
         <div class="row">
           {job?.terminal && (
-            <button type="button" disabled={isBusy} onClick={() => onAgain(choices)}>
+            <button type="button" disabled={isBusy} onClick={onAgain}>
               Other settings
             </button>
           )}
@@ -61,7 +60,7 @@ export function Restoration({ client, entry, isBusy, onNew, onAgain, onRun }: Re
           client={client}
           job={job}
           entry={entry}
-          onRunWithTags={(list) => onRun({ ...choices, tags: { mode: 'replace', list } })}
+          onRunWithTags={(list) => onRun({ ...entry.choices, tags: { mode: 'replace', list } })}
         />
       ) : (
         photo && <img class="waiting" src={photo} alt={entry.name} />

@@ -5,7 +5,7 @@ import { Comparison } from './comparison.tsx';
 import { useObjectUrl } from './object-url.ts';
 import { ProblemNote } from './problem-note.tsx';
 import { TagEditor } from './tag-editor.tsx';
-import { formatBytes, formatPrice } from './words.ts';
+import { describeColors, formatBytes, formatPrice } from './words.ts';
 
 interface ResultProps {
   client: Client;
@@ -17,22 +17,25 @@ interface ResultProps {
 /** A job that succeeded: the comparison, the file, what is known about it. */
 export function Result({ client, job, entry, onRunWithTags }: ResultProps) {
   const [result, setResult] = useState<Blob>();
+  const [heatmap, setHeatmap] = useState<Blob>();
   const [error, setError] = useState<unknown>();
   useEffect(() => {
     const leaving = new AbortController();
-    client
-      .output(job.id, { signal: leaving.signal })
-      .then(setResult, (thrown) => leaving.signal.aborted || setError(thrown));
+    const { signal } = leaving;
+    client.output(job.id, { signal }).then(setResult, (thrown) => signal.aborted || setError(thrown));
+    // Without it the result is still a result.
+    if (job.heatmap) client.heatmap(job.id, { signal }).then(setHeatmap, () => {});
     return () => leaving.abort();
   }, [client, job.id]);
   const after = useObjectUrl(result);
   const before = useObjectUrl(entry.photo);
+  const changes = useObjectUrl(heatmap);
   if (error) return <ProblemNote error={error} />;
   if (!after || !before || !job.output) return <p role="status">Fetching the result…</p>;
   const { width, height, bytes, mime } = job.output;
   return (
     <>
-      <Comparison before={before} after={after} width={width} height={height} />
+      <Comparison before={before} after={after} changes={changes} width={width} height={height} />
       <div class="actions">
         <a class="button primary" href={after} download={resultName(entry.name, job)}>
           Download
@@ -49,8 +52,33 @@ export function Result({ client, job, entry, onRunWithTags }: ResultProps) {
           ))}
         </ul>
       )}
+      {job.fidelity_report && <Report report={job.fidelity_report} />}
       {job.description && <TagEditor key={job.id} seen={job.description.tags} onRun={onRunWithTags} />}
     </>
+  );
+}
+
+function Report({ report }: { report: NonNullable<JobView['fidelity_report']> }) {
+  const { psnr, delta_e, added_detail } = report;
+  return (
+    <section class="card report" aria-labelledby="report">
+      <h2 id="report">How true is it?</h2>
+      <p>{describeColors(delta_e)}</p>
+      <dl class="facts">
+        <div>
+          <dt>Match with your photo</dt>
+          <dd>{psnr.toFixed(1)} dB</dd>
+        </div>
+        <div>
+          <dt>Distance of colors, ΔE</dt>
+          <dd>{delta_e.toFixed(1)}</dd>
+        </div>
+        <div>
+          <dt>Added detail, of 255</dt>
+          <dd>{added_detail.toFixed(1)}</dd>
+        </div>
+      </dl>
+    </section>
   );
 }
 

@@ -49,13 +49,13 @@ export function Studio({ client, onError }: StudioProps) {
     [show],
   );
 
-  async function start(photo: Blob, name: string, choices: Choices): Promise<void> {
+  async function start(photo: Blob, name: string, choices: Choices, quoteId?: string): Promise<void> {
     setBusy(true);
     setError(undefined);
     try {
       const upload_id = await client.upload(photo);
-      const { id } = await client.submit({ ...choices, input: { upload_id } } as JobRequest);
-      const entry = { id, name, photo, addedAt: Date.now() };
+      const { id } = await client.submit({ ...choices, quote_id: quoteId, input: { upload_id } } as JobRequest);
+      const entry = { id, name, photo, choices, addedAt: Date.now() };
       await keepInAlbum(entry).catch(() => {}); // then only a reload forgets it
       show({ kind: 'restore', entry });
     } catch (thrown) {
@@ -86,7 +86,7 @@ export function Studio({ client, onError }: StudioProps) {
           isBusy={isBusy}
           onBack={() => show({ kind: 'choose' })}
           onError={fail}
-          onStart={(choices) => start(screen.photo, screen.name, choices)}
+          onStart={(choices, quoteId) => start(screen.photo, screen.name, choices, quoteId)}
         />
       )}
       {screen.kind === 'restore' && (
@@ -96,7 +96,7 @@ export function Studio({ client, onError }: StudioProps) {
           entry={screen.entry}
           isBusy={isBusy}
           onNew={() => show({ kind: 'choose' })}
-          onAgain={(choices) => show({ ...screen.entry, kind: 'prepare', choices })}
+          onAgain={() => show({ ...screen.entry, kind: 'prepare' })}
           onRun={(choices) => start(screen.entry.photo, screen.entry.name, choices)}
         />
       )}

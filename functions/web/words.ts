@@ -71,3 +71,11 @@ export function formatSeconds(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} seconds`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds / 3600)} hours`;
 }
+
+/** What the mean distance of colors (CIE 1976) between photo and result, made as small again, means to the eye. */
+export function describeColors(deltaE: number): string {
+  if (deltaE < 2) return 'Made small again, the result can hardly be told from your photo.';
+  if (deltaE < 5)
+    return 'Made small again, the result is close to your photo; side by side, small differences can be seen.';
+  return 'Made small again, the result differs visibly from your photo. More fidelity keeps it closer.';
+}

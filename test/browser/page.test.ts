@@ -169,6 +169,23 @@ test('the slider and the zoom work by keyboard and by pointer, both pictures as 
   expect(complaints).toEqual([]);
 });
 
+test('what was added is told, and shown over the result', async () => {
+  const page = await open();
+  await enter(page);
+  await choose(page);
+  await page.getByRole('slider', { name: 'Fidelity' }).fill('0.4');
+  await page.getByText(/^Free, about/).waitFor();
+  await look(page, 'dial');
+  await restoreButton(page).click();
+  await page.getByRole('heading', { name: 'How true is it?' }).waitFor();
+  await page.getByLabel('Show what was added').check();
+  await page.getByAltText('Where detail was added').waitFor();
+  await look(page, 'what-was-added');
+  const id = new URL(page.url()).hash.slice(1);
+  const response = await fetch(`${bench.service.url}/v1/jobs/${id}`, { headers: { 'X-Api-Key': bench.key } });
+  expect(await response.json()).toMatchObject({ parameters: { fidelity: 0.4 } });
+});
+
 test('the result is downloaded under a good name', async () => {
   const page = await open();
   await enter(page);
