@@ -197,7 +197,30 @@ describe('npm start', () => {
   });
 
   test('a wrong configuration is refused by name', async () => {
-    await expect(start({ PORT: 'web', MAX_INPUT_PIXELS: '0' })).rejects.toThrow(/PORT=web.*MAX_INPUT_PIXELS=0/s);
+    const wrong = { PORT: 'web', MAX_INPUT_PIXELS: '0', RATE_LIMITS: 'on' };
+    await expect(start(wrong)).rejects.toThrow(/PORT=web.*MAX_INPUT_PIXELS=0.*RATE_LIMITS=on/s);
+  });
+
+  test('RATE_LIMITS hold for each key', async () => {
+    const limits = { burst: { quota: 2, window_seconds: 1000 }, inflight: { quota: 1 } };
+    const service = await start({ RATE_LIMITS: JSON.stringify(limits) });
+    const post = (path: string, body: object) =>
+      fetch(new URL(path, service.url), {
+        method: 'POST',
+        headers: { 'x-api-key': service.firstKey!, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const upload = await post('/v1/uploads', { bytes: 10, content_type: 'image/png' });
+    expect(upload.headers.get('ratelimit')).toMatch(/^"burst";r=1;t=\d+$/);
+    const { id } = (await upload.json()) as { id: string };
+    const job = { input: { upload_id: id } };
+    expect((await post('/v1/jobs', job)).status).toBe(202);
+    const refused = await post('/v1/jobs', job);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(300);
+    const { stdout } = await program('local/keys.ts', 'create', '--json');
+    const other = { headers: { 'x-api-key': JSON.parse(stdout).key } };
+    expect((await fetch(`${service.url}/v1/jobs`, other)).status).toBe(200);
   });
 
   test('DEVICE=cuda without its libraries is refused at start: no silent fallback', async () => {
@@ -219,7 +242,26 @@ describe('npm run keys', () => {
     expect((await ask()).status).toBe(401);
   });
 
+  test('rotates a key, and creates some with caps and of test mode', async () => {
+    const service = await start();
+    const keys = async (...given: string[]) => JSON.parse((await program('local/keys.ts', ...given, '--json')).stdout);
+    const ask = async (key: string, headers: Record<string, string> = {}) =>
+      (await fetch(`${service.url}/v1/jobs`, { headers: { 'x-api-key': key, ...headers } })).status;
+    const old = await keys('create', '--test', '--spend-cap', '100', '--origins', 'https://a.example');
+    expect(old).toMatchObject({ test: true, spend_cap: 100, allowed_origins: ['https://a.example'] });
+    expect(old.scopes).not.toContain('keys:manage');
+    expect(await ask(old.key, { origin: 'https://b.example' })).toBe(403);
+    const rotated = await keys('rotate', old.id, '--overlap-seconds', '3600');
+    expect(rotated.key).toMatch(/^sr_test_/);
+    expect([await ask(old.key), await ask(rotated.key)]).toEqual([200, 200]);
+    const last = await keys('rotate', old.id);
+    expect([await ask(old.key), await ask(rotated.key), await ask(last.key)]).toEqual([401, 401, 200]);
+    const capped = program('local/keys.ts', 'create', '--inflight-cap', '1', '--scopes', 'keys:manage');
+    await expect(capped).rejects.toThrow(/could lift/);
+  });
+
   test('names what is wrong', async () => {
+    await expect(program('local/keys.ts', 'create', '--inflight-cap', 'x')).rejects.toThrow(/inflight_cap/);
     await expect(program('local/keys.ts', 'create', '--scopes', 'jobs:all')).rejects.toThrow(
       /"jobs:all" is not a scope/,
     );
