@@ -18,7 +18,7 @@ export const rateLimitsSchema = z.strictObject({
 });
 export type RateLimits = z.output<typeof rateLimitsSchema>;
 /** Those that have buckets; `inflight` is counted by the state store. */
-export type BucketPolicy = Exclude<keyof RateLimits, 'inflight'>;
+type BucketPolicy = Exclude<keyof RateLimits, 'inflight'>;
 
 export interface Level {
   policy: BucketPolicy;
