@@ -70,10 +70,25 @@ export function addOpenApi(api: Api, originOf: OriginOf): void {
   // Built on the first request, when every route has been added.
   let document: ReturnType<Api['getOpenAPI31Document']> | undefined;
   api.openapi(route, (c) => {
-    document ??= api.getOpenAPI31Document({
-      openapi: '3.1.0',
-      info: { title: 'SeeSR Cloud', version: '1', description: DESCRIPTION },
-    });
+    document ??= withOptionalBodies(
+      api.getOpenAPI31Document({
+        openapi: '3.1.0',
+        info: { title: 'SeeSR Cloud', version: '1', description: DESCRIPTION },
+      }),
+    );
     return c.json({ ...document, servers: [{ url: originOf(c) }] }, 200);
   });
+}
+
+/** A missing body counts as an empty one, so that a body in which no field is required may be left out. */
+function withOptionalBodies<Document extends { paths?: object }>(document: Document): Document {
+  for (const { requestBody } of Object.values(document.paths ?? {}).flatMap((item) => Object.values<Operation>(item))) {
+    const schema = requestBody?.content['application/json']?.schema;
+    if (requestBody && schema?.type === 'object' && !schema.required) requestBody.required = false;
+  }
+  return document;
+}
+
+interface Operation {
+  requestBody?: { required?: boolean; content: Record<string, { schema: { type?: string; required?: string[] } }> };
 }

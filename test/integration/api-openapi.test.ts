@@ -117,3 +117,11 @@ test('a job body is documented with its limits', () => {
   expect(schema.properties.scale).toMatchObject({ type: 'number', minimum: 1, maximum: 4, default: 4 });
   expect(schema.required).toEqual(['input']);
 });
+
+test('where no field is required the body may be left out, and the document says so', async () => {
+  const { requestBody } = document.paths['/v1/webhook_endpoints']!.post!;
+  expect(requestBody!.required).toBe(false);
+  expect((await service.call('POST', '/v1/webhook_endpoints')).status).toBe(201);
+  expect(document.paths['/v1/uploads']!.post!.requestBody!.required).toBe(true);
+  expect((await service.call('POST', '/v1/uploads')).status).toBe(422);
+});
