@@ -275,6 +275,10 @@ export const newClientTokenSchema = clientTokenSchema
 
 const keySchema = apiKeySchema.omit({ account: true }).meta({ id: 'Key' });
 export const newKeySchema = keySchema.extend({ key: z.string().describe('Shown this once.') });
-export const keyListSchema = z.object({ data: z.array(keySchema) });
+export const keyListSchema = z.object({
+  data: z.array(
+    keySchema.extend({ spent: z.int().describe('Micro-units that its jobs have cost, unfinished ones included.') }),
+  ),
+});
 
 export type JobView = z.infer<typeof jobSchema>;

@@ -24,7 +24,7 @@ const capsSchema = z.object({
     .describe('Micro-units that its jobs may cost in all; failed and canceled ones do not count.'),
   inflight_cap: z.int().min(1).optional().describe('Jobs that may be unfinished at the same time.'),
   allowed_origins: z
-    .array(z.string().regex(/^https?:\/\/[^/?#\s]+$/, 'an origin such as https://example.com'))
+    .array(z.string().regex(/^https?:\/\/[^/?#\s]{1,255}$/, 'an origin such as https://example.com'))
     .min(1)
     .max(20)
     .optional()

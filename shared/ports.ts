@@ -155,8 +155,8 @@ export interface StateStore extends Outbox {
   createKey(key: ApiKey, hash: string, idempotency?: Idempotency): Promise<Creation>;
   /** By any secret that is valid now. Also finds revoked and expired keys: the caller judges. */
   findKey(hash: string): Promise<ApiKey | null>;
-  /** Oldest first. */
-  listKeys(account: string): Promise<ApiKey[]>;
+  /** Oldest first. `spent`: what counts against the spend cap, micro-units. */
+  listKeys(account: string): Promise<(ApiKey & { spent: number })[]>;
   /** Null: the account has no such key. Revoking twice keeps the first time. */
   revokeKey(account: string, id: string): Promise<ApiKey | null>;
   /**

@@ -34,11 +34,11 @@ export function createRequireScope(deps: AuthenticationDependencies): RequireSco
       const secret = secretOf(c);
       const caller = await findCaller(state, await digestOf(secret));
       checkCaller(caller, now());
-      checkOrigin(caller, c.req.header('Origin'));
-      if (!caller.scopes.includes(scope)) throw forbidden(caller, scope);
       c.set('apiKey', caller);
       c.set('secret', secret);
       if (limiter) limitRequest(c, limiter, caller);
+      checkOrigin(caller, c.req.header('Origin'));
+      if (!caller.scopes.includes(scope)) throw forbidden(caller, scope);
       if (caller.client && c.req.method === 'POST' && CREATE_JOBS.includes(c.req.path)) requireIdempotencyKey(c);
       await next();
       if (limiter) forgiveUnchanged(c, limiter, caller);

@@ -93,7 +93,7 @@ function addListKeys(api: Api, { state }: Dependencies, requireScope: RequireSco
   });
   api.openapi(route, async (c) => {
     const keys = await manageableKeys(state, c.get('apiKey'));
-    return c.json({ data: keys.map(shown) }, 200);
+    return c.json({ data: keys.map((key) => ({ ...shown(key), spent: key.spent })) }, 200);
   });
 }
 
@@ -149,7 +149,7 @@ function addRevokeKey(api: Api, { state }: Dependencies, requireScope: RequireSc
 }
 
 /** A key of test mode sees only such. */
-async function manageableKeys(state: StateStore, { account, test }: Caller): Promise<ApiKey[]> {
+async function manageableKeys(state: StateStore, { account, test }: Caller): Promise<(ApiKey & { spent: number })[]> {
   return (await state.listKeys(account)).filter((key) => !test || key.test);
 }
 

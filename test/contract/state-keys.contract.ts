@@ -67,7 +67,7 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         expect(second.key).toEqual(rotated);
         expect(await store.findKey(hash)).toEqual(rotated);
         expect(await store.findKey(second.hash)).toEqual(rotated);
-        expect(await store.listKeys('acc_one')).toEqual([rotated]);
+        expect(await store.listKeys('acc_one')).toEqual([{ ...rotated, spent: 0 }]);
         clock.advance(59);
         expect(await store.findKey(hash)).toEqual(rotated);
         clock.advance(1);
@@ -150,10 +150,24 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         await store.updateJob(first.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
         expect(await outcomeOf(submit({ key_id: key.id, price: 1 }))).toBe('spend-cap-reached');
         await store.updateJob(second.id, { type: 'cancel' });
+        expect(await store.listKeys('acc_one')).toMatchObject([{ id: key.id, spent: 60 }]);
         await submit({ key_id: key.id, price: 40 });
         expect(await outcomeOf(submit({ key_id: key.id, price: 1 }))).toBe('spend-cap-reached');
         expect(await store.getBalance('acc_one')).toBe(1_000_000 - 100);
         await submit({ key_id: (await newKey()).key.id, price: 1000 });
+      });
+
+      it('counts a job that awaits its file when the file comes', async () => {
+        const { key } = await newKey({ spend_cap: 100 });
+        const job = sampleJob(clock.now(), { key_id: key.id, input: undefined });
+        await store.createJob(job);
+        expect(await store.listKeys('acc_one')).toMatchObject([{ spent: 0 }]);
+        const input = { width: 20, height: 10, bytes: 1234, format: 'png' as const };
+        const arrive = (price: number) => store.updateJob(job.id, { type: 'uploaded', input, price });
+        expect(await outcomeOf(arrive(101))).toBe('spend-cap-reached');
+        expect(await store.getJob(job.id)).toMatchObject({ status: 'awaiting_upload' });
+        await arrive(100);
+        expect(await store.listKeys('acc_one')).toMatchObject([{ spent: 100 }]);
       });
 
       it('lets a client token create max_jobs jobs of max_price each, however many come at once', async () => {
@@ -176,7 +190,7 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         expect(await store.findClientToken(hash)).toEqual({ token, key });
         expect(await store.findClientToken(hashOfKey)).toBeNull();
         expect(await store.findKey(hash)).toBeNull();
-        expect(await store.listKeys('acc_one')).toEqual([key]);
+        expect(await store.listKeys('acc_one')).toEqual([{ ...key, spent: 0 }]);
         const revoked = await store.revokeKey('acc_one', key.id);
         expect(await store.findClientToken(hash)).toEqual({ token, key: revoked });
       });

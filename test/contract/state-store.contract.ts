@@ -253,7 +253,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
           clock.advance(1);
         }
         expect(await store.findKey('0'.repeat(64))).toBeNull();
-        expect(await store.listKeys('acc_one')).toEqual(keys.map(({ key }) => key));
+        expect(await store.listKeys('acc_one')).toEqual(keys.map(({ key }) => ({ ...key, spent: 0 })));
         expect(await store.listKeys('acc_two')).toEqual([]);
 
         const { key, hash } = keys[1]!;

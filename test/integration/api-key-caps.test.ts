@@ -85,6 +85,8 @@ describe('caps', () => {
     const problem = await problemOf(refused);
     expect(problem).toMatchObject({ code: 'spend-cap-reached', charged: false });
     expect(problem.detail).toContain(`spend_cap ${json.spend_cap}`);
+    const listed = await bodyOf<{ data: { id: string; spent: number }[] }>(paid.call('GET', '/v1/keys'));
+    expect(listed.data.map(({ spent }) => spent)).toEqual([charge.amount, charge.amount]);
     await paid.call('POST', `/v1/jobs/${job.id}/cancel`, { key });
     expect((await submit(key)).status).toBe(202);
     const test = await bodyOf<{ key: string }>(paid.call('POST', '/v1/keys', { json: { ...json, test: true } }));

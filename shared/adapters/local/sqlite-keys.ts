@@ -29,7 +29,10 @@ export function createSqliteKeys(db: DatabaseSync, idempotency: IdempotentAnswer
     `SELECT data FROM earlier_secrets JOIN keys ON keys.id = key_id
      WHERE earlier_secrets.hash = ? AND valid_until > ?`,
   );
-  const list = db.prepare('SELECT data FROM keys WHERE account = ? ORDER BY id');
+  const list = db.prepare(
+    `SELECT data, coalesce(spent, 0) AS spent FROM keys LEFT JOIN key_spending ON key_id = keys.id
+     WHERE account = ? ORDER BY id`,
+  );
   const revoke = db.prepare(
     `UPDATE keys SET data = json_set(data, '$.revoked_at', coalesce(data ->> 'revoked_at', ?))
      WHERE account = ? AND id = ? RETURNING data`,
@@ -46,7 +49,7 @@ export function createSqliteKeys(db: DatabaseSync, idempotency: IdempotentAnswer
       return parse<ApiKey>(find.get(hash) ?? findByEarlier.get(hash, now()));
     },
     async listKeys(account) {
-      return list.all(account).map((row) => parse<ApiKey>(row)!);
+      return list.all(account).map((row) => ({ ...parse<ApiKey>(row)!, spent: row.spent as number }));
     },
     async revokeKey(account, id) {
       return parse<ApiKey>(revoke.get(iso(now()), account, id));
