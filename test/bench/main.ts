@@ -4,6 +4,7 @@ const BENCHES: Record<string, () => Promise<{ run: () => Promise<unknown> }>> = 
   api: () => import('./api.ts'),
   job: () => import('./job.ts'),
   chaos: () => import('./chaos.ts'),
+  ledger: () => import('./ledger.ts'),
 };
 
 const name = process.argv[2] ?? '';
