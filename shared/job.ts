@@ -175,6 +175,8 @@ export interface Job {
   cancel_at?: string;
   /** Of the batch that it came with. */
   batch_id?: string;
+  /** Its place there, from 0. */
+  batch_index?: number;
   /** When the queue took its message. */
   sent_at?: string;
   progress?: Progress;

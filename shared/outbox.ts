@@ -1,8 +1,9 @@
+import type { Batch } from './batch.ts';
 import type { Delivery } from './delivery.ts';
 import type { Endpoint } from './endpoint.ts';
 import { createId } from './id.ts';
 import { isTerminal, type Job } from './job.ts';
-import type { EventType } from './webhook-event.ts';
+import type { EventType, JobWebhook } from './webhook-event.ts';
 
 /**
  * What must be sent because a job went from `before` (null: it is new) to `after`; stored in the same transaction, so
@@ -34,7 +35,25 @@ function endOf({ status }: Job): EventType {
 function webhooksOf(before: Job | null, after: Job, endpoints: readonly Endpoint[], now: number): Delivery[] {
   const type = eventOf(before, after);
   if (!type) return [];
-  const own = after.webhook;
+  const body = bodyOf(type, after, now);
+  const { account, id: job_id } = after;
+  // Of a batch the endpoints are told as a whole.
+  const listeners = after.batch_id ? endpoints.map((endpoint) => ({ ...endpoint, events: [] })) : endpoints;
+  const targets = targetsOf(type, after.webhook, listeners);
+  return targets.map((target) => webhookDelivery({ ...target, account, job_id, type, body }, now));
+}
+
+/** What must be sent because the last job of the batch has ended. Pure but for the ids. */
+export function deliveriesOfBatch(batch: Batch, endpoints: readonly Endpoint[], now: number): Delivery[] {
+  const type = 'batch.completed';
+  const { account, end_user: _user, webhook, ...data } = batch;
+  const body = JSON.stringify({ type, timestamp: new Date(now).toISOString(), data });
+  const targets = targetsOf(type, webhook, endpoints);
+  return targets.map((target) => webhookDelivery({ ...target, account, type, body }, now));
+}
+
+/** `own`: where the job or batch itself wants to be told of. */
+function targetsOf(type: EventType, own: JobWebhook | undefined, endpoints: readonly Endpoint[]) {
   const targets: { endpoint_id: string; url?: string }[] = endpoints
     .filter(({ id, url, events, disabled_at }) => {
       const isChosen = own !== undefined && own.url === undefined && own.endpoint_id === id;
@@ -44,10 +63,7 @@ function webhooksOf(before: Job | null, after: Job, endpoints: readonly Endpoint
   if (own?.url !== undefined && own.events.includes(type)) {
     targets.push({ endpoint_id: own.endpoint_id, url: own.url });
   }
-  const body = bodyOf(type, after, now);
-  return targets.map((target) =>
-    webhookDelivery({ ...target, account: after.account, job_id: after.id, type, body }, now),
-  );
+  return targets;
 }
 
 /** A webhook that is due now. */

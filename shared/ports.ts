@@ -1,3 +1,4 @@
+import type { Batch } from './batch.ts';
 import type { Job, JobEvent, JobStatus } from './job.ts';
 import type { LedgerKind } from './job-machine.ts';
 import type { ApiKey, ClientToken } from './keys.ts';
@@ -133,6 +134,7 @@ export interface JobFilter {
   client_reference?: string | undefined;
   idempotency_key?: string | undefined;
   upload_id?: string | undefined;
+  batch_id?: string | undefined;
 }
 
 /** Durable state. Each verb is one transaction: it happens whole or not at all, and is on disk when it returns. */
@@ -190,6 +192,12 @@ export interface StateStore extends Outbox {
    * `token-used-up`, `price-exceeded`.
    */
   createJob(job: Job, idempotency?: Idempotency): Promise<Creation>;
+  /**
+   * The batch and all its jobs, or none, each as `createJob` stores it. When the last of them ends, `batch.completed` is
+   * written with it.
+   */
+  createBatch(batch: Batch, jobs: readonly Job[], idempotency?: Idempotency): Promise<Creation>;
+  getBatch(id: string): Promise<Batch | null>;
   /**
    * The answer that a verb with `idempotency` would replay, or null. Asked before the request is checked, so that a
    * repeat is answered

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { deliverySchema } from './delivery.ts';
 import { endpointSchema } from './endpoint.ts';
-import { ENDING_EVENTS, eventTypeSchema } from './webhook-event.ts';
+import { ENDING_EVENTS, type EventType, eventTypeSchema } from './webhook-event.ts';
 
 /** The part of the HTTP contract that is about webhooks. */
 
@@ -42,15 +42,21 @@ export const rotateEndpointSchema = z.strictObject({
 });
 
 /** `webhook` of a job. */
-export const jobWebhookSchema = z
-  .strictObject({
-    url: urlSchema.optional().describe('Only for this job; signed by the endpoint of the account that has no URL.'),
-    endpoint_id: z.string().max(64).optional().describe('For this job the endpoint gets `events`, not its own choice.'),
-    events: eventsSchema.min(1).default([...ENDING_EVENTS]),
-  })
-  .refine(({ url, endpoint_id }) => (url === undefined) !== (endpoint_id === undefined), {
-    message: 'either url or endpoint_id',
-  });
+export const jobWebhookSchema = ownWebhookSchema(ENDING_EVENTS);
+/** `webhook` of a batch. */
+export const batchWebhookSchema = ownWebhookSchema(['batch.completed']);
+
+function ownWebhookSchema(defaultEvents: readonly EventType[]) {
+  return z
+    .strictObject({
+      url: urlSchema.optional().describe('Only for this; signed by the endpoint of the account that has no URL.'),
+      endpoint_id: z.string().max(64).optional().describe('For this the endpoint gets `events`, not its own choice.'),
+      events: eventsSchema.min(1).default([...defaultEvents]),
+    })
+    .refine(({ url, endpoint_id }) => (url === undefined) !== (endpoint_id === undefined), {
+      message: 'either url or endpoint_id',
+    });
+}
 
 export const deliveryViewSchema = deliverySchema
   .extend({ next_attempt_at: z.iso.datetime().optional().describe('While it is pending.') })

@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { createRequireScope } from './authenticate.ts';
+import { addBatches } from './batches.ts';
 import { addClientTokens } from './client-tokens.ts';
 import { allowCrossOrigin } from './cors.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
@@ -38,6 +39,7 @@ export function createApp(deps: Dependencies): Api {
   const requireScope = createRequireScope(deps);
   addUploads(api, deps, requireScope, originOf);
   addSubmitJob(api, deps, requireScope, originOf);
+  addBatches(api, deps, requireScope, originOf);
   addGetJob(api, deps, requireScope, originOf);
   addListJobs(api, deps, requireScope, originOf);
   addCancelJob(api, deps, requireScope, originOf);

@@ -98,11 +98,11 @@ function submitJobRoute(requireScope: RequireScope) {
 }
 
 /** Everything that can be wrong is found here, before anything is stored. */
-async function prepareJob(
+export async function prepareJob(
   deps: Dependencies,
   caller: Caller,
   body: CreateJob,
-  { idempotency_key, cancel_at }: { idempotency_key: string | undefined; cancel_at: string | undefined },
+  { idempotency_key, cancel_at }: { idempotency_key?: string | undefined; cancel_at?: string | undefined },
 ): Promise<{ job: Job; upload: Upload }> {
   const { installedModels, limits, now, prices } = deps;
   const parameters = completeParameters(body, installedModels);
@@ -166,7 +166,7 @@ function send(c: Context, { body, headers }: Idempotency['response']) {
 }
 
 /** The job is stored by now: whatever goes wrong here, the reaper mends, and the client keeps its 202. */
-async function start(deps: Dependencies, job: Job, upload: Upload): Promise<void> {
+export async function start(deps: Dependencies, job: Job, upload: Upload): Promise<void> {
   try {
     // An upload that arrived between its inspection and createJob found no job that awaited it: look once more.
     if (job.status === 'awaiting_upload') await uploadArrived(deps, upload);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Batch } from '../../shared/batch.ts';
 import type { AttemptResult } from '../../shared/delivery.ts';
 import type { Endpoint } from '../../shared/endpoint.ts';
 import { AppError } from '../../shared/error.ts';
@@ -202,8 +203,13 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
       });
 
       it('are small, whatever the job holds', async () => {
-        await newEndpoint();
-        const job = await newJob({ client_reference: '\u0001'.repeat(255), batch_id: createId('bat', clock.now()) });
+        const { id: endpoint_id } = await newEndpoint();
+        const webhook = { endpoint_id, events: ['job.failed'] as EventType[] };
+        const job = await newJob({
+          webhook,
+          client_reference: '\u0001'.repeat(255),
+          batch_id: createId('bat', clock.now()),
+        });
         await store.updateJob(job.id, { type: 'claim' });
         const error = new AppError('image-unreadable', 'x'.repeat(10_000));
         await store.updateJob(job.id, { type: 'fail', attempt: 1, error });
@@ -328,6 +334,78 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
         const again = await store.recordAttempt((await store.claimDelivery())!, DONE);
         expect(again).toMatchObject({ id, status: 'delivered' });
         expect(again.attempts.map(({ status }) => status)).toEqual([500, 200]);
+      });
+    });
+
+    describe('batches', () => {
+      const newBatch = async (count: number, changes: Partial<Batch> = {}) => {
+        const batch: Batch = {
+          id: createId('bat', clock.now()),
+          account: 'acc_one',
+          created_at: iso(clock.now()),
+          job_count: count,
+          counts: { succeeded: 0, failed: 0, canceled: 0, expired: 0 },
+          ...changes,
+        };
+        const jobs = Array.from({ length: count }, (_, batch_index) => {
+          return { ...sampleJob(clock.now(), { batch_id: batch.id, price: 10 }), batch_index };
+        });
+        return { batch, jobs };
+      };
+
+      it('are stored with all their jobs or not at all', async () => {
+        const { batch, jobs } = await newBatch(3);
+        await store.topUp({ account: 'acc_one', amount: 29, payment: 'pay' });
+        expect(await outcomeOf(store.createBatch(batch, jobs))).toBe('insufficient-credit');
+        expect(await store.getBatch(batch.id)).toBeNull();
+        expect(await store.getJob(jobs[0]!.id)).toBeNull();
+        expect(await store.getBalance('acc_one')).toBe(29);
+        await store.topUp({ account: 'acc_one', amount: 1, payment: 'pay 2' });
+        const request = { key: 'k', fingerprint: 'f', response: { status: 201, headers: {}, body: '{}' } };
+        expect(await store.createBatch(batch, jobs, request)).toEqual({ created: true });
+        const again = await newBatch(3);
+        expect(await store.createBatch(again.batch, again.jobs, request)).toMatchObject({ created: false });
+        expect(await store.getBatch(batch.id)).toEqual(batch);
+        const found = await store.listJobs({ account: 'acc_one', batch_id: batch.id, limit: 100 });
+        expect(found.jobs.map(({ id }) => id).toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+        expect(await store.getBalance('acc_one')).toBe(0);
+      });
+
+      it('count how their jobs ended, and tell once when the last one has', async () => {
+        await store.topUp({ account: 'acc_one', amount: 30, payment: 'pay' });
+        const endpoint = await newEndpoint();
+        const { batch, jobs } = await newBatch(3);
+        await store.createBatch(batch, jobs);
+        const [first, second, third] = jobs as [Job, Job, Job];
+        await succeed(first);
+        await store.updateJob(second.id, { type: 'cancel' });
+        expect(await log()).toEqual([]);
+        const error = new AppError('worker-lost', 'lost');
+        await Promise.all([1, 2, 3].map(() => outcomeOf(store.updateJob(third.id, { type: 'fail', error }))));
+        const after = await store.getBatch(batch.id);
+        expect(after?.counts).toEqual({ succeeded: 1, failed: 1, canceled: 1, expired: 0 });
+        expect(after?.finished_at).toBe(iso(clock.now()));
+        const [told, ...more] = await log();
+        expect(more).toEqual([]);
+        expect(told).toMatchObject({ endpoint_id: endpoint.id, type: 'batch.completed' });
+        const { account: _account, ...data } = after!;
+        expect(JSON.parse(told!.body!)).toEqual({ type: 'batch.completed', timestamp: iso(clock.now()), data });
+      });
+
+      it('tell of single jobs where they are asked to', async () => {
+        await store.topUp({ account: 'acc_one', amount: 30, payment: 'pay' });
+        const endpoint = await newEndpoint({ events: [] });
+        await newEndpoint();
+        const webhook = { endpoint_id: endpoint.id, events: ['job.succeeded'] as EventType[] };
+        const { batch, jobs } = await newBatch(2, { webhook });
+        await store.createBatch(
+          batch,
+          jobs.map((job) => ({ ...job, webhook })),
+        );
+        for (const job of jobs) await succeed(job);
+        const types = async (filter: object) => (await log(filter)).map(({ type }) => type);
+        expect(await types({ endpoint_id: endpoint.id })).toEqual(['job.succeeded', 'job.succeeded']);
+        expect(await types({})).toHaveLength(3);
       });
     });
 

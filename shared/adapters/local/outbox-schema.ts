@@ -28,3 +28,15 @@ export const OUTBOX_TABLES = `
   CREATE INDEX deliveries_of_job ON deliveries (job_id, id) WHERE job_id IS NOT NULL;
   CREATE INDEX deliveries_finished ON deliveries (id) WHERE status <> 'pending';
 `;
+
+/** A later migration. */
+export const BATCH_TABLES = `
+  ALTER TABLE jobs ADD COLUMN batch_id TEXT AS (data ->> 'batch_id');
+  CREATE INDEX jobs_of_batch ON jobs (account, batch_id, id) WHERE batch_id IS NOT NULL;
+
+  CREATE TABLE batches (
+    id TEXT PRIMARY KEY,
+    data TEXT NOT NULL,
+    account TEXT NOT NULL REFERENCES accounts AS (data ->> 'account')
+  ) STRICT;
+`;

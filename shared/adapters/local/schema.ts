@@ -1,4 +1,4 @@
-import { OUTBOX_TABLES } from './outbox-schema.ts';
+import { BATCH_TABLES, OUTBOX_TABLES } from './outbox-schema.ts';
 
 /**
  * What `openDatabase` runs, in this order and each once (`PRAGMA user_version` counts them). Only ever append.
@@ -164,4 +164,5 @@ export const MIGRATIONS: readonly string[] = [
   `,
   OUTBOX_TABLES,
   `CREATE INDEX jobs_by_time ON jobs (account, data ->> 'created_at')`,
+  BATCH_TABLES,
 ];

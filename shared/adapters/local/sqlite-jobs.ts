@@ -5,24 +5,30 @@ import { applyEvent } from '../../job-machine.ts';
 import type { JobFilter, StateStore } from '../../ports.ts';
 import { transaction } from './database.ts';
 import type { Accounts } from './sqlite-accounts.ts';
+import type { SqliteBatches } from './sqlite-batches.ts';
 import type { Caps } from './sqlite-caps.ts';
 import type { IdempotentAnswers } from './sqlite-idempotency.ts';
 import type { SqliteOutbox } from './sqlite-outbox.ts';
 
-type JobVerbs = Pick<StateStore, 'createJob' | 'findIdempotent' | 'getJob' | 'listJobs' | 'updateJob' | 'listDueJobs'>;
+type JobVerbs = Pick<
+  StateStore,
+  'createJob' | 'createBatch' | 'getBatch' | 'findIdempotent' | 'getJob' | 'listJobs' | 'updateJob' | 'listDueJobs'
+>;
 
 /** The one that fewest jobs pass first. */
-const FILTERS = ['idempotency_key', 'upload_id', 'client_reference', 'end_user', 'status'] as const;
+const FILTERS = ['idempotency_key', 'batch_id', 'upload_id', 'client_reference', 'end_user', 'status'] as const;
 
 interface Parts {
   accounts: Accounts;
   caps: Caps;
   idempotency: IdempotentAnswers;
   outbox: SqliteOutbox;
+  batches: SqliteBatches;
   now: () => number;
 }
 
-export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency, outbox, now }: Parts): JobVerbs {
+export function createSqliteJobs(db: DatabaseSync, parts: Parts): JobVerbs {
+  const { accounts, caps, idempotency, outbox, batches, now } = parts;
   const insert = db.prepare('INSERT INTO jobs (id, data) VALUES (?, ?)');
   const select = db.prepare('SELECT data FROM jobs WHERE id = ?');
   const update = db.prepare('UPDATE jobs SET data = ? WHERE id = ?');
@@ -35,15 +41,29 @@ export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency
     accounts.checkCredit(job);
   }
 
+  /** Inside a transaction. */
+  function store(job: Job): void {
+    caps.checkNewJob(job);
+    checkPayable(job);
+    insert.run(job.id, JSON.stringify(job));
+    if (job.charge.state === 'reserved') accounts.book(job, 'reserve');
+    outbox.record(null, job);
+  }
+
   return {
     async createJob(job, request) {
       return idempotency.once(job.account, request, () => {
-        caps.checkNewJob(job);
-        checkPayable(job);
-        insert.run(job.id, JSON.stringify(job));
-        if (job.charge.state === 'reserved') accounts.book(job, 'reserve');
-        outbox.record(null, job);
+        store(job);
       });
+    },
+    async createBatch(batch, batchJobs, request) {
+      return idempotency.once(batch.account, request, () => {
+        batches.insert(batch);
+        for (const job of batchJobs) store(job);
+      });
+    },
+    async getBatch(id) {
+      return batches.find(id);
     },
     async findIdempotent(account, request) {
       return idempotency.find(account, request);
@@ -68,7 +88,10 @@ export function createSqliteJobs(db: DatabaseSync, { accounts, caps, idempotency
         if (ledger === 'reserve') checkPayable(job);
         if (job !== before) update.run(JSON.stringify(job), id);
         if (ledger) accounts.book(job, ledger);
-        if (job !== before) outbox.record(before, job);
+        if (job !== before) {
+          outbox.record(before, job);
+          batches.record(before, job);
+        }
         return job;
       });
     },

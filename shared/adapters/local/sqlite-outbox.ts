@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Batch } from '../../batch.ts';
 import { afterAttempt, claimedDelivery, type Delivery, replayed } from '../../delivery.ts';
 import { changeEndpoint, type Endpoint, type EndpointChange } from '../../endpoint.ts';
 import { AppError } from '../../error.ts';
 import type { Job } from '../../job.ts';
 import { DELIVERY_RETENTION_SECONDS, MAX_PARALLEL_DELIVERIES } from '../../limits.ts';
-import { deliveriesOf, eventOf } from '../../outbox.ts';
+import { deliveriesOf, deliveriesOfBatch, eventOf } from '../../outbox.ts';
 import type { Outbox } from '../../outbox-port.ts';
 import { transaction } from './database.ts';
 import type { IdempotentAnswers } from './sqlite-idempotency.ts';
@@ -36,6 +37,11 @@ export function createSqliteOutbox(db: DatabaseSync, idempotency: IdempotentAnsw
   };
   return {
     verbs,
+    /** Inside the transaction in which the last job of the batch ends. */
+    recordBatch(batch: Batch): void {
+      const receivers = endpoints.list(batch.account);
+      for (const delivery of deliveriesOfBatch(batch, receivers, now())) deliveries.insert(delivery);
+    },
     /** Inside the transaction in which the job goes from `before` to `after`. */
     record(before: Job | null, after: Job): void {
       const receivers = eventOf(before, after) ? endpoints.list(after.account) : [];

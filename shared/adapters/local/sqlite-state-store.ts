@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { UPLOAD_RETENTION_SECONDS } from '../../limits.ts';
 import type { StateStore, Upload } from '../../ports.ts';
 import { createSqliteAccounts } from './sqlite-accounts.ts';
+import { createSqliteBatches } from './sqlite-batches.ts';
 import { createSqliteCaps } from './sqlite-caps.ts';
 import { createSqliteIdempotency, type IdempotentAnswers } from './sqlite-idempotency.ts';
 import { createSqliteJobs } from './sqlite-jobs.ts';
@@ -27,13 +28,14 @@ export function createSqliteStateStore(
   const idempotency = createSqliteIdempotency(db, now);
   const caps = createSqliteCaps(db, inflightCap);
   const outbox = createSqliteOutbox(db, idempotency, now);
+  const batches = createSqliteBatches(db, outbox, now);
   return {
     ...accounts.verbs,
     ...createSqliteStatements(db, accounts),
     ...outbox.verbs,
     ...createSqliteKeys(db, idempotency, now),
     ...createSqliteUploads(db, idempotency, now),
-    ...createSqliteJobs(db, { accounts, caps, idempotency, outbox, now }),
+    ...createSqliteJobs(db, { accounts, caps, idempotency, outbox, batches, now }),
   };
 }
 

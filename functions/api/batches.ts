@@ -1,0 +1,147 @@
+import { createRoute, type z } from '@hono/zod-openapi';
+import { createJobSchema } from '../../shared/api.ts';
+import type { Batch } from '../../shared/batch.ts';
+import { batchViewSchema, createBatchSchema } from '../../shared/batch-api.ts';
+import { AppError } from '../../shared/error.ts';
+import { createId } from '../../shared/id.ts';
+import type { Job } from '../../shared/job.ts';
+import { type Caller, ownerOf, owns } from '../../shared/keys.ts';
+import type { RequireScope } from './authenticate.ts';
+import { limitJobBody } from './body-limit.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { createOnce, idempotencyHeaders } from './idempotency.ts';
+import { resolveWebhook } from './job-webhook.ts';
+import { json, problems, security } from './openapi.ts';
+import type { OriginOf } from './origin.ts';
+import { pathId } from './path-id.ts';
+import { limitNewJobs } from './rate-limit.ts';
+import { prepareJob, start } from './submit-job.ts';
+
+const PATH = '/v1/batches';
+const MAX_JOBS = 100;
+
+type CreateBatch = z.output<typeof createBatchSchema>;
+
+/** Many photos in one request, told of in one webhook. */
+export function addBatches(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  addCreateBatch(api, deps, requireScope, originOf);
+  addGetBatch(api, deps, requireScope, originOf);
+}
+
+function addCreateBatch(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const { state, limiter } = deps;
+  const route = createRoute({
+    method: 'post',
+    path: PATH,
+    tags: ['jobs'],
+    summary: 'Ask for up to 100 photos at once',
+    description:
+      'All of them or none. Each becomes a job of its own; endpoints are told of the whole, by batch.completed, not of each job, unless `webhook.events` asks for that.',
+    security,
+    middleware: [requireScope('jobs:write'), limitJobBody] as const,
+    request: {
+      headers: idempotencyHeaders,
+      body: {
+        required: true,
+        content: json(createBatchSchema, {
+          items: [
+            { input: { url: 'https://example.com/photos/1.jpg' }, client_reference: 'first' },
+            { input: { url: 'https://example.com/photos/2.jpg' }, scale: 2 },
+          ],
+          parameters: { scale: 4, format: 'jpeg' },
+        }),
+      },
+    },
+    responses: {
+      201: { description: 'Accepted.', content: json(batchViewSchema) },
+      ...problems(400, 401, 402, 403, 404, 410, 413, 415, 422),
+    },
+  });
+  api.openapi(route, async (c) => {
+    const body = c.req.valid('json');
+    const caller = c.get('apiKey');
+    return createOnce(c, state, body, async () => {
+      const batch = await newBatch(deps, caller, body);
+      const prepared: Awaited<ReturnType<typeof prepareJob>>[] = [];
+      for (const [index, item] of body.items.entries()) {
+        prepared.push(await prepareItem(deps, caller, { ...body.parameters, ...item }, { index, batch, body }));
+      }
+      limitNewJobs(c, limiter, prepared.length);
+      const jobs = prepared.map(({ job }) => job);
+      return {
+        answer: viewBatch(batch, jobs, originOf(c)),
+        store: async (idempotency) => {
+          const outcome = await state.createBatch(batch, jobs, idempotency);
+          if (outcome.created) for (const { job, upload } of prepared) await start(deps, job, upload);
+          return outcome;
+        },
+      };
+    });
+  });
+}
+
+async function newBatch(deps: Dependencies, caller: Caller, { items, webhook }: CreateBatch): Promise<Batch> {
+  return {
+    id: createId('bat', deps.now()),
+    ...ownerOf(caller),
+    created_at: new Date(deps.now()).toISOString(),
+    job_count: items.length,
+    counts: { succeeded: 0, failed: 0, canceled: 0, expired: 0 },
+    ...(webhook && { webhook: await resolveWebhook(deps, caller.account, webhook) }),
+  };
+}
+
+/** As if it had been submitted alone. What is wrong with it is told with its place in the batch. */
+async function prepareItem(
+  deps: Dependencies,
+  caller: Caller,
+  asked: object,
+  { index, batch, body }: { index: number; batch: Batch; body: CreateBatch },
+) {
+  try {
+    const complete = createJobSchema.parse({ ...asked, retention_hours: body.retention_hours });
+    const { job, upload } = await prepareJob(deps, caller, complete, {});
+    const own = { batch_id: batch.id, batch_index: index, ...(batch.webhook && { webhook: batch.webhook }) };
+    return { job: { ...job, ...own }, upload };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const errors = (error.errors ?? [{ pointer: '#', message: error.message }]).map(({ pointer, ...rest }) => ({
+      pointer: pointer.replace('#', `#/items/${index}`),
+      ...rest,
+    }));
+    throw new AppError(error.code, `Item ${index}: ${error.message}`, { errors });
+  }
+}
+
+function addGetBatch(api: Api, { state }: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const route = createRoute({
+    method: 'get',
+    path: `${PATH}/{id}`,
+    tags: ['jobs'],
+    summary: 'How is the batch?',
+    security,
+    middleware: [requireScope('jobs:read')] as const,
+    request: { params: pathId('bat') },
+    responses: {
+      200: { description: 'Its jobs in their order, without deleted ones.', content: json(batchViewSchema) },
+      ...problems(400, 401, 403, 404),
+    },
+  });
+  api.openapi(route, async (c) => {
+    const { id } = c.req.valid('param');
+    const batch = await state.getBatch(id);
+    if (!batch || !owns(c.get('apiKey'), batch)) throw new AppError('not-found', `There is no batch ${id}.`);
+    const { jobs } = await state.listJobs({ account: batch.account, batch_id: id, limit: MAX_JOBS });
+    const order = jobs.toSorted((a, b) => (a.batch_index ?? 0) - (b.batch_index ?? 0));
+    return c.json(viewBatch(batch, order, originOf(c)), 200, { 'Cache-Control': 'private, no-cache' });
+  });
+}
+
+function viewBatch(batch: Batch, jobs: readonly Job[], origin: string): z.output<typeof batchViewSchema> {
+  const { account: _account, end_user: _user, webhook: _webhook, ...shown } = batch;
+  const view = ({ id, status, client_reference }: Job) => {
+    const links = { self: `${origin}/v1/jobs/${id}` };
+    return { id, status, ...(client_reference && { client_reference }), links };
+  };
+  return { ...shown, jobs: jobs.map(view), links: { self: `${origin}${PATH}/${batch.id}` } };
+}
