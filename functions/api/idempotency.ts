@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import { canonicalJson } from '../../shared/canonical-json.ts';
 import { AppError } from '../../shared/error.ts';
-import type { Caller } from '../../shared/keys.ts';
+import { type Caller, ownerOf } from '../../shared/keys.ts';
 import type { Creation, Idempotency, StateStore } from '../../shared/ports.ts';
 import type { Environment } from './dependencies.ts';
 import { open, seal } from './sealed.ts';
@@ -28,9 +28,9 @@ export function unquote(header: string): string {
  * sent. `path`: of the route. `body`: what was asked, as the schema gave it.
  */
 export async function idempotentRequest(caller: Caller, header: string, path: string, body: unknown) {
-  const mode = caller.test ? ['test'] : [];
-  const space = [...mode, ...(caller.client ? [caller.client.end_user] : [])];
-  const key = space.length > 0 ? JSON.stringify([...space, unquote(header)]) : unquote(header);
+  const { account: _account, ...space } = ownerOf(caller);
+  const own = unquote(header);
+  const key = Object.keys(space).length > 0 ? JSON.stringify({ ...space, key: own }) : own;
   return { key, fingerprint: await fingerprint('POST', path, body) };
 }
 

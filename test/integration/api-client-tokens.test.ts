@@ -121,6 +121,15 @@ describe('a client token', () => {
     const theirs = await post(other.token, await upload(service, undefined, other.token));
     expect(theirs.headers.has('Idempotent-Replayed')).toBe(false);
     expect(theirs.status).toBe(202);
+    // An end user of the name "test" is not test mode.
+    const json = { name: 'test', test: true };
+    const { key } = await bodyOf<{ key: string }>(service.call('POST', '/v1/keys', { json }));
+    const named = await createToken({ end_user: 'test' });
+    for (const secret of [key, named.token]) {
+      const answer = await post(secret, await upload(service, undefined, secret));
+      expect(answer.headers.has('Idempotent-Replayed')).toBe(false);
+      expect(answer.status).toBe(202);
+    }
   });
 
   test('ends after its time, and with its key', async () => {
