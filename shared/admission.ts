@@ -1,9 +1,10 @@
 import { AppError } from './error.ts';
-import { checkSizes, type ImageHeader, readImageHeader } from './image-format.ts';
+import { type ImageHeader, readImageHeader } from './image-format.ts';
 import type { Job, JobInput } from './job.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { JobQueue, ObjectStore, StateStore, Upload } from './ports.ts';
+import { checkJobSizes } from './preview.ts';
 import type { PriceList } from './pricing.ts';
 import { agreedPrice } from './quote.ts';
 
@@ -98,7 +99,7 @@ async function admit(deps: AdmissionDependencies, job: Job, input: JobInput | Ap
 
 async function uploaded(deps: AdmissionDependencies, job: Job, input: JobInput | AppError): Promise<Job> {
   if (input instanceof AppError) throw input;
-  checkSizes(input, job.parameters.scale, job.parameters.format, deps.limits);
+  checkJobSizes(input, job.parameters, deps.limits);
   const price = agreedPrice(job, input, deps.prices);
   return await deps.state.updateJob(job.id, { type: 'uploaded', input, price });
 }

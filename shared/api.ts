@@ -22,6 +22,7 @@ import {
 } from './limits.ts';
 import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
 import { requestedParametersSchema } from './parameters.ts';
+import { previewSchema } from './preview.ts';
 import { verificationKeySchema } from './signature.ts';
 import { jobWebhookSchema } from './webhook-api.ts';
 
@@ -87,6 +88,7 @@ export const createJobSchema = requestedParametersSchema.extend({
     .describe('The result is put there, too.'),
   retention_hours: z.int().min(1).max(MAX_RETENTION_HOURS).default(DEFAULT_RETENTION_HOURS),
   client_reference: z.string().min(1).max(255).optional().describe('Yours; find the job again by it.'),
+  preview: previewSchema.optional(),
   webhook: jobWebhookSchema.optional().describe('Who is told about this job, beside the endpoints of the account.'),
   quote_id: z.string().max(1000).optional().describe('Of `POST /v1/quotes`: the job costs what was quoted.'),
   max_price: z

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AppError, Problem } from './error.ts';
 import { INPUT_FORMATS, OUTPUT_FORMATS } from './image-format.ts';
 import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
+import { previewSchema } from './preview.ts';
 import type { JobWebhook } from './webhook-event.ts';
 
 export const jobStatusSchema = z.enum([
@@ -27,6 +28,7 @@ export const parametersSchema = z.object({
   quality: z.int(),
   metadata: metadataPolicySchema,
   ...z.object(MODEL_PARAMETERS).partial().shape,
+  preview: previewSchema.optional(),
 });
 export type Parameters = z.infer<typeof parametersSchema>;
 

@@ -65,7 +65,7 @@ export function agreedPrice(
   input: JobInput,
   prices: PriceList,
 ): number {
-  if (test) return 0;
+  if (test || parameters.preview) return 0;
   const { quote, max_price } = terms;
   if (quote && (quote.width !== input.width || quote.height !== input.height)) {
     throw refuse(

@@ -11,6 +11,7 @@ export const rateLimitsSchema = z.strictObject({
   burst: policySchema.default({ quota: 100, window_seconds: 10 }).describe('Requests of a key or client token.'),
   jobs: policySchema.default({ quota: 1000, window_seconds: 3600 }).describe('Jobs of a key, its tokens included.'),
   poll: policySchema.default({ quota: 10, window_seconds: 10 }).describe('Polls of one job by one key or token.'),
+  previews: policySchema.default({ quota: 50, window_seconds: 86_400 }).describe('Free previews of a key.'),
   inflight: z
     .strictObject({ quota: z.int().min(1) })
     .default({ quota: 1000 })

@@ -30,6 +30,12 @@ export function limitNewJobs(c: Context<Environment>, limiter: RateLimiter | und
   c.header('RateLimit', describeLevels([limiter.take(c.get('apiKey').id, 'jobs', count)]), { append: true });
 }
 
+/** They are free: a key has so many a day. Throws `quota-exceeded`. */
+export function limitPreviews(c: Context<Environment>, limiter: RateLimiter | undefined): void {
+  if (!limiter) return;
+  c.header('RateLimit', describeLevels([limiter.take(c.get('apiKey').id, 'previews')]), { append: true });
+}
+
 /** One busy phone must not use up what the others have. */
 function limitedSubject({ id, client }: Caller): string {
   return client?.id ?? id;

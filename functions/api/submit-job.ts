@@ -3,13 +3,13 @@ import type { Context, TypedResponse } from 'hono';
 import { enqueue, uploadArrived } from '../../shared/admission.ts';
 import { createJobSchema, type JobView, jobSchema } from '../../shared/api.ts';
 import { createId } from '../../shared/id.ts';
-import { checkSizes } from '../../shared/image-format.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 import { type Caller, ownerOf } from '../../shared/keys.ts';
 import { NO_OUTBOUND } from '../../shared/outbound.ts';
 import { completeParameters } from '../../shared/parameters.ts';
 import type { Idempotency, Upload } from '../../shared/ports.ts';
+import { checkJobSizes } from '../../shared/preview.ts';
 import { agreedPrice } from '../../shared/quote.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJobBody } from './body-limit.ts';
@@ -25,7 +25,7 @@ import { retryAfter } from './poll-headers.ts';
 import { readPrefer } from './prefer.ts';
 import { readPriceTerms } from './price-terms.ts';
 import { waitingMessages } from './queue-depth.ts';
-import { limitNewJobs } from './rate-limit.ts';
+import { limitNewJobs, limitPreviews } from './rate-limit.ts';
 import { waitForEnd } from './wait-for-end.ts';
 
 type CreateJob = z.output<typeof createJobSchema>;
@@ -48,6 +48,7 @@ export function addSubmitJob(api: Api, deps: Dependencies, requireScope: Require
       cancel_at: readCancelAfter(c.req.valid('header')['cancel-after'], now()),
     });
     limitNewJobs(c, limiter);
+    if (job.parameters.preview) limitPreviews(c, limiter);
     const response = accepted(job, originOf(c), now());
     const outcome = await state.createJob(job, request && { ...request, response });
     if (!outcome.created) return replay(c, outcome.response);
@@ -105,11 +106,12 @@ export async function prepareJob(
   { idempotency_key, cancel_at }: { idempotency_key?: string | undefined; cancel_at?: string | undefined },
 ): Promise<{ job: Job; upload: Upload }> {
   const { installedModels, limits, now, prices } = deps;
-  const parameters = completeParameters(body, installedModels);
+  const { preview } = body;
+  const parameters = { ...completeParameters(body, installedModels), ...(preview && { preview }) };
   const terms = await readPriceTerms(deps, caller, parameters, body);
   if (body.deliver) (deps.outbound ?? NO_OUTBOUND).check(body.deliver.url);
   const { upload, input, fetch_url } = await resolveInput(deps, caller, body.input);
-  if (input) checkSizes(input, parameters.scale, parameters.format, limits);
+  if (input) checkJobSizes(input, parameters, limits);
   const price = input ? agreedPrice({ parameters, terms, test: caller.test }, input, prices) : 0;
   const { client_reference, retention_hours } = body;
   const webhook = body.webhook && (await resolveWebhook(deps, caller.account, body.webhook));

@@ -6,6 +6,8 @@ import { checkSizes, outputSize } from '../../shared/image-format.ts';
 import type { Description, FidelityReport, JobHeatmap, Parameters, Progress } from '../../shared/job.ts';
 import type { Limits } from '../../shared/limits.ts';
 import { isDiffusionModel, type ModelId } from '../../shared/models.ts';
+import { checkJobSizes } from '../../shared/preview.ts';
+import { cropPhoto } from '../images/crop.ts';
 import { decodeImage } from '../images/decode.ts';
 import { encodeImage } from '../images/encode.ts';
 import { writeHeatmap } from '../images/heatmap.ts';
@@ -73,8 +75,10 @@ export async function restore(
 ): Promise<RestoreResult> {
   const started = performance.now();
   onProgress({ stage: 'decode', percent: BEGINS.decode });
-  const photo = await decodeImage(inputPath, limits);
-  checkSizes(photo.pixels, parameters.scale, parameters.format, limits);
+  const whole = await decodeImage(inputPath, limits);
+  const { preview } = parameters;
+  checkSizes(workedSize(whole.pixels, preview), parameters.scale, parameters.format, limits);
+  const photo = preview ? cropPhoto(whole, preview) : whole;
   const decoded = performance.now();
 
   let work = { tiles: 0, steps: 0 };
