@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { faithfulShare } from '../../shared/fidelity.ts';
-import { checkSizes, outputSize } from '../../shared/image-format.ts';
+import { outputSize } from '../../shared/image-format.ts';
 import type { Description, FidelityReport, JobHeatmap, Parameters, Progress } from '../../shared/job.ts';
 import type { Limits } from '../../shared/limits.ts';
 import { isDiffusionModel, type ModelId } from '../../shared/models.ts';
@@ -76,9 +76,8 @@ export async function restore(
   const started = performance.now();
   onProgress({ stage: 'decode', percent: BEGINS.decode });
   const whole = await decodeImage(inputPath, limits);
-  const { preview } = parameters;
-  checkSizes(workedSize(whole.pixels, preview), parameters.scale, parameters.format, limits);
-  const photo = preview ? cropPhoto(whole, preview) : whole;
+  checkJobSizes(whole.pixels, parameters, limits);
+  const photo = parameters.preview ? cropPhoto(whole, parameters.preview) : whole;
   const decoded = performance.now();
 
   let work = { tiles: 0, steps: 0 };
