@@ -2,7 +2,7 @@ import type { AttemptResult, Delivery } from './delivery.ts';
 import type { Endpoint, EndpointChange } from './endpoint.ts';
 import type { Creation, Idempotency } from './ports.ts';
 
-export interface DeliveryFilter {
+interface DeliveryFilter {
   account: string;
   endpoint_id?: string | undefined;
   job_id?: string | undefined;
