@@ -9,6 +9,7 @@ import { flatPrices } from '../support/prices.ts';
 import {
   announce,
   bodyOf,
+  claim,
   createService,
   pngOf,
   problemOf,
@@ -93,6 +94,20 @@ describe('a quote', () => {
     for (const text of forged) expect(await detailOf(text), text).toContain('not given by this service');
     service.clock.advance(QUOTE_SECONDS);
     expect(await detailOf(id)).toContain('was valid until');
+  });
+
+  test('guesses the time from the latest jobs and the queue', async () => {
+    const asked = { model: 'real-esrgan', input: { width: 200, height: 100 } };
+    const job = await submit(service, await upload(service, await pngOf(100, 100)), { model: 'real-esrgan' });
+    const attempt = await claim(service, job.id);
+    service.clock.advance(10);
+    const output = { key: 'out/x', width: 400, height: 400, bytes: 1, mime: 'image/png', sha256: 'ab'.repeat(32) };
+    await service.state.updateJob(job.id, { type: 'succeed', attempt, output, notes: [] });
+    // Twice the pixels take 20 s; the message of the first job still waits, for another 10.
+    expect((await quote(asked)).eta_seconds).toBe(30);
+    const message = await service.queue.receive({ visibilitySeconds: 60, waitSeconds: 0 });
+    await service.queue.delete(message!.receipt);
+    expect((await quote(asked)).eta_seconds).toBe(20);
   });
 
   test('is refused where the job would be', async () => {
