@@ -233,6 +233,7 @@ function markDeleted(job: Job, now: number): Job {
     end_user: _user,
     fetch_url: _source,
     deliver: _target,
+    webhook: _receiver,
     run: _run,
     ...rest
   } = job;

@@ -22,12 +22,15 @@ const RETRY_MILLISECONDS = 3000;
 const LOOK_MILLISECONDS = 250;
 /** A comment so often keeps proxies from closing a silent connection. */
 const HEARTBEAT_MILLISECONDS = 15_000;
+/** Each looks at its job again and again. */
+const MAX_STREAMS = 500;
 /** Then the client connects again, and goes on where it was. */
 const MAX_STREAM_MILLISECONDS = 5 * 60_000;
 
 /** The changes of a job as they happen (server-sent events). */
 export function addJobEvents(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, signer, now } = deps;
+  const { state, signer, now, log } = deps;
+  let openStreams = 0;
   const route = createRoute({
     method: 'get',
     path: PATH,
@@ -47,7 +50,7 @@ export function addJobEvents(api: Api, deps: Dependencies, requireScope: Require
     responses: {
       200: { description: 'The stream.', content: { 'text/event-stream': { schema: z.string() } } },
       204: { description: 'The client has seen the end.' },
-      ...problems(400, 401, 403, 404, 410, 422),
+      ...problems(400, 401, 403, 404, 410, 422, 503),
     },
   });
   api.openapi(route, async (c) => {
@@ -59,7 +62,18 @@ export function addJobEvents(api: Api, deps: Dependencies, requireScope: Require
     if (isTerminal(job) && seen >= job.version) return c.body(null, 204);
     const origin = originOf(c);
     c.header('X-Accel-Buffering', 'no');
-    const response: Response = streamSSE(c, (stream) => follow(deps, stream, job, { seen, origin }));
+    if (openStreams >= MAX_STREAMS) {
+      const headers = { 'Retry-After': '5' };
+      throw new AppError('unavailable', `${openStreams} streams are open, the most there may be.`, { headers });
+    }
+    openStreams++;
+    const response: Response = streamSSE(c, async (stream) => {
+      // An error that got out would be told to the client as it is.
+      await follow(deps, stream, job, { seen, origin }).catch((error: unknown) => {
+        log.error('events.failed', { job_id: id, error });
+      });
+      openStreams--;
+    });
     return response as Response & TypedResponse<string, 200, 'text'>;
   });
 

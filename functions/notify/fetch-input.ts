@@ -42,7 +42,10 @@ async function download({ outbound, objects, limits }: NotifyDependencies, { url
     maxBytes: limits.max_upload_bytes,
   });
   await checkStatus(response, new URL(url).host);
-  await objects.put(upload.key, response.body, { contentType: upload.content_type });
+  await objects.put(upload.key, response.body, { contentType: upload.content_type }).catch((error: unknown) => {
+    // Of an attempt that was taken for lost, and was only slow.
+    if (!(error instanceof AppError) || error.code !== 'already-exists') throw error;
+  });
   return response.status;
 }
 

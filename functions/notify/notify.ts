@@ -49,7 +49,7 @@ export async function notifyOnce(deps: NotifyDependencies): Promise<boolean> {
   const delivery = await state.claimDelivery();
   if (!delivery) return false;
   const started = performance.now();
-  const result = await attempt(deps, delivery).catch(asFailure);
+  const result = await attempt(deps, delivery).catch((error: unknown) => asFailure(deps, delivery, error));
   const milliseconds = Math.round(performance.now() - started);
   const { id, kind, job_id, endpoint_id, type } = delivery;
   try {
@@ -85,9 +85,10 @@ function attempt(deps: NotifyDependencies, delivery: Delivery): Promise<Omit<Att
 }
 
 /** Whatever kept us from asking may be over the next time: names and networks change. */
-function asFailure(error: unknown): Omit<AttemptResult, 'milliseconds'> {
+function asFailure({ log }: NotifyDependencies, { id }: Delivery, error: unknown): Omit<AttemptResult, 'milliseconds'> {
   if (error instanceof AppError) return { outcome: 'retry', error: error.message };
-  throw error;
+  log.error('delivery.failed', { id, error });
+  return { outcome: 'retry', error: 'Unexpected error on our side.' };
 }
 
 function pause(milliseconds: number, stop: AbortSignal): Promise<void> {

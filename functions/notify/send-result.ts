@@ -1,6 +1,6 @@
 import { type AttemptResult, type Delivery, isLastTry } from '../../shared/delivery.ts';
 import { AppError } from '../../shared/error.ts';
-import type { Job } from '../../shared/job.ts';
+import type { Job, JobOutput } from '../../shared/job.ts';
 import { readBeginning } from '../../shared/outbound.ts';
 import type { NotifyDependencies } from './notify.ts';
 
@@ -9,28 +9,38 @@ const LOGGED_BYTES = 1024;
 
 type Result = Omit<AttemptResult, 'milliseconds'>;
 
+const LOST: Result = { outcome: 'give_up', error: 'There is no result any more.' };
+
 /** Puts the result of a job to the presigned URL that its caller gave, and notes in the job what came of it. */
 export async function sendResult(deps: NotifyDependencies, delivery: Delivery): Promise<Result> {
   const job = await deps.state.getJob(delivery.job_id ?? '');
-  if (!job?.deliver || !job.output || job.deleted_at)
-    return { outcome: 'give_up', error: 'There is no result any more.' };
-  const result = await put(deps, delivery, job).catch(asFailure);
+  if (!job || job.deleted_at) return LOST;
+  const result = job.output ? await put(deps, delivery, job, job.output).catch(asFailure) : LOST;
   const isOver = result.outcome !== 'retry' || isLastTry(delivery);
   if (isOver) await note(deps, job, result);
   return result;
 }
 
-async function put({ objects, outbound }: NotifyDependencies, { url = '' }: Delivery, job: Job): Promise<Result> {
-  const output = job.output!;
-  const object = await objects.get(output.key);
-  if (!object) return { outcome: 'give_up', error: 'There is no result any more.' };
-  const { status, body } = await outbound.fetch({
+async function put(
+  { objects, outbound }: NotifyDependencies,
+  { url = '' }: Delivery,
+  { deliver }: Job,
+  { key, mime }: JobOutput,
+): Promise<Result> {
+  const object = await objects.get(key);
+  if (!object) return LOST;
+  const request = {
     method: 'PUT',
     url,
-    headers: { 'Content-Type': output.mime, ...job.deliver?.headers, 'Content-Length': String(object.bytes) },
+    headers: { 'Content-Type': mime, ...deliver?.headers, 'Content-Length': String(object.bytes) },
     body: object.body,
     timeoutSeconds: TIMEOUT_SECONDS,
     maxBytes: LOGGED_BYTES,
+  } as const;
+  const { status, body } = await outbound.fetch(request).catch(async (error: unknown) => {
+    // A body that nobody reads would keep its file open; one that is being read refuses this.
+    await object.body.cancel().catch(() => {});
+    throw error;
   });
   const response = await readBeginning(body, LOGGED_BYTES);
   if (status >= 200 && status < 300) return { outcome: 'done', status };

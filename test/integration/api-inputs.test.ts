@@ -122,6 +122,18 @@ describe('input by URL', () => {
     expect((await jobOf(job.id)).status).toBe('queued');
   });
 
+  test('a fetch that was taken for lost and was only slow harms nothing', async () => {
+    const { url } = await receiverOf(answerWith(await pngOf(20, 10)));
+    const job = await submitUrl(url);
+    const { objects } = service;
+    const put: typeof objects.put = async (...given) => {
+      await objects.put(given[0], new Blob([new Uint8Array(await pngOf(20, 10))]).stream(), given[2]);
+      return objects.put(...given);
+    };
+    await notifyOnce({ ...service, objects: { ...objects, put }, outbound: service.outbound! });
+    expect((await jobOf(job.id)).status).toBe('queued');
+  });
+
   test('a job that was deleted while its file was on its way leaves nothing behind', async () => {
     const { url } = await receiverOf(answerWith(await pngOf(20, 10)));
     const job = await submitUrl(url);
@@ -231,6 +243,16 @@ describe('delivery of the result', () => {
       charge: { state: 'captured' },
     });
     expect([busy.received.length, closed.received.length]).toEqual([2, 1]);
+  });
+
+  test('fails when the result is gone before it could be put', async () => {
+    const { url, received } = await receiverOf(200);
+    const job = await submitTo({ url });
+    await succeed(service, job.id);
+    await service.state.updateJob(job.id, { type: 'purge' });
+    await work();
+    expect(received).toEqual([]);
+    expect((await view(job.id)).delivery).toEqual({ status: 'failed', detail: 'There is no result any more.' });
   });
 
   test('happens only when there is a result', async () => {
