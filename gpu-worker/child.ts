@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { AppError, type ErrorCode, type FieldError } from '../shared/error.ts';
-import type { Progress } from '../shared/job.ts';
+import type { Description, Parameters, Progress } from '../shared/job.ts';
 import { isDiffusionModel } from '../shared/models.ts';
+import { decodeImage } from './images/decode.ts';
+import type { Pixels } from './images/image.ts';
 import { loadSuperResolver } from './models/real-esrgan.ts';
 import { loadSeesr } from './models/seesr.ts';
 import { hashOfWeights } from './models/weights-hash.ts';
-import { diffusion } from './pipeline/diffusion.ts';
+import { describePhoto, diffusion } from './pipeline/diffusion.ts';
 import type { Method } from './pipeline/method.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts';
 import { testMode } from './pipeline/test-mode.ts';
@@ -17,13 +19,16 @@ export type ToChild =
   /** Is the device usable at all? */
   | { type: 'check'; device: Device }
   | { type: 'restore'; request: RestoreRequest; tileSize: number; device: Device; modelsDirectory: string }
+  | { type: 'describe'; request: DescribeRequest; device: Device; modelsDirectory: string }
   | { type: 'cancel' };
+
+export type DescribeRequest = Pick<RestoreRequest, 'inputPath' | 'parameters' | 'limits'>;
 
 /** What the child answers: any number of `progress`, then one `done` or `failed`. */
 export type FromChild =
   | { type: 'progress'; progress: Progress }
-  /** `result`: of `restore`. */
-  | { type: 'done'; result?: EngineResult }
+  /** `result`: of `restore` or `describe`. */
+  | { type: 'done'; result?: EngineResult | Description }
   | { type: 'failed'; code: ErrorCode; message: string; errors: FieldError[] | undefined; stack: string | undefined };
 
 /** What was restored, and what did it. */
@@ -35,6 +40,8 @@ export interface EngineResult extends RestoreResult {
 
 interface LoadedModel {
   method: Method;
+  /** Of diffusion models. */
+  describe?: (photo: Pixels, parameters: Parameters) => Promise<Description>;
   weightsSha256: string;
   /** Gives the memory back. */
   release: () => Promise<void>;
@@ -46,6 +53,7 @@ let running: AbortController | undefined;
 process.on('message', (message: ToChild) => {
   if (message.type === 'cancel') running?.abort();
   else if (message.type === 'check') void answer(() => checkDevice(message.device).then(() => undefined));
+  else if (message.type === 'describe') void answer(() => describe(message));
   else void answer(() => run(message));
 });
 // The parent is gone, perhaps killed: nobody waits for a result any more.
@@ -53,7 +61,7 @@ process.on('disconnect', () => process.exit());
 // Of all processes this one is to go first when memory runs out: the job is tried again with smaller tiles.
 sacrificeToOutOfMemory();
 
-async function answer(work: () => Promise<EngineResult | undefined>): Promise<void> {
+async function answer(work: () => Promise<EngineResult | Description | undefined>): Promise<void> {
   try {
     const result = await work();
     send({ type: 'done', ...(result && { result }) });
@@ -73,8 +81,18 @@ async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<Engi
   return { ...result, device: message.device, ...(weightsSha256 && { weightsSha256 }) };
 }
 
+async function describe(message: Extract<ToChild, { type: 'describe' }>): Promise<Description> {
+  const { inputPath, parameters, limits } = message.request;
+  send({ type: 'progress', progress: { stage: 'describe', percent: 1 } });
+  const model = await load(message);
+  if (!model.describe) throw new AppError('invalid', `${parameters.model} sees no tags.`);
+  return await model.describe((await decodeImage(inputPath, limits)).pixels, parameters);
+}
+
+type ModelMessage = Extract<ToChild, { type: 'restore' | 'describe' }>;
+
 /** One model at a time stays loaded. */
-async function load(message: Extract<ToChild, { type: 'restore' }>): Promise<LoadedModel> {
+async function load(message: ModelMessage): Promise<LoadedModel> {
   const { model, denoise } = message.request.parameters;
   const name = JSON.stringify([model, denoise, message.device, message.modelsDirectory]);
   if (loaded?.name !== name) {
@@ -86,13 +104,15 @@ async function load(message: Extract<ToChild, { type: 'restore' }>): Promise<Loa
   return loaded;
 }
 
-async function openModel(message: Extract<ToChild, { type: 'restore' }>): Promise<LoadedModel> {
+async function openModel(message: ModelMessage): Promise<LoadedModel> {
   const { request, device, modelsDirectory } = message;
   const { model, denoise } = request.parameters;
   const weightsSha256 = await hashOfWeights(modelsDirectory, model);
   if (isDiffusionModel(model)) {
     const models = await loadSeesr({ modelsDirectory, model, device });
-    return { method: diffusion(models), weightsSha256, release: models.release };
+    const describe: LoadedModel['describe'] = async (photo, asked) =>
+      (await describePhoto(photo, models, asked)).description;
+    return { method: diffusion(models), describe, weightsSha256, release: models.release };
   }
   const resolver = await loadSuperResolver({ model, denoise, device });
   return { method: superResolution(resolver), weightsSha256, release: resolver.release };

@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { AppError } from '../shared/error.ts';
-import type { Progress } from '../shared/job.ts';
+import type { Description, Progress } from '../shared/job.ts';
 import { STALL_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import { TILE_SIZES } from '../shared/tile-plan.ts';
-import type { EngineResult, FromChild, ToChild } from './child.ts';
+import type { DescribeRequest, EngineResult, FromChild, ToChild } from './child.ts';
 import type { RestoreRequest } from './pipeline/restore.ts';
 import type { Device } from './runtime/session.ts';
 
@@ -32,6 +32,8 @@ export interface Engine {
    * they are: another picture than the one asked for would be no remedy.
    */
   restore(request: RestoreRequest, options: RunOptions): Promise<EngineResult>;
+  /** What a diffusion model sees in the photo. Throws AppError. */
+  describe(request: DescribeRequest, options: RunOptions): Promise<Description>;
   /** Process id of the child while there is one. */
   pid(): number | undefined;
   close(): Promise<void>;
@@ -93,6 +95,11 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
         return await restoreWithin(sizes.slice(-1), request, options);
       }
     },
+    async describe(request, { onProgress, signal }) {
+      child ??= start();
+      const message = { type: 'describe', request, device, modelsDirectory } as const;
+      return await converse<Description>(child, message, { onProgress, signal, stallSeconds });
+    },
     pid: () => child?.pid,
     async close() {
       if (!child) return;
@@ -103,8 +110,10 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
   };
 }
 
+type FromChildResult = Extract<FromChild, { type: 'done' }>['result'];
+
 /** One request to the child and its answer. Kills the child when it stalls or does not hear the cancel. */
-function converse<Result extends EngineResult | undefined>(
+function converse<Result extends FromChildResult>(
   child: ChildProcess,
   request: ToChild,
   { onProgress, signal, stallSeconds }: RunOptions & { stallSeconds: number },

@@ -7,6 +7,7 @@ import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
 import { MIME } from '../shared/image-format.ts';
 import {
+  type Description,
   heatmapKey,
   isTerminal,
   type Job,
@@ -41,6 +42,9 @@ const PULSE_MILLISECONDS = 500;
 const PAUSE_MILLISECONDS = 1_000;
 
 const TEST_NOTE = 'Test key: enlarged by a filter. No network has run, and nothing is charged.';
+
+/** Of test keys, for which no network runs. */
+const NOTHING_SEEN: Description = { prompt: '', truncated: false, tags: [] };
 
 /** Why an attempt is being stopped from outside. */
 type Stop = 'drain' | 'cancel' | 'lost';
@@ -124,6 +128,12 @@ async function runAttempt(
     const outputPath = join(scratch, 'output');
     const heatmapPath = join(scratch, 'heatmap');
     await download(objects, job.input_key, inputPath);
+    if (job.task === 'tags') {
+      const options = { onProgress: pulse.report, signal: stop.signal };
+      const description = job.test ? NOTHING_SEEN : await engine.describe({ inputPath, parameters, limits }, options);
+      await pulse.end();
+      return await state.updateJob(job.id, { type: 'succeed', attempt: job.attempt, notes: [], description });
+    }
     const result = await engine.restore(
       { inputPath, outputPath, heatmapPath, parameters, limits, test: job.test === true },
       { onProgress: pulse.report, signal: stop.signal },

@@ -132,6 +132,7 @@ export const jobSchema = z
     upload_id: z.string(),
     input: inputSchema.optional(),
     parameters: parametersSchema,
+    task: z.literal('tags').optional().describe('Of `POST /v1/tags`: there will be no output, only `description`.'),
     client_reference: z.string().optional(),
     progress: progressSchema.optional(),
     cancel_requested: z.boolean().optional(),
@@ -186,6 +187,17 @@ export const usageSchema = z.object({
 });
 
 export const receiptKeysSchema = z.object({ keys: z.array(verificationKeySchema) });
+
+export const createTagsSchema = z.strictObject({
+  upload_id: z.string().min(1).max(64).describe('Its file must be there.'),
+  model: z.enum(['seesr', 'seesr-turbo']).optional().describe('Default: the first of the two that is installed.'),
+});
+
+export const tagsSchema = z.object({
+  tags: descriptionSchema.shape.tags,
+  image: z.object({ width: z.int(), height: z.int() }),
+  job_id: z.string(),
+});
 
 export const listJobsQuerySchema = z.strictObject({
   cursor: z.string().max(200).optional(),

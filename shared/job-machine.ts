@@ -1,5 +1,5 @@
 import { AppError, toProblem } from './error.ts';
-import { isTerminal, type Job, type JobEvent, type JobOutput, type Progress } from './job.ts';
+import { isTerminal, type Job, type JobEvent, type Progress } from './job.ts';
 import { LEASE_SECONDS, MAX_ATTEMPTS, RESEND_SECONDS, UPLOAD_URL_SECONDS } from './limits.ts';
 import { PROGRESS_EVENT_SECONDS } from './webhook-event.ts';
 
@@ -24,6 +24,7 @@ type NewJob = Pick<
   | 'input_key'
   | 'input'
   | 'parameters'
+  | 'task'
   | 'retention_hours'
   | 'terms'
   | 'client_reference'
@@ -144,9 +145,9 @@ function progress(job: Job, progress: Progress, now: number): Transition {
 
 function succeed(job: Job, event: Extract<JobEvent, { type: 'succeed' }>, now: number): Transition {
   if (job.cancel_requested) return end(job, 'canceled', now);
-  const output: JobOutput = { ...event.output, expires_at: iso(now + job.retention_hours * 3_600_000) };
+  const expires_at = iso(now + job.retention_hours * 3_600_000);
   return end(job, 'succeeded', now, {
-    output,
+    ...(event.output && { output: { ...event.output, expires_at } }),
     ...(job.deliver && { delivery: { status: 'pending' } as const }),
     ...(event.run && { run: event.run }),
     ...(event.notes.length > 0 && { notes: event.notes }),

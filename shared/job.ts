@@ -160,6 +160,8 @@ export interface Job {
   /** Known once the upload has arrived. */
   input?: JobInput;
   parameters: Parameters;
+  /** Instead of a picture: only what is seen in the photo. */
+  task?: 'tags';
   retention_hours: number;
   client_reference?: string;
   idempotency_key?: string;
@@ -215,7 +217,8 @@ export type JobEvent =
   | {
       type: 'succeed';
       attempt: number;
-      output: Omit<JobOutput, 'expires_at'>;
+      /** Absent where the task is no picture. */
+      output?: Omit<JobOutput, 'expires_at'>;
       run?: Run;
       notes: string[];
       description?: Description;

@@ -42,6 +42,7 @@ function receiptOf(job: Job): Receipt {
   const { id, test, created_at, started_at, finished_at, attempt, charge, input, parameters, description, run } = job;
   if (!isTerminal(job)) throw new AppError('not-finished', `Job ${id} is ${job.status}.`);
   if (job.status !== 'succeeded') throw new AppError('no-output', `Job ${id} is ${job.status}: nothing was made.`);
+  if (job.task) throw new AppError('no-output', `Job ${id} looked for tags: there is nothing to have a receipt for.`);
   if (!run) throw new AppError('gone', `Job ${id} is older than receipts.`);
   return {
     job_id: id,

@@ -21,6 +21,7 @@ import { addQuotes } from './quotes.ts';
 import { addGetJob, addListJobs } from './read-jobs.ts';
 import { addReceipt, addReceiptKeys } from './receipts.ts';
 import { addSubmitJob } from './submit-job.ts';
+import { addTags } from './tags.ts';
 import { addUploads } from './uploads.ts';
 import { addWebhookDeliveries } from './webhook-deliveries.ts';
 import { addWebhookEndpoints } from './webhook-endpoints.ts';
@@ -49,6 +50,7 @@ export function createApp(deps: Dependencies): Api {
   addJobHeatmap(api, deps, requireScope, originOf);
   addReceipt(api, deps, requireScope);
   addReceiptKeys(api, deps);
+  addTags(api, deps, requireScope, originOf);
   addQuotes(api, deps, requireScope);
   addBalance(api, deps, requireScope);
   addUsage(api, deps, requireScope);

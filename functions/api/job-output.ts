@@ -53,6 +53,7 @@ export function outputOf(job: Job, now: number): JobOutput {
     throw new AppError('not-finished', `Job ${job.id} is ${job.status}.`, { headers });
   }
   if (job.status !== 'succeeded') throw new AppError('no-output', `Job ${job.id} is ${job.status}: it has no output.`);
+  if (job.task) throw new AppError('no-output', `Job ${job.id} looked for tags: they are in its description.`);
   if (!job.output) throw new AppError('gone', `The output of job ${job.id} was erased at ${job.purged_at}.`);
   if (Date.parse(job.output.expires_at) <= now) {
     throw new AppError('gone', `The output of job ${job.id} was kept until ${job.output.expires_at}.`);

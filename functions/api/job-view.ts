@@ -23,6 +23,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     upload_id: job.upload_id,
     input: job.input,
     parameters: job.parameters,
+    task: job.task,
     client_reference: job.client_reference,
     progress: job.progress,
     cancel_requested: job.cancel_requested,

@@ -3,6 +3,7 @@ import { latentOverlap } from '../../shared/tile-plan.ts';
 import { resizeForTagger } from '../images/bilinear-resize.ts';
 import type { Pixels } from '../images/image.ts';
 import type { SeesrModels } from '../models/seesr.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { MAX_PROMPT_TOKENS } from '../tokenizer/clip-tokenizer.ts';
 import { fixColors } from './color-fix.ts';
 import { type Condition, compatCondition, exactCondition } from './condition.ts';
@@ -75,10 +76,8 @@ export async function restoreByDiffusion(
 ): Promise<{ picture: Pixels; description: Description }> {
   // What is in the photo: tags for the prompt, and a vector for each of its regions.
   onProgress({ stage: 'describe' }, BEGINS.describe);
-  const seen = resizeForTagger(photo, { size: models.taggerImageSize, antialias: !tiling.compat });
-  const { imageEmbeds, logits } = await models.tagger.describe(seen);
-  const tags = findTags(logits, models.tags);
-  const prompt = assemblePrompt(chooseTags(tags, parameters.tags), parameters.prompt, parameters.added_prompt);
+  const { imageEmbeds, description } = await describePhoto(photo, models, parameters, { antialias: !tiling.compat });
+  const { prompt } = description;
   const prompts = parameters.guidance_scale > 1 ? [parameters.negative_prompt, prompt] : [prompt];
   const text = await models.textEncoder.encode(prompts.map((words) => models.tokenizer.encode(words)));
 
@@ -115,8 +114,26 @@ export async function restoreByDiffusion(
   const picture = condition.finish(restored, (result, reference) =>
     fixColors(result, reference, parameters.color_fix, tiling.compat ? 'down' : 'nearest'),
   );
+  return { picture, description };
+}
+
+type Words = Pick<Parameters, 'tags' | 'prompt' | 'added_prompt'>;
+
+/**
+ * What is in the photo, `imageEmbeds` a vector for each of its regions [1, 145, 512], and the prompt that comes of it.
+ */
+export async function describePhoto(
+  photo: Pixels,
+  models: Pick<SeesrModels, 'tagger' | 'taggerImageSize' | 'tags' | 'tokenizer'>,
+  { tags: asked = { mode: 'auto', list: [] }, prompt: words = '', added_prompt = '' }: Words,
+  { antialias = true } = {},
+): Promise<{ imageEmbeds: Tensor; description: Description }> {
+  const seen = resizeForTagger(photo, { size: models.taggerImageSize, antialias });
+  const { imageEmbeds, logits } = await models.tagger.describe(seen);
+  const tags = findTags(logits, models.tags);
+  const prompt = assemblePrompt(chooseTags(tags, asked), words, added_prompt);
   const truncated = models.tokenizer.countTokens(prompt) > MAX_PROMPT_TOKENS;
-  return { picture, description: { prompt, truncated, tags } };
+  return { imageEmbeds, description: { prompt, truncated, tags } };
 }
 
 function between(stage: keyof typeof BEGINS, next: keyof typeof BEGINS, share: number): number {

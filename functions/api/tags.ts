@@ -1,0 +1,98 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { enqueue, inspectUpload } from '../../shared/admission.ts';
+import { createTagsSchema, jobSchema, tagsSchema } from '../../shared/api.ts';
+import { AppError } from '../../shared/error.ts';
+import { createId } from '../../shared/id.ts';
+import { checkInputPixels } from '../../shared/image-format.ts';
+import { isTerminal, type Job } from '../../shared/job.ts';
+import { createJob } from '../../shared/job-machine.ts';
+import { type Caller, ownerOf } from '../../shared/keys.ts';
+import { isDiffusionModel, type ModelId } from '../../shared/models.ts';
+import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import type { RequireScope } from './authenticate.ts';
+import { limitJsonBody } from './body-limit.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { viewJob } from './job-view.ts';
+import { json, problems, security } from './openapi.ts';
+import type { OriginOf } from './origin.ts';
+import { getOwnUpload } from './own-upload.ts';
+import { retryAfter } from './poll-headers.ts';
+import { readPrefer } from './prefer.ts';
+import { limitNewJobs } from './rate-limit.ts';
+import { waitForEnd } from './wait-for-end.ts';
+
+/** It takes a moment, once the worker comes to it. */
+const WAIT_SECONDS = 20;
+const RETENTION_HOURS = 1;
+
+/** A free job that makes no picture: the API itself runs no network. */
+export function addTags(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
+  const { state, now, limiter } = deps;
+  const route = createRoute({
+    method: 'post',
+    path: '/v1/tags',
+    tags: ['jobs'],
+    summary: 'What is seen in the photo?',
+    description:
+      'Free; needs a diffusion model. Waits up to 20 s, or as `Prefer: wait` says; while the worker is busy with another ' +
+      'photo the answer is a job, whose `description` will hold the tags. Change them with `tags` of `POST /v1/jobs`.',
+    security,
+    middleware: [requireScope('jobs:write'), limitJsonBody] as const,
+    request: {
+      headers: z.object({ prefer: z.string().optional().describe('`wait=N`: seconds, up to 60.') }),
+      body: {
+        required: true,
+        content: json(createTagsSchema, { upload_id: 'upl_01k9rz4w8xj5m2n7q3t6v1y0ab' }),
+      },
+    },
+    responses: {
+      200: { description: 'Tags above their thresholds.', content: json(tagsSchema) },
+      202: { description: 'Not yet; `Location` is where to ask for the job.', content: json(jobSchema) },
+      ...problems(400, 401, 402, 403, 404, 409, 413, 415, 422, 429),
+    },
+  });
+  api.openapi(route, async (c) => {
+    const caller = c.get('apiKey');
+    const { upload_id, model } = c.req.valid('json');
+    const job = await prepareTagsJob(deps, caller, upload_id, model);
+    limitNewJobs(c, limiter);
+    await state.createJob(job);
+    await enqueue(deps, job);
+    const { waitSeconds = WAIT_SECONDS } = readPrefer(c.req.header('Prefer'));
+    const seen = await waitForEnd(state, job, waitSeconds, c.req.raw.signal);
+    if (seen.status === 'succeeded' && seen.input) {
+      const { width, height } = seen.input;
+      return c.json({ tags: seen.description?.tags ?? [], image: { width, height }, job_id: seen.id }, 200);
+    }
+    const view = viewJob(seen, originOf(c));
+    if (!isTerminal(seen)) c.header('Retry-After', retryAfter(seen, now()));
+    return c.json(view, 202, { Location: view.links.self });
+  });
+}
+
+async function prepareTagsJob(deps: Dependencies, caller: Caller, uploadId: string, asked?: ModelId): Promise<Job> {
+  const { state, objects, limits, installedModels, now } = deps;
+  const model = asked ?? installedModels.find(isDiffusionModel);
+  if (!model) throw new AppError('model-unavailable', 'Tags are seen by diffusion models; none is installed here.');
+  const parameters = completeParameters(requestedParametersSchema.parse({ model }), installedModels);
+  const upload = await getOwnUpload(state, caller, uploadId);
+  const input = await inspectUpload(objects, upload, limits);
+  if (!input) throw new AppError('conflict', `The file of upload ${uploadId} is not there yet: send it first.`);
+  checkInputPixels(input, limits);
+  return createJob(
+    {
+      id: createId('job', now()),
+      ...ownerOf(caller),
+      key_id: caller.id,
+      ...(caller.client && { token_id: caller.client.id }),
+      task: 'tags',
+      upload_id: upload.id,
+      input_key: upload.key,
+      input,
+      parameters,
+      retention_hours: RETENTION_HOURS,
+      price: 0,
+    },
+    now(),
+  );
+}

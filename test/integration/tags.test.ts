@@ -1,0 +1,75 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createEngine } from '../../gpu-worker/engine.ts';
+import { runWorker } from '../../gpu-worker/worker.ts';
+import type { JobView } from '../../shared/api.ts';
+import { DEFAULT_LIMITS } from '../../shared/limits.ts';
+import { PRICE_LISTS } from '../../shared/pricing.ts';
+import { buildRecorded } from '../support/recorded-models.ts';
+import { announce, bodyOf, createService, problemOf, type Service, upload } from '../support/service.ts';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'seesr-tags-'));
+  await buildRecorded(directory, 'seesr-turbo');
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+let service: Service;
+afterEach(() => service.close());
+
+const ask = (upload_id: string, headers: Record<string, string> = {}) =>
+  service.call('POST', '/v1/tags', { json: { upload_id }, headers });
+
+describe('POST /v1/tags', () => {
+  test('says what the tagger of the model sees, for nothing, and makes no picture', async () => {
+    service = await createService({ installedModels: ['seesr-turbo', 'real-esrgan'], prices: PRICE_LISTS.standard });
+    const { state, objects, queue, log } = service;
+    const engine = createEngine({ device: 'cpu', modelsDirectory: directory, log });
+    const drain = new AbortController();
+    const options = { state, objects, queue, engine, limits: DEFAULT_LIMITS, scratchDirectory: directory, log };
+    const worker = runWorker({ ...options, pulseMilliseconds: 20 }, drain.signal);
+    const dog = await readFile(new URL('../../local/demo-photo/dog.jpg', import.meta.url));
+    const photo = await sharp(dog).resize(60, 40, { fit: 'fill' }).png().toBuffer();
+    const response = await ask(await upload(service, photo), { Prefer: 'wait=60' });
+    drain.abort();
+    await worker;
+    await engine.close();
+
+    expect(response.status).toBe(200);
+    const { tags, image, job_id } = await bodyOf<
+      { tags: { name: string; score: number; threshold: number }[] } & Record<string, unknown>
+    >(response);
+    expect(image).toEqual({ width: 60, height: 40 });
+    expect(tags.length).toBeGreaterThan(0);
+    for (const { score, threshold } of tags) expect(score).toBeGreaterThan(threshold);
+    const job = await bodyOf<JobView>(service.call('GET', `/v1/jobs/${job_id}`));
+    expect(job).toMatchObject({ status: 'succeeded', task: 'tags', charge: { amount: 0 }, description: { tags } });
+    expect(job.output).toBeUndefined();
+    const output = await service.call('GET', `/v1/jobs/${job_id}/output`);
+    expect(await problemOf(output)).toMatchObject({ status: 409, code: 'no-output' });
+  });
+
+  test('answers with the job while no worker comes to it', async () => {
+    service = await createService({ installedModels: ['seesr-turbo', 'real-esrgan'] });
+    const response = await ask(await upload(service), { Prefer: 'wait=1' });
+    expect(response.status).toBe(202);
+    const job = await bodyOf<JobView>(response);
+    expect(response.headers.get('Location')).toBe(job.links.self);
+    expect(job).toMatchObject({ status: 'queued', task: 'tags', parameters: { model: 'seesr-turbo' } });
+  });
+
+  test('refuses without a diffusion model, without the file, and what is not there', async () => {
+    service = await createService();
+    const id = await upload(service);
+    expect(await problemOf(await ask(id))).toMatchObject({ status: 422, code: 'model-unavailable' });
+    await service.close();
+    service = await createService({ installedModels: ['seesr', 'real-esrgan'] });
+    const later = await announce(service, new Uint8Array(10));
+    expect(await problemOf(await ask(later))).toMatchObject({ status: 409, code: 'conflict' });
+    expect(await problemOf(await ask('upl_00000000000000000000000000'))).toMatchObject({ status: 404 });
+  });
+});
