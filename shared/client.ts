@@ -13,6 +13,8 @@ import type {
 } from './api.ts';
 import type { Problem } from './error.ts';
 
+export { verifyWebhook } from './webhook.ts';
+
 /** The typed client, for browsers and Node: `fetch` and nothing else. Schemas are imported as types only. */
 
 interface ClientOptions {
