@@ -98,7 +98,11 @@ async function main(): Promise<void> {
     bar.stop();
     if (values.json) return print(JSON.stringify({ output: outputPath, parameters, ...result }));
     for (const note of result.notes) print(`Note: ${note}`);
-    const seconds = result.seconds.decode + result.seconds.upscale + result.seconds.encode;
+    if (result.fidelity_report) {
+      const { psnr, delta_e, added_detail } = result.fidelity_report;
+      print(`True to the photo: ${psnr} dB, ΔE ${delta_e}; detail added or taken away: ${added_detail} levels of 255.`);
+    }
+    const seconds = Object.values(result.seconds).reduce((total, stage) => total + stage);
     print(`${outputPath}: ${result.width}×${result.height}, ${result.bytes} bytes, ${seconds.toFixed(1)} s`);
   } finally {
     bar.stop();

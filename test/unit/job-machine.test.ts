@@ -226,6 +226,29 @@ describe('job', () => {
   });
 });
 
+describe('what a job ends with beside its output', () => {
+  const fidelity_report = { psnr: 30, delta_e: 2, added_detail: 12 };
+  const heatmap = { key: 'out/acc_one/job/1-heatmap.png', width: 20, height: 10, bytes: 99 };
+
+  it('the heat map is erased with the output, the report stays', () => {
+    const done = jobAfter([{ type: 'claim' }, { ...(succeed() as object), fidelity_report, heatmap } as JobEvent]);
+    expect(done).toMatchObject({ fidelity_report, heatmap });
+    const purged = applyEvent(done, { type: 'purge' }, NOW).job;
+    expect(purged.fidelity_report).toEqual(fidelity_report);
+    expect(purged).not.toHaveProperty('heatmap');
+    expect(purged).not.toHaveProperty('output');
+  });
+
+  it('a task without a picture succeeds without an output, and the reaper has nothing to do', () => {
+    const start = sampleJob(NOW, { task: 'tags' });
+    const description = { prompt: 'dog', truncated: false, tags: [{ name: 'dog', score: 0.9, threshold: 0.7 }] };
+    const done = jobAfter([{ type: 'claim' }, { type: 'succeed', attempt: 1, notes: [], description }], start);
+    expect(done).toMatchObject({ status: 'succeeded', task: 'tags', description, charge: { state: 'captured' } });
+    expect(done).not.toHaveProperty('output');
+    expect(done.due_at).toBeUndefined();
+  });
+});
+
 describe('any sequence of events', () => {
   const attempt = fc.integer({ min: 0, max: 4 });
   const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
