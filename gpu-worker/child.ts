@@ -24,9 +24,10 @@ export type ToChild =
 
 export type DescribeRequest = Pick<RestoreRequest, 'inputPath' | 'parameters' | 'limits'>;
 
-/** What the child answers: any number of `progress`, then one `done` or `failed`. */
+/** What the child answers: any number of `progress` and `loaded`, then one `done` or `failed`. */
 export type FromChild =
   | { type: 'progress'; progress: Progress }
+  | { type: 'loaded'; model: string; seconds: number }
   /** `result`: of `restore` or `describe`. */
   | { type: 'done'; result?: EngineResult | Description }
   | { type: 'failed'; code: ErrorCode; message: string; errors: FieldError[] | undefined; stack: string | undefined };
@@ -99,7 +100,9 @@ async function load(message: ModelMessage): Promise<LoadedModel> {
     const old = loaded;
     loaded = undefined;
     await old?.release();
+    const started = performance.now();
     loaded = { name, ...(await openModel(message)) };
+    send({ type: 'loaded', model, seconds: (performance.now() - started) / 1000 });
   }
   return loaded;
 }

@@ -20,6 +20,8 @@ interface RunOptions {
   onProgress: (progress: Progress) => void;
   /** Ends the work within a tile, or else by killing the child. The call rejects with the signal's reason. */
   signal: AbortSignal;
+  /** Says whose work it is. Default: the engine's own. */
+  log?: Log;
 }
 
 /** Runs one photo at a time in a child process that stays warm, can be killed, and takes an out-of-memory kill alone. */
@@ -54,10 +56,10 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
     return started;
   }
 
-  function attempt(request: RestoreRequest, tileSize: number, { onProgress, signal }: RunOptions) {
+  function attempt(request: RestoreRequest, tileSize: number, options: RunOptions) {
     child ??= start();
     const message = { type: 'restore', request, tileSize, device, modelsDirectory } as const;
-    return converse<EngineResult>(child, message, { onProgress, signal, stallSeconds });
+    return converse<EngineResult>(child, message, { log, ...options, stallSeconds });
   }
 
   function replaceChild(): void {
@@ -66,12 +68,13 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
   }
 
   async function restoreWithin(sizes: readonly number[], request: RestoreRequest, options: RunOptions) {
+    const jobLog = options.log ?? log;
     for (const [index, tileSize] of sizes.entries()) {
       try {
         return await attempt(request, tileSize, options);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'out-of-memory') throw error;
-        log.warn('engine.out-of-memory', { tileSize, next: sizes[index + 1], error });
+        jobLog.warn('engine.out-of-memory', { tileSize, next: sizes[index + 1], error });
         replaceChild(); // what is left of it keeps the memory
       }
     }
@@ -82,7 +85,7 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
     async checkDevice() {
       child ??= start();
       const { signal } = new AbortController();
-      await converse<undefined>(child, { type: 'check', device }, { onProgress: () => {}, signal, stallSeconds });
+      await converse<undefined>(child, { type: 'check', device }, { log, onProgress: () => {}, signal, stallSeconds });
     },
     async restore(request, options) {
       const sizes = TILE_SIZES[request.parameters.model];
@@ -90,15 +93,15 @@ export function createEngine({ device, modelsDirectory, log, stallSeconds = STAL
         return await restoreWithin(sizes, request, options);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'output-rejected') throw error;
-        log.warn('engine.output-rejected', { error });
+        (options.log ?? log).warn('engine.output-rejected', { error });
         replaceChild();
         return await restoreWithin(sizes.slice(-1), request, options);
       }
     },
-    async describe(request, { onProgress, signal }) {
+    async describe(request, options) {
       child ??= start();
       const message = { type: 'describe', request, device, modelsDirectory } as const;
-      return await converse<Description>(child, message, { onProgress, signal, stallSeconds });
+      return await converse<Description>(child, message, { log, ...options, stallSeconds });
     },
     pid: () => child?.pid,
     async close() {
@@ -116,7 +119,7 @@ type FromChildResult = Extract<FromChild, { type: 'done' }>['result'];
 function converse<Result extends FromChildResult>(
   child: ChildProcess,
   request: ToChild,
-  { onProgress, signal, stallSeconds }: RunOptions & { stallSeconds: number },
+  { onProgress, signal, log, stallSeconds }: Required<RunOptions> & { stallSeconds: number },
 ): Promise<Result> {
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   let stalled = false;
@@ -140,6 +143,8 @@ function converse<Result extends FromChildResult>(
     if (message.type === 'progress') {
       expectProgressWithin(message.progress.stage === 'encode_file' ? stallSeconds * ENCODE_PATIENCE : stallSeconds);
       if (!signal.aborted) onProgress(message.progress);
+    } else if (message.type === 'loaded') {
+      log.info('engine.model-loaded', { model: message.model, seconds: message.seconds });
     } else if (signal.aborted) reject(signal.reason);
     else if (message.type === 'done') resolve(message.result as Result);
     else reject(failureOf(message));

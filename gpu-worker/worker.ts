@@ -17,11 +17,12 @@ import {
   type Run,
 } from '../shared/job.ts';
 import { HEARTBEAT_SECONDS, type Limits, VISIBILITY_SECONDS } from '../shared/limits.ts';
-import type { Log } from '../shared/log.ts';
+import { type Log, withFields } from '../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
 import type { EngineResult } from './child.ts';
 import type { Engine } from './engine.ts';
 import { SOFTWARE } from './software.ts';
+import { createStageTimes } from './stage-times.ts';
 
 export interface WorkerOptions {
   state: StateStore;
@@ -71,21 +72,21 @@ export async function runWorker(options: WorkerOptions, drain: AbortSignal): Pro
 }
 
 async function handle(message: QueueMessage, options: WorkerOptions, drain: AbortSignal): Promise<void> {
-  const { queue, log } = options;
+  const { queue } = options;
   const job = await claim(message, options);
   if (!job) return;
-  const fields = { job: job.id, attempt: job.attempt };
-  log.info('attempt.started', fields);
+  const log = withFields(options.log, { job: job.id, attempt: job.attempt, account: job.account });
+  log.info('attempt.started');
   const stop = new AbortController();
   const onDrain = () => stop.abort('drain' satisfies Stop);
   drain.addEventListener('abort', onDrain, { once: true });
   if (drain.aborted) onDrain();
   try {
-    const done = await runAttempt(job, message, options, stop);
-    log.info('attempt.ended', { ...fields, status: done.status });
+    const done = await runAttempt(job, message, { ...options, log }, stop);
+    log.info('attempt.ended', { status: done.status });
     await queue.delete(message.receipt);
   } catch (error) {
-    log.warn('attempt.failed', { ...fields, error });
+    log.warn('attempt.failed', { error });
     await conclude(job, message, error, options);
   } finally {
     drain.removeEventListener('abort', onDrain);
@@ -129,16 +130,21 @@ async function runAttempt(
     const heatmapPath = join(scratch, 'heatmap');
     await download(objects, job.input_key, inputPath);
     if (job.task === 'tags') {
-      const options = { onProgress: pulse.report, signal: stop.signal };
+      const options = { onProgress: pulse.report, signal: stop.signal, log };
       const description = job.test ? NOTHING_SEEN : await engine.describe({ inputPath, parameters, limits }, options);
       await pulse.end();
       return await state.updateJob(job.id, { type: 'succeed', attempt: job.attempt, notes: [], description });
     }
+    const times = createStageTimes();
+    const onProgress = (progress: Progress) => {
+      times.report(progress);
+      pulse.report(progress);
+    };
     const result = await engine.restore(
       { inputPath, outputPath, heatmapPath, parameters, limits, test: job.test === true },
-      { onProgress: pulse.report, signal: stop.signal },
+      { onProgress, signal: stop.signal, log },
     );
-    log.info('attempt.restored', { job: job.id, attempt: job.attempt, seconds: result.seconds });
+    log.info('attempt.restored', { model: parameters.model, seconds: result.seconds, stages: times.list() });
     pulse.report({ stage: 'upload', percent: 99 });
     const output = await publish(objects, job, result, outputPath);
     const heatmap = await publishHeatmap(objects, job, result, heatmapPath);

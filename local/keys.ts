@@ -15,7 +15,8 @@ npm run keys -- revoke KEY_ID [--json]
 
 Works on DATA_DIR (default ./data), whether the service runs or not.
 --account: whose keys, ${LOCAL_ACCOUNT} by default (npm run accounts -- create).
-Scopes: ${ALL_SCOPES.join(', ')} (default: all).
+Scopes: ${ALL_SCOPES.join(', ')} (default: all);
+    metrics:read, of the whole service.
 --test: its jobs are free and run no network. --origins: pages of other origins may not use the key.
 `;
 
@@ -102,7 +103,8 @@ function checked<Schema extends z.ZodType>(schema: Schema, given: unknown): z.ou
 
 function parseScope(text: string) {
   const scope = scopeSchema.safeParse(text.trim());
-  if (!scope.success) throw new AppError('invalid', `"${text}" is not a scope; there are ${ALL_SCOPES.join(', ')}.`);
+  if (!scope.success)
+    throw new AppError('invalid', `"${text}" is not a scope; there are ${scopeSchema.options.join(', ')}.`);
   return scope.data;
 }
 

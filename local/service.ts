@@ -8,8 +8,10 @@ import { listInstalled } from '../gpu-worker/models/installed.ts';
 import { runWorker } from '../gpu-worker/worker.ts';
 import { createGuardedFetch } from '../shared/adapters/local/guarded-fetch.ts';
 import { AppError } from '../shared/error.ts';
+import { countEvents } from '../shared/event-metrics.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
+import { createMetrics } from '../shared/metrics.ts';
 import { createRateLimiter } from '../shared/rate-limit.ts';
 import { createSigner } from '../shared/signature.ts';
 import { createFirstKey } from './account.ts';
@@ -35,11 +37,13 @@ const NOTIFIER_GRACE_MILLISECONDS = 1_000;
  * API, queue and worker on the embedded stores of one data directory, which this process then owns.
  * Throws `conflict` when the directory has an owner or the port is taken, `unavailable` when either cannot be used.
  */
-export async function startService(config: Config, log: Log): Promise<Service> {
+export async function startService(config: Config, plainLog: Log): Promise<Service> {
   const { dataDirectory, modelsDirectory, limits, prices, rateLimits } = config;
   const inflightCap = rateLimits?.inflight.quota;
   const { stores, scratchDirectory, release } = await takeDataDirectory(dataDirectory, { inflightCap });
 
+  const metrics = createMetrics();
+  const log = countEvents(plainLog, metrics);
   const installedModels = await listInstalled(modelsDirectory);
   const signer = await createSigner(stores.signingKey);
   const outbound = createGuardedFetch(config.outbound);
@@ -50,6 +54,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     limits,
     prices,
     log,
+    metrics,
     now: Date.now,
     publicUrl: config.publicUrl,
     outbound,

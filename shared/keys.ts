@@ -11,9 +11,11 @@ export const scopeSchema = z.enum([
   'usage:read',
   'tokens:create',
   'keys:manage',
+  'metrics:read',
 ]);
 export type Scope = z.infer<typeof scopeSchema>;
-export const ALL_SCOPES: readonly Scope[] = scopeSchema.options;
+/** All that concerns only the key's own account. `metrics:read` tells of every account: a key has it only where named. */
+export const ALL_SCOPES: readonly Scope[] = scopeSchema.exclude(['metrics:read']).options;
 
 /** What a key may not exceed. */
 const capsSchema = z.object({

@@ -21,6 +21,15 @@ export function createLog(level: LogLevel, write: (line: string) => void): Log {
   return { info: emit('info'), warn: emit('warn'), error: emit('error') };
 }
 
+/** The same log; every line carries these fields too. */
+export function withFields(log: Log, fields: Record<string, unknown>): Log {
+  return {
+    info: (event, more) => log.info(event, { ...fields, ...more }),
+    warn: (event, more) => log.warn(event, { ...fields, ...more }),
+    error: (event, more) => log.error(event, { ...fields, ...more }),
+  };
+}
+
 function serializeError(_key: string, value: unknown): unknown {
   if (!(value instanceof Error)) return value;
   const { name, message, stack, cause } = value;

@@ -100,6 +100,17 @@ export interface LedgerEntry {
   created_at: string;
 }
 
+/** Of all accounts, since the store began. */
+interface Totals {
+  /** By status, deleted ones too. */
+  jobs: Record<JobStatus, number>;
+  /** When the oldest queued job was submitted. */
+  oldest_queued_at?: string;
+  /** Micro-units. */
+  captured: number;
+  released: number;
+}
+
 export interface UsageRow {
   /** `2026-01-31` */
   day: string;
@@ -215,6 +226,8 @@ export interface StateStore extends Outbox {
    * first. Throws what `applyEvent` throws, and `not-found`.
    */
   updateJob(id: string, event: JobEvent): Promise<Job>;
+  /** Counted as it happens: asking costs the same however many jobs there are. */
+  getTotals(): Promise<Totals>;
   /** Jobs whose `due_at` has come, most overdue first. */
   listDueJobs(limit: number): Promise<Job[]>;
 }

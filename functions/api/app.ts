@@ -12,6 +12,7 @@ import { addJobEvents } from './job-events.ts';
 import { addJobHeatmap } from './job-heatmap.ts';
 import { addJobOutput } from './job-output.ts';
 import { addKeys } from './keys.ts';
+import { addMetrics, measureRequests } from './metrics.ts';
 import { addModels } from './models.ts';
 import { addBalance, addUsage } from './money.ts';
 import { addOpenApi } from './openapi.ts';
@@ -33,6 +34,7 @@ export function createApp(deps: Dependencies): Api {
   api.onError(createErrorHandler(deps.log));
   api.notFound(handleNotFound);
   api.use(requestId());
+  api.use(measureRequests(deps.metrics));
   api.use(allowCrossOrigin);
   api.use(methodNotAllowed({ app: api, onMethodNotAllowed: handleMethodNotAllowed }));
 
@@ -59,6 +61,7 @@ export function createApp(deps: Dependencies): Api {
   addClientTokens(api, deps, requireScope);
   addWebhookEndpoints(api, deps, requireScope);
   addWebhookDeliveries(api, deps, requireScope);
+  addMetrics(api, deps, requireScope);
   addLiveness(api);
   addReadiness(api, deps);
   addWelcome(api, originOf);

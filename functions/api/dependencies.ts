@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Caller } from '../../shared/keys.ts';
 import type { Limits } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
+import type { Metrics } from '../../shared/metrics.ts';
 import type { ModelId } from '../../shared/models.ts';
 import type { Outbound } from '../../shared/outbound.ts';
 import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
@@ -17,6 +18,7 @@ export interface Dependencies {
   installedModels: ModelId[];
   limits: Limits;
   log: Log;
+  metrics: Metrics;
   /** Milliseconds since 1970. */
   now: () => number;
   prices: PriceList;

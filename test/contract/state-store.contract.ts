@@ -52,6 +52,26 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
       expect(await store.getBalance(account)).toBe(entries.reduce((sum, { amount }) => sum + amount, 0));
     };
 
+    describe('totals', () => {
+      it('are of all accounts, and follow every job and what it was charged', async () => {
+        for (const account of ['acc_one', 'acc_two']) await store.topUp({ account, amount: 1000, payment: 'pay' });
+        expect(await store.getTotals()).toMatchObject({ jobs: { queued: 0, succeeded: 0 }, captured: 0, released: 0 });
+        const [paid, free] = [await stored({ price: 300 }), await stored({ account: 'acc_two', price: 300 })];
+        clock.advance(10);
+        await stored();
+        expect(await store.getTotals()).toMatchObject({ jobs: { queued: 3 }, oldest_queued_at: paid.created_at });
+        await claimed(paid);
+        await store.updateJob(paid.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
+        await store.updateJob(free.id, { type: 'cancel' });
+        expect(await store.getTotals()).toMatchObject({
+          jobs: { queued: 1, starting: 0, succeeded: 1, canceled: 1 },
+          oldest_queued_at: iso(clock.now()),
+          captured: 300,
+          released: 300,
+        });
+      });
+    });
+
     describe('accounts and money', () => {
       it('keeps accounts and refuses a taken id', async () => {
         expect(await store.getAccount('acc_none')).toBeNull();

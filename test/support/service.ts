@@ -15,6 +15,7 @@ import { outputKey } from '../../shared/job.ts';
 import { ALL_SCOPES, createApiKey, type Scope } from '../../shared/keys.ts';
 import { MAX_RECEIVES } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
+import { createMetrics } from '../../shared/metrics.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { createSigner } from '../../shared/signature.ts';
 import { createClock } from './clock.ts';
@@ -34,6 +35,7 @@ export async function createService(changes: Partial<Dependencies> = {}) {
     objects: createFileObjectStore({ directory: join(directory, 'objects'), secret: 'secret of this test', now }),
     queue: createSqliteJobQueue(db, { name: 'jobs', now, maxReceives: MAX_RECEIVES, deadLetters: 'dead-letters' }),
     log: createLog('info', (line) => lines.push(line)),
+    metrics: createMetrics(),
     limits: { max_upload_bytes: 200_000, max_input_pixels: 10_000, max_output_pixels: 160_000 },
     now,
     prices: PRICE_LISTS.free,

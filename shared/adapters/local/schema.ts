@@ -1,4 +1,5 @@
 import { BATCH_TABLES, OUTBOX_TABLES } from './outbox-schema.ts';
+import { TOTALS_TABLES } from './totals-schema.ts';
 
 /**
  * What `openDatabase` runs, in this order and each once (`PRAGMA user_version` counts them). Only ever append.
@@ -165,4 +166,5 @@ export const MIGRATIONS: readonly string[] = [
   OUTBOX_TABLES,
   `CREATE INDEX jobs_by_time ON jobs (account, data ->> 'created_at')`,
   BATCH_TABLES,
+  TOTALS_TABLES,
 ];

@@ -9,6 +9,7 @@ import { createSqliteJobs } from './sqlite-jobs.ts';
 import { createSqliteKeys } from './sqlite-keys.ts';
 import { createSqliteOutbox } from './sqlite-outbox.ts';
 import { createSqliteStatements } from './sqlite-statements.ts';
+import { createSqliteTotals } from './sqlite-totals.ts';
 
 type UploadVerbs = Pick<StateStore, 'createUpload' | 'getUpload' | 'deleteUpload' | 'listStaleUploads'>;
 
@@ -32,6 +33,7 @@ export function createSqliteStateStore(
   return {
     ...accounts.verbs,
     ...createSqliteStatements(db, accounts),
+    ...createSqliteTotals(db),
     ...outbox.verbs,
     ...createSqliteKeys(db, idempotency, now),
     ...createSqliteUploads(db, idempotency, now),
