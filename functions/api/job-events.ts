@@ -16,6 +16,12 @@ import { getOwnJob } from './own-job.ts';
 import { pathId } from './path-id.ts';
 
 const PATH = '/v1/jobs/{id}/events';
+/** One event of the stream. */
+const eventSchema = z.object({
+  event: z.enum(['status', 'progress', 'end']),
+  id: z.string().describe('The version of the job.'),
+  data: z.string().describe('JSON of the job, as `GET /v1/jobs/{id}` gives it.'),
+});
 /** What an `EventSource` waits before it connects again. */
 const RETRY_MILLISECONDS = 3000;
 /** How often the job is looked at. */
@@ -48,7 +54,7 @@ export function addJobEvents(api: Api, deps: Dependencies, requireScope: Require
       }),
     },
     responses: {
-      200: { description: 'The stream.', content: { 'text/event-stream': { schema: z.string() } } },
+      200: { description: 'The stream.', content: { 'text/event-stream': { schema: eventSchema } } },
       204: { description: 'The client has seen the end.' },
       ...problems(400, 401, 403, 404, 410, 422, 503),
     },
@@ -74,7 +80,7 @@ export function addJobEvents(api: Api, deps: Dependencies, requireScope: Require
       });
       openStreams--;
     });
-    return response as Response & TypedResponse<string, 200, 'text'>;
+    return response as Response & TypedResponse<z.output<typeof eventSchema>, 200, string>;
   });
 
   const link = createRoute({
