@@ -72,7 +72,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     } while (ends.some((job) => job && !job.terminal) && Date.now() < deadline);
     const all = await call((client) => listAll(client));
     const files = await readdir(join(directory, 'objects', 'out'), { recursive: true, withFileTypes: true });
-    const results = files.filter((entry) => entry.isFile() && entry.name.endsWith('.png')).length;
+    const results = files.filter((entry) => entry.isFile() && /^\d+\.png$/.test(entry.name)).length;
     const known = ends.filter((job) => job !== undefined);
     const succeeded = known.filter((job) => job.status === 'succeeded');
     return {
