@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: measures and prints; asserts nothing. */
 const BENCHES: Record<string, () => Promise<{ run: () => Promise<unknown> }>> = {
   sr: () => import('./sr.ts'),
+  seesr: () => import('./seesr.ts'),
   api: () => import('./api.ts'),
   job: () => import('./job.ts'),
   chaos: () => import('./chaos.ts'),

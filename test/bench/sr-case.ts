@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
 import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
 import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { SuperResolutionModelId } from '../../shared/models.ts';
+import { peakBytes } from '../support/peak-memory.ts';
 
 /** One measurement in a process of its own; started by sr.ts. */
 export type SrCase =
@@ -57,12 +57,6 @@ async function measureConvolution(): Promise<number> {
     best = Math.min(best, (performance.now() - started) / 1000);
   }
   return (2 * channels * channels * 9 * side * side) / best / 1e9;
-}
-
-/** High-water mark of resident memory (Linux). */
-function peakBytes(): number {
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  return Number(kilobytes) * 1024;
 }
 
 const given = JSON.parse(process.argv[2] ?? '') as SrCase;
