@@ -75,7 +75,7 @@ async function handle(message: QueueMessage, options: WorkerOptions, drain: Abor
   const { queue } = options;
   const job = await claim(message, options);
   if (!job) return;
-  const log = withFields(options.log, { job: job.id, attempt: job.attempt, account: job.account });
+  const log = withFields(options.log, { job: job.id, attempt: job.attempt, account: job.account, ...job.trace });
   log.info('attempt.started');
   const stop = new AbortController();
   const onDrain = () => stop.abort('drain' satisfies Stop);

@@ -177,6 +177,8 @@ export interface Job {
   progress_told_at?: number;
   /** Until then it must have ended: `Cancel-After`. */
   cancel_at?: string;
+  /** Of the request that it was submitted with, for logs and the receivers of webhooks. */
+  trace?: { request_id: string; traceparent: string };
   /** Of the batch that it came with. */
   batch_id?: string;
   /** Its place there, from 0. */

@@ -16,6 +16,7 @@ import type { OriginOf } from './origin.ts';
 import { pathId } from './path-id.ts';
 import { limitNewJobs } from './rate-limit.ts';
 import { prepareJob, start } from './submit-job.ts';
+import { traceOf } from './trace.ts';
 
 const PATH = '/v1/batches';
 const MAX_JOBS = 100;
@@ -63,8 +64,15 @@ function addCreateBatch(api: Api, deps: Dependencies, requireScope: RequireScope
     return createOnce(c, state, body, async () => {
       const batch = await newBatch(deps, caller, body);
       const prepared: Awaited<ReturnType<typeof prepareJob>>[] = [];
+      const trace = traceOf(c);
       for (const [index, item] of body.items.entries()) {
-        prepared.push(await prepareItem(deps, caller, { ...body.parameters, ...item }, { index, batch, body }));
+        const { job, upload } = await prepareItem(
+          deps,
+          caller,
+          { ...body.parameters, ...item },
+          { index, batch, body },
+        );
+        prepared.push({ job: { ...job, trace }, upload });
       }
       limitNewJobs(c, limiter, prepared.length);
       const jobs = prepared.map(({ job }) => job);

@@ -26,6 +26,7 @@ import { readPrefer } from './prefer.ts';
 import { readPriceTerms } from './price-terms.ts';
 import { waitingMessages } from './queue-depth.ts';
 import { limitNewJobs, limitPreviews } from './rate-limit.ts';
+import { traceOf } from './trace.ts';
 import { waitForEnd } from './wait-for-end.ts';
 
 type CreateJob = z.output<typeof createJobSchema>;
@@ -43,10 +44,11 @@ export function addSubmitJob(api: Api, deps: Dependencies, requireScope: Require
     const earlier = request && (await state.findIdempotent(account, request));
     if (earlier) return replay(c, earlier);
 
-    const { job, upload } = await prepareJob(deps, caller, body, {
+    const { job: prepared, upload } = await prepareJob(deps, caller, body, {
       idempotency_key: key && unquote(key),
       cancel_at: readCancelAfter(c.req.valid('header')['cancel-after'], now()),
     });
+    const job = { ...prepared, trace: traceOf(c) };
     limitNewJobs(c, limiter);
     if (job.parameters.preview) limitPreviews(c, limiter);
     const response = accepted(job, originOf(c), now());

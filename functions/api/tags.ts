@@ -19,6 +19,7 @@ import { getOwnUpload } from './own-upload.ts';
 import { retryAfter } from './poll-headers.ts';
 import { readPrefer } from './prefer.ts';
 import { limitNewJobs } from './rate-limit.ts';
+import { traceOf } from './trace.ts';
 import { waitForEnd } from './wait-for-end.ts';
 
 /** It takes a moment, once the worker comes to it. */
@@ -54,7 +55,7 @@ export function addTags(api: Api, deps: Dependencies, requireScope: RequireScope
   api.openapi(route, async (c) => {
     const caller = c.get('apiKey');
     const { upload_id, model } = c.req.valid('json');
-    const job = await prepareTagsJob(deps, caller, upload_id, model);
+    const job = { ...(await prepareTagsJob(deps, caller, upload_id, model)), trace: traceOf(c) };
     limitNewJobs(c, limiter);
     await state.createJob(job);
     await enqueue(deps, job);

@@ -12,13 +12,14 @@ const THROTTLED = [429, 502, 503, 504];
 /** Posts the message as Standard Webhooks 1.0.0 says. Only 2xx is success; a redirect is a failure and not followed. */
 export async function sendWebhook(
   { state, outbound, now, timeoutSeconds = TIMEOUT_SECONDS }: NotifyDependencies,
-  { id, account, endpoint_id = '', url, body = '' }: Delivery,
+  { id, account, endpoint_id = '', url, body = '', job_id }: Delivery,
 ): Promise<Omit<AttemptResult, 'milliseconds'>> {
   const endpoint = await state.getEndpoint(account, endpoint_id);
   const target = url ?? endpoint?.url;
   if (!endpoint || target === undefined) return { outcome: 'give_up', error: 'The endpoint was deleted.' };
   if (endpoint.disabled_at)
     return { outcome: 'give_up', error: `The endpoint was disabled at ${endpoint.disabled_at}.` };
+  const trace = job_id === undefined ? undefined : (await state.getJob(job_id))?.trace;
   const timestamp = Math.floor(now() / 1000);
   const response = await outbound.fetch({
     method: 'POST',
@@ -27,6 +28,7 @@ export async function sendWebhook(
       'Content-Type': 'application/json',
       'webhook-id': id,
       'webhook-timestamp': String(timestamp),
+      ...(trace && { traceparent: trace.traceparent }),
       'webhook-signature': await signWebhook(validSecrets(endpoint, now()), { id, timestamp, body }),
     },
     body: new TextEncoder().encode(body),

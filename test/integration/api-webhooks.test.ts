@@ -82,6 +82,8 @@ describe('delivery', () => {
       type: 'application/json',
     });
     expect(headers['webhook-timestamp']).toBe(String(service.now() / 1000));
+    expect(headers.traceparent).toBe((await service.state.getJob(job.id))?.trace?.traceparent);
+    expect(headers.traceparent).toBeDefined();
     const all = new Headers(headers as Record<string, string>);
     expect(await verifyWebhook({ secret, headers: all, body, now: service.now() })).toBe(true);
     const again = await new Webhook(secret).sign(headers['webhook-id'] as string, new Date(service.now()), body);
