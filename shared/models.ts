@@ -147,23 +147,29 @@ export function completeModelParameters(
 /** What the dial makes of the parameters of a diffusion model that were not asked for. */
 function steeredByFidelity(
   model: ModelId,
-  { fidelity = 0, steps, start_point = 'lr' }: ModelParameters,
+  { fidelity = 0, steps, scheduler, start_point = 'lr' }: ModelParameters,
 ): ModelParameters {
   const { defaults } = MODELS[model];
-  const least = model === 'seesr-turbo' ? lastTurboTimestep(steps) : 1;
+  const least = leastStartSteps(model, steps ?? defaults.steps!, scheduler);
   return {
     ...(defaults.start_steps && start_point === 'lr' && { start_steps: faithfulStartSteps(fidelity, least) }),
     ...(defaults.guidance_scale && { guidance_scale: faithfulGuidance(fidelity) }),
   };
 }
 
-/** Its timesteps are spread so that the last one is the first of the last 1000 / steps. */
-function lastTurboTimestep(steps = MODELS['seesr-turbo'].defaults.steps!): number {
-  return Math.round(TRAINED_STEPS / steps) - 1;
+/** Below it no step is left, or not as many as were asked for. */
+function leastStartSteps(model: ModelId, steps: number, scheduler: ModelParameters['scheduler']): number {
+  // It spreads all of its steps below the start.
+  if (scheduler === 'dpm-solver++') return steps;
+  // The timesteps of turbo are spread so that the last one is the first of the last 1000 / steps.
+  return model === 'seesr-turbo' ? Math.round(TRAINED_STEPS / steps) - 1 : 1;
 }
 
 /** Rules between parameters: nothing that is asked for is silently without effect. */
-function checkCombinations(model: ModelId, { tags, start_point, start_steps, steps }: ModelParameters): void {
+function checkCombinations(
+  model: ModelId,
+  { tags, start_point, start_steps, steps, scheduler }: ModelParameters,
+): void {
   if (tags?.mode === 'auto' && tags.list.length > 0) {
     throw new AppError('invalid', `tags.list has ${tags.list.length} tags, which tags.mode auto does not use.`, {
       errors: [{ pointer: '#/tags/list', message: 'not used by mode auto', expected: 'mode append or replace' }],
@@ -174,15 +180,10 @@ function checkCombinations(model: ModelId, { tags, start_point, start_steps, ste
       errors: [{ pointer: '#/start_steps', message: 'only with start_point lr' }],
     });
   }
-  if (model === 'seesr-turbo' && start_steps !== undefined) {
-    const last = lastTurboTimestep(steps);
-    if (start_steps >= last) return;
-    throw new AppError(
-      'invalid',
-      `start_steps ${start_steps} leaves no step; with so few steps it is at least ${last}.`,
-      {
-        errors: [{ pointer: '#/start_steps', message: 'leaves no step', expected: `at least ${last}` }],
-      },
-    );
-  }
+  if (start_steps === undefined) return;
+  const least = leastStartSteps(model, steps ?? MODELS[model].defaults.steps!, scheduler);
+  if (start_steps >= least) return;
+  throw new AppError('invalid', `start_steps ${start_steps} leaves too few steps; it is at least ${least}.`, {
+    errors: [{ pointer: '#/start_steps', message: 'leaves too few steps', expected: `at least ${least}` }],
+  });
 }

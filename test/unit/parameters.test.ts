@@ -38,9 +38,10 @@ describe('parameters of a model', () => {
       { model: 'seesr', start_point: 'noise', start_steps: 400 },
       'start_steps 400 has no meaning with start_point noise.',
     ],
+    [{ model: 'seesr-turbo', start_steps: 400 }, 'start_steps 400 leaves too few steps; it is at least 499.'],
     [
-      { model: 'seesr-turbo', start_steps: 400 },
-      'start_steps 400 leaves no step; with so few steps it is at least 499.',
+      { model: 'seesr', scheduler: 'dpm-solver++', steps: 30, start_steps: 20 },
+      'start_steps 20 leaves too few steps; it is at least 30.',
     ],
   ])('refuses %j by name', (asked, message) => {
     expect(() => complete(asked)).toThrow(expect.objectContaining({ code: 'invalid', message }));
