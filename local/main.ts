@@ -28,7 +28,10 @@ async function main(): Promise<void> {
 function greeting(dataDirectory: string, { url, firstKey }: Service): string {
   const place = `SeeSR Cloud is at ${url} (data in ${dataDirectory}).\n`;
   const keys = 'Another key: npm run keys -- create --name NAME\n';
-  return firstKey ? `${place}Your first API key, shown this once:\n\n  ${firstKey}\n\n${keys}` : place + keys;
+  if (!firstKey) return place + keys;
+  // The fragment stays in the browser: the page keeps the key, no server log has it.
+  const page = `Open ${url}/#key=${firstKey} to use it in your browser.\n`;
+  return `${place}Your first API key, shown this once:\n\n  ${firstKey}\n\n${page}${keys}`;
 }
 
 main().catch((error: unknown) => {

@@ -144,7 +144,7 @@ function Input({ field, id, about, value, onChange }: ControlProps & { id: strin
         max={maximum}
         step={type === 'integer' ? 1 : 'any'}
         value={value as number | undefined}
-        onChange={({ currentTarget }) => onChange(currentTarget.value === '' ? undefined : currentTarget.valueAsNumber)}
+        onInput={({ currentTarget }) => onChange(currentTarget.value === '' ? undefined : currentTarget.valueAsNumber)}
       />
     );
   }
@@ -153,7 +153,7 @@ function Input({ field, id, about, value, onChange }: ControlProps & { id: strin
       {...shared}
       rows={2}
       value={String(value ?? '')}
-      onChange={(event) => onChange(event.currentTarget.value)}
+      onInput={(event) => onChange(event.currentTarget.value)}
     />
   );
 }

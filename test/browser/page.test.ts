@@ -1,15 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { expectAccessible } from '../support/accessibility.ts';
 import { type BrowserBench, picture, startBrowserBench } from '../support/browser.ts';
 
 /** What a person does with the page, in Chromium, against the whole product. */
 
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PHOTO = fileURLToPath(new URL('../fixtures/photos/07_face_girl.lr144.jpg', import.meta.url));
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
@@ -57,14 +55,6 @@ async function largePhoto(): Promise<Photo> {
 
 const restoreButton = (page: Page) => page.getByRole('button', { name: 'Restore', exact: true });
 const comparison = (page: Page) => page.getByRole('group', { name: /Comparison/ });
-
-/** Throws for what axe calls serious or critical (rules of WCAG 2.2 AA and best practices). */
-async function expectAccessible(page: Page): Promise<void> {
-  await page.evaluate(AXE);
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
-}
 
 async function look(page: Page, name: string): Promise<void> {
   await picture(page, name);
