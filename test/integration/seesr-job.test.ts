@@ -121,6 +121,7 @@ describe('what is asked for', () => {
       { guidance_scale: 2 },
       { guidance_scale: 1 },
       { conditioning_scale: 0.5 },
+      { fidelity: 0.5 },
       { start_point: 'noise' },
       { start_steps: 400 },
       { scheduler: 'dpm-solver++' },
