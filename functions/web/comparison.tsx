@@ -42,9 +42,10 @@ export function Comparison({ before, after, changes, width, height }: Pictures) 
     const { current } = panzoom;
     const arrow = ARROWS[event.key];
     if (!current || event.target !== frame.current) return;
+    const scale = current.getScale();
     if (event.key === '+' || event.key === '=') current.zoomIn(AT_ONCE);
     else if (event.key === '-') current.zoomOut(AT_ONCE);
-    else if (arrow && zoom > 1) current.pan(arrow[0] / zoom, arrow[1] / zoom, { relative: true });
+    else if (arrow && scale > 1) current.pan(arrow[0] / scale, arrow[1] / scale, { relative: true });
     else return;
     event.preventDefault();
   }
