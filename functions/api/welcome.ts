@@ -24,6 +24,9 @@ export function addWelcome(api: Api, originOf: OriginOf): void {
       health: `${origin}/healthz`,
     };
     // RFC 8631
-    return c.json({ name: 'SeeSR Cloud', links }, 200, { Link: `<${links.documentation}>; rel="service-desc"` });
+    return c.json({ name: 'SeeSR Cloud', links }, 200, {
+      Link: `<${links.documentation}>; rel="service-desc"`,
+      Vary: 'Accept',
+    });
   });
 }
