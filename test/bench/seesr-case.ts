@@ -91,7 +91,13 @@ async function step({ directory, side, repeats }: Given & { side: number; repeat
     });
   await predict(1); // a latent so small that nearly all of it is loading
   const loadSeconds = secondsSince(started);
-  return { loadSeconds, seconds: Math.min(...(await timed(repeats, () => predict(side)))) };
+  let cpuSeconds = Number.POSITIVE_INFINITY;
+  const seconds = await timed(repeats, async () => {
+    const before = process.cpuUsage();
+    await predict(side);
+    cpuSeconds = Math.min(cpuSeconds, cpuSecondsSince(before));
+  });
+  return { loadSeconds, seconds: Math.min(...seconds), cpuSeconds };
 }
 
 /**
@@ -103,6 +109,7 @@ async function image(given: Given & { tilesPerSide: number; tileSize: number; st
   const denoiser = openDenoiser(directory);
   const sample = async (side: number) => {
     let firstStepAt = 0;
+    let cpuBefore = process.cpuUsage();
     const options = {
       parameters: { ...PARAMETERS, steps },
       condition: numbers([1, 3, 8 * side, 8 * side]),
@@ -111,21 +118,23 @@ async function image(given: Given & { tilesPerSide: number; tileSize: number; st
       noise: keyedNoise(1),
       signal: new AbortController().signal,
       onTile: () => {
-        firstStepAt ||= performance.now();
+        if (firstStepAt > 0) return;
+        firstStepAt = performance.now();
+        cpuBefore = process.cpuUsage();
       },
     };
     const networks = { denoiser, vae: openVae(directory), schedule: SCHEDULE, latentChannels: 4, scalingFactor: 1 };
     await sampleLatent(networks, options);
-    return secondsSince(firstStepAt);
+    return { seconds: secondsSince(firstStepAt), cpuSeconds: cpuSecondsSince(cpuBefore) };
   };
   await sample(8); // loads everything
   const before = { ...denoiser.runs };
-  const seconds = await sample((tileSize * (tilesPerSide + 1)) / 2);
+  const cost = await sample((tileSize * (tilesPerSide + 1)) / 2);
   const runs = Object.entries(denoiser.runs).map(([part, count]) => [
     part,
     count - before[part as keyof typeof before],
   ]);
-  return { seconds, runs: Object.fromEntries(runs) as Record<string, number> };
+  return { ...cost, runs: Object.fromEntries(runs) as Record<string, number> };
 }
 
 /** Starts at noise, so that the autoencoder is not called. */
@@ -217,6 +226,11 @@ async function timed(repeats: number, call: () => Promise<unknown>): Promise<num
 
 function secondsSince(started: number): number {
   return (performance.now() - started) / 1000;
+}
+
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
 }
 
 const [kind, given] = JSON.parse(process.argv[2] ?? '') as [keyof Measurements, never];
