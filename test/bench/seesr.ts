@@ -23,8 +23,9 @@ const SIDE = 64;
 
 /**
  * SeeSR in its published size, with random weights: building, loading and one step of the denoiser under guidance, how
- * its cost grows, and what is not computed twice. CPU seconds do not count what other processes take from the machine. `--peers` also runs the step in PyTorch, which is installed for it.
- * Takes a quarter of an hour on an idle machine, and 10 GB below the temporary folder (16 with PyTorch).
+ * its cost grows, and what is not computed twice. CPU seconds do not count what other processes take from the machine.
+ * `--peers` also runs the step in PyTorch, which is installed for it. Takes a quarter of an hour on an idle machine, and
+ * 10 GB below the temporary folder (16 with PyTorch).
  */
 export async function run(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-bench-'));
