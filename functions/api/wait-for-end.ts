@@ -3,8 +3,8 @@ import type { StateStore } from '../../shared/ports.ts';
 
 const FIRST_PAUSE = 20; // milliseconds
 const LONGEST_PAUSE = 500;
-/** So the answer is late by at most about a tenth of what the job took. */
-const GROWTH = 1.1;
+/** So the answer is late by at most about a thirtieth of what the job took. */
+const GROWTH = 1.03;
 
 /**
  * Looks at the job again and again until it has ended, `seconds` are over or the client has gone. It only looks: the
