@@ -1,10 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { outputLinkSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
-import { DOWNLOAD_URL_SECONDS } from '../../shared/limits.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies } from './dependencies.ts';
-import { outputOf } from './job-output.ts';
+import { outputOf, signLink } from './job-output.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 import { getOwnJob } from './own-job.ts';
@@ -13,7 +12,7 @@ import { pathId } from './path-id.ts';
 const MIME = 'image/png';
 
 export function addJobHeatmap(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, objects, now } = deps;
+  const { state, now } = deps;
   const route = createRoute({
     method: 'get',
     path: '/v1/jobs/{id}/heatmap',
@@ -41,11 +40,9 @@ export function addJobHeatmap(api: Api, deps: Dependencies, requireScope: Requir
     const output = outputOf(job, now());
     if (!job.heatmap) throw new AppError('no-output', `Job ${job.id} has no heat map.`);
     const { key, bytes } = job.heatmap;
-    const expiresAt = Math.min(now() + DOWNLOAD_URL_SECONDS * 1000, Date.parse(output.expires_at));
-    const signed = await objects.signDownload({ key, filename: `${job.id}-heatmap.png`, expiresAt });
-    const url = new URL(signed, originOf(c)).href;
+    const link = await signLink(deps, { key, filename: `${job.id}-heatmap.png`, output }, originOf(c));
     c.header('Cache-Control', 'no-store');
-    if (c.req.valid('query').redirect === 'true') return c.redirect(url, 302);
-    return c.json({ url, expires_at: new Date(expiresAt).toISOString(), bytes, mime: MIME }, 200);
+    if (c.req.valid('query').redirect === 'true') return c.redirect(link.url, 302);
+    return c.json({ ...link, bytes, mime: MIME }, 200);
   });
 }

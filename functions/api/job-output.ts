@@ -12,7 +12,7 @@ import { pathId } from './path-id.ts';
 import { retryAfter } from './poll-headers.ts';
 
 export function addJobOutput(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, objects, now } = deps;
+  const { state, now } = deps;
   const route = createRoute({
     method: 'get',
     path: '/v1/jobs/{id}/output',
@@ -35,14 +35,12 @@ export function addJobOutput(api: Api, deps: Dependencies, requireScope: Require
   api.openapi(route, async (c) => {
     const job = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
     const output = outputOf(job, now());
-    const expiresAt = Math.min(now() + DOWNLOAD_URL_SECONDS * 1000, Date.parse(output.expires_at));
-    const signed = await objects.signDownload({ key: output.key, filename: filenameOf(job), expiresAt });
-    const url = new URL(signed, originOf(c)).href;
+    const link = await signLink(deps, { key: output.key, filename: filenameOf(job), output }, originOf(c));
     // The signed URL lets its holder read: no cache may keep it.
     c.header('Cache-Control', 'no-store');
-    if (c.req.valid('query').redirect === 'true') return c.redirect(url, 302);
+    if (c.req.valid('query').redirect === 'true') return c.redirect(link.url, 302);
     const { sha256, bytes, mime } = output;
-    return c.json({ url, expires_at: new Date(expiresAt).toISOString(), sha256, bytes, mime }, 200);
+    return c.json({ ...link, sha256, bytes, mime }, 200);
   });
 }
 
@@ -59,6 +57,17 @@ export function outputOf(job: Job, now: number): JobOutput {
     throw new AppError('gone', `The output of job ${job.id} was kept until ${job.output.expires_at}.`);
   }
   return job.output;
+}
+
+/** A URL that needs no key, to the output or what belongs to it: for a while, and no longer than the output is kept. */
+export async function signLink(
+  { objects, now }: Pick<Dependencies, 'objects' | 'now'>,
+  { key, filename, output }: { key: string; filename: string; output: JobOutput },
+  origin: string,
+): Promise<{ url: string; expires_at: string }> {
+  const expiresAt = Math.min(now() + DOWNLOAD_URL_SECONDS * 1000, Date.parse(output.expires_at));
+  const signed = await objects.signDownload({ key, filename, expiresAt });
+  return { url: new URL(signed, origin).href, expires_at: new Date(expiresAt).toISOString() };
 }
 
 function filenameOf({ id, parameters: { format } }: Job): string {
