@@ -133,6 +133,8 @@ export function Comparison({ before, after, changes, width, height }: Pictures) 
   );
 }
 
+const transformOf = (scale: number, x: number, y: number) => `scale(${scale}) translate(${x}px, ${y}px)`;
+
 /** Pan and zoom of the leading picture, which every other one copies. */
 function followPointer(frame: HTMLElement, leader: HTMLElement, onZoom: (zoom: number) => void) {
   const panzoom = Panzoom(leader, {
@@ -146,7 +148,7 @@ function followPointer(frame: HTMLElement, leader: HTMLElement, onZoom: (zoom: n
     cursor: 'grab',
     exclude: [...frame.querySelectorAll('input')],
     setTransform: (_leader, { scale, x, y }) => {
-      const transform = `scale(${scale}) translate(${x}px, ${y}px)`;
+      const transform = transformOf(scale, x, y);
       for (const picture of [leader, ...frame.querySelectorAll<HTMLElement>('.follower')]) {
         picture.style.transform = transform;
       }
@@ -156,6 +158,15 @@ function followPointer(frame: HTMLElement, leader: HTMLElement, onZoom: (zoom: n
   });
   const listening = new AbortController();
   const { signal } = listening;
+  // Panzoom draws with the next frame, and measures what is drawn: what comes before that frame would be kept in bounds
+  // of the picture as it was.
+  const draw = () => {
+    const { x, y } = panzoom.getPan();
+    leader.style.transform = transformOf(panzoom.getScale(), x, y);
+  };
+  for (const type of ['keydown', 'click', 'dblclick', 'wheel', 'pointermove']) {
+    document.addEventListener(type, draw, { capture: true, signal });
+  }
   // The wheel alone scrolls the page; with Ctrl, which a pinched touchpad sends too, it zooms.
   frame.addEventListener('wheel', (event) => event.ctrlKey && panzoom.zoomWithWheel(event), { passive: false, signal });
   frame.addEventListener('dblclick', (event) => panzoom.zoomToPoint(panzoom.getScale() > 1 ? 1 : 3, event), { signal });
