@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/**/*.test.ts'],
-          exclude: [...INFERENCE, 'test/browser/**'],
+          exclude: [...INFERENCE, 'test/browser/**', 'test/aws/**', 'test/infra/**'],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
