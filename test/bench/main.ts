@@ -6,6 +6,7 @@ const BENCHES: Record<string, () => Promise<{ run: () => Promise<unknown> }>> = 
   job: () => import('./job.ts'),
   chaos: () => import('./chaos.ts'),
   ledger: () => import('./ledger.ts'),
+  scale: () => import('./scale.ts'),
 };
 
 const name = process.argv[2] ?? '';
