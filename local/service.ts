@@ -6,7 +6,7 @@ import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { listInstalled } from '../gpu-worker/models/installed.ts';
 import { runWorker } from '../gpu-worker/worker.ts';
-import { createGuardedFetch } from '../shared/adapters/local/guarded-fetch.ts';
+import { createGuardedFetch } from '../shared/adapters/node/guarded-fetch.ts';
 import { AppError } from '../shared/error.ts';
 import { countEvents } from '../shared/event-metrics.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';

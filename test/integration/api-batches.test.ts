@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { notifyOnce } from '../../functions/notify/notify.ts';
-import { createGuardedFetch } from '../../shared/adapters/local/guarded-fetch.ts';
+import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
 import type { batchViewSchema } from '../../shared/batch-api.ts';
 import { startReceiver } from '../support/receiver.ts';
 import {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { notifyOnce } from '../../functions/notify/notify.ts';
 import { createBlobRoutes } from '../../local/blob-routes.ts';
 import type { FileObjectStore } from '../../shared/adapters/local/file-object-store.ts';
-import { createGuardedFetch } from '../../shared/adapters/local/guarded-fetch.ts';
+import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
 import type { JobView } from '../../shared/api.ts';
 import type { Job } from '../../shared/job.ts';
 import { MAX_INLINE_BYTES } from '../../shared/limits.ts';

@@ -2,7 +2,7 @@ import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { notifyOnce } from '../../functions/notify/notify.ts';
-import { createGuardedFetch } from '../../shared/adapters/local/guarded-fetch.ts';
+import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
 import { verifyWebhook } from '../../shared/webhook.ts';
 import { type Answer, startReceiver } from '../support/receiver.ts';
 import { bodyOf, createService, problemOf, type Service, submit, succeed } from '../support/service.ts';

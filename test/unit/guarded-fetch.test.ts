@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type LookupFunction } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createGuardedFetch } from '../../shared/adapters/local/guarded-fetch.ts';
-import { isPublicAddress } from '../../shared/adapters/local/public-address.ts';
+import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
+import { isPublicAddress } from '../../shared/adapters/node/public-address.ts';
 import { type Outbound, type OutboundRequest, readBeginning } from '../../shared/outbound.ts';
 import { outcomeOf } from '../support/outcome.ts';
 
