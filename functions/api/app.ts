@@ -11,6 +11,7 @@ import { addLiveness, addReadiness } from './health.ts';
 import { addJobEvents } from './job-events.ts';
 import { addJobHeatmap } from './job-heatmap.ts';
 import { addJobOutput } from './job-output.ts';
+import { addJobPhoto } from './job-photo.ts';
 import { addKeys } from './keys.ts';
 import { addMetrics, measureRequests } from './metrics.ts';
 import { addModels } from './models.ts';
@@ -50,6 +51,7 @@ export function createApp(deps: Dependencies): Api {
   addJobEvents(api, deps, requireScope, originOf);
   addJobOutput(api, deps, requireScope, originOf);
   addJobHeatmap(api, deps, requireScope, originOf);
+  addJobPhoto(api, deps, requireScope, originOf);
   addReceipt(api, deps, requireScope);
   addReceiptKeys(api, deps);
   addTags(api, deps, requireScope, originOf);

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type JobView, jobSchema, outputLinkSchema } from '../../shared/api.ts';
+import { type JobView, jobSchema, outputLinkSchema, photoLinkSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
 import { DOWNLOAD_URL_SECONDS } from '../../shared/limits.ts';
 import {
+  announce,
   bodyOf,
   claim,
   createService,
+  pngOf,
   problemOf,
   putOutput,
   type Service,
@@ -184,5 +186,27 @@ describe('GET /v1/jobs/{id}/output', () => {
     const body = await bodyOf<JobView>(service.call('GET', `/v1/jobs/${job.id}`));
     expect(body.status).toBe('succeeded');
     expect(body).not.toHaveProperty('output');
+  });
+});
+
+describe('GET /v1/jobs/{id}/photo', () => {
+  const photo = (id: string, query = '') => service.call('GET', `/v1/jobs/${id}/photo${query}`);
+
+  test('a signed URL, by redirect or told; gone with the job', async () => {
+    const response = await photo(job.id);
+    expect(response.status).toBe(302);
+    expect(response.headers.get('Cache-Control')).toBe('no-store');
+    const link = photoLinkSchema.parse(await (await photo(job.id, '?redirect=false')).json());
+    expect(link).toMatchObject({ bytes: job.input!.bytes, url: response.headers.get('Location') });
+    await cancel();
+    expect((await erase()).status).toBe(204);
+    expect((await photo(job.id)).status).toBe(410);
+  });
+
+  test('409 while it was not sent', async () => {
+    const waiting = await submit(service, await announce(service, await pngOf(20, 10)));
+    const response = await photo(waiting.id);
+    expect(await problemOf(response)).toMatchObject({ status: 409, code: 'not-finished' });
+    expect(response.headers.get('Retry-After')).toBe('1');
   });
 });
