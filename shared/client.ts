@@ -1,18 +1,25 @@
 import type { z } from 'zod';
 import type {
+  balanceSchema,
   createJobSchema,
   createQuoteSchema,
   createUploadSchema,
+  eventsLinkSchema,
   JobView,
   jobListSchema,
   listJobsQuerySchema,
   modelListSchema,
   outputLinkSchema,
   quoteSchema,
+  receiptKeysSchema,
   uploadSchema,
 } from './api.ts';
 import type { Problem } from './error.ts';
+import { type ApiError, apiError, pause, persist, retryAfterSeconds } from './persist.ts';
+import type { signedReceiptSchema } from './receipt.ts';
+import { watchEvents } from './watch.ts';
 
+export { type ApiError, isApiError } from './persist.ts';
 export { verifyWebhook } from './webhook.ts';
 
 /** The typed client, for browsers and Node: `fetch` and nothing else. Schemas are imported as types only. */
@@ -22,6 +29,11 @@ interface ClientOptions {
   baseUrl: string;
   /** An API key or a client token; a function is asked before every call, so that short tokens can be renewed. */
   key: string | (() => string | Promise<string>);
+  /**
+   * Refusals that ask to wait longer than this (Retry-After) are thrown, with `retryAfterSeconds`, instead of waited for.
+   * Default: 60.
+   */
+  longestWaitSeconds?: number;
 }
 
 interface CallOptions {
@@ -42,30 +54,22 @@ export type JobRequest = z.input<typeof createJobSchema>;
 export type QuoteRequest = z.input<typeof createQuoteSchema>;
 export type Quote = z.output<typeof quoteSchema>;
 export type ModelList = z.output<typeof modelListSchema>;
+export type Balance = z.output<typeof balanceSchema>;
+export type SignedReceipt = z.output<typeof signedReceiptSchema>;
 export type { JobView, Problem };
-
-/** What a refused call throws, and `restore` for a job that ended without a result. */
-export type ApiError = Error & { problem: Problem };
 
 type Photo = Blob | Uint8Array<ArrayBuffer>;
 
-const ATTEMPTS = 5;
-const FIRST_PAUSE_MILLISECONDS = 500;
-const LONGEST_PAUSE_MILLISECONDS = 15_000;
 /** Of a call that carries no file. */
 const PATIENCE_MILLISECONDS = 60_000;
-const PASSING = [408, 425, 429, 500, 502, 503, 504];
-
-export function isApiError(error: unknown): error is ApiError {
-  return error instanceof Error && 'problem' in error;
-}
+const LONGEST_WAIT_SECONDS = 60;
 
 /**
  * Every method rejects with an `ApiError` when the service refuses, with a `TypeError` when it cannot be reached, and
  * with the signal's reason when it is aborted. What may pass (no connection, 429, 503, …) is tried up to five times,
  * after the time that `Retry-After` asks for or a random one that doubles.
  */
-export function createClient({ baseUrl, key }: ClientOptions) {
+export function createClient({ baseUrl, key, longestWaitSeconds = LONGEST_WAIT_SECONDS }: ClientOptions) {
   const urlOf = (path: string) => `${baseUrl.replace(/\/+$/, '')}${path}`;
 
   async function call(method: string, path: string, { signal, headers, json }: Call = {}): Promise<Response> {
@@ -76,7 +80,8 @@ export function createClient({ baseUrl, key }: ClientOptions) {
       ...headers,
     };
     const body = json === undefined ? {} : { body: JSON.stringify(json) };
-    return persist(() => fetch(urlOf(path), { method, headers: all, signal: patient(signal), ...body }), signal);
+    const send = () => fetch(urlOf(path), { method, headers: all, signal: patient(signal), ...body });
+    return persist(send, { signal, longestWaitSeconds });
   }
 
   async function read<Body>(method: string, path: string, given?: Call): Promise<Body> {
@@ -96,7 +101,7 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     // 412: the file is there, and only the answer to an earlier attempt was lost.
     const isSent = (status: number) => status === 412;
     const put = () => fetch(url, { method, headers, body: photo, signal: signal ?? null });
-    await (await persist(put, signal, isSent)).text(); // read to its end, so that the connection can be used again
+    await (await persist(put, { signal, longestWaitSeconds, isFine: isSent })).text(); // read to its end, so that the connection can be used again
     return target.id;
   }
 
@@ -131,6 +136,16 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     }
   }
 
+  /** As `follow`, but told of every change as it happens, where the runtime has `EventSource`; else it asks. */
+  async function watch(id: string, { onProgress = () => {}, signal }: FollowOptions = {}): Promise<JobView> {
+    for (;;) {
+      const { url } = await read<z.output<typeof eventsLinkSchema>>('GET', `/v1/jobs/${id}/events_link`, { signal });
+      const last = await watchEvents(url, { onProgress, signal });
+      if (last?.terminal) return last;
+      if (!last) return follow(id, { onProgress, signal });
+    }
+  }
+
   function cancel(id: string, { signal }: CallOptions = {}): Promise<JobView> {
     return read('POST', `/v1/jobs/${id}/cancel`, { signal });
   }
@@ -138,7 +153,7 @@ export function createClient({ baseUrl, key }: ClientOptions) {
   async function download(path: string, signal: AbortSignal | undefined): Promise<Blob> {
     // Not by the redirect: some runtimes would send the key along with it.
     const { url } = await read<z.output<typeof outputLinkSchema>>('GET', `${path}?redirect=false`, { signal });
-    const response = await persist(() => fetch(url, { signal: signal ?? null }), signal);
+    const response = await persist(() => fetch(url, { signal: signal ?? null }), { signal, longestWaitSeconds });
     return response.blob();
   }
 
@@ -175,8 +190,11 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     submit,
     job: getJob,
     follow,
+    watch,
     cancel,
     output,
+    /** The photo itself, for about a day after it was sent or fetched. */
+    photo: (id: string, { signal }: CallOptions = {}) => download(`/v1/jobs/${id}/photo`, signal),
     /** A PNG to lay over the result: the more opaque, the more was added there. Of jobs that have a `heatmap`. */
     heatmap: (id: string, { signal }: CallOptions = {}) => download(`/v1/jobs/${id}/heatmap`, signal),
     restore,
@@ -189,6 +207,11 @@ export function createClient({ baseUrl, key }: ClientOptions) {
     async erase(id: string): Promise<void> {
       await call('DELETE', `/v1/jobs/${id}`);
     },
+    balance: (): Promise<Balance> => read('GET', '/v1/balance'),
+    /** Of a job that has succeeded: what was made of which photo, by what, and for how much. */
+    receipt: (id: string): Promise<SignedReceipt> => read('GET', `/v1/jobs/${id}/receipt`),
+    /** What receipts can be checked with. */
+    receiptKeys: (): Promise<z.output<typeof receiptKeysSchema>> => read('GET', '/v1/receipt_keys'),
     models: (): Promise<ModelList> => read('GET', '/v1/models'),
   };
 }
@@ -200,70 +223,9 @@ interface Call extends CallOptions {
   json?: unknown;
 }
 
-/** Sends until there is an answer that will stay: 2xx, 304, or what `isFine` takes; throws for a refusal. */
-async function persist(
-  send: () => Promise<Response>,
-  signal: AbortSignal | undefined,
-  isFine: (status: number) => boolean = () => false,
-): Promise<Response> {
-  for (let attempt = 1; ; attempt++) {
-    const isLast = attempt === ATTEMPTS;
-    const response = await send().catch((error: unknown) => {
-      if (isLast || signal?.aborted) throw error;
-      return undefined;
-    });
-    if (response && (response.ok || response.status === 304 || isFine(response.status))) return response;
-    if (response && (isLast || !PASSING.includes(response.status))) throw await refusal(response);
-    const backoff = Math.min(LONGEST_PAUSE_MILLISECONDS, FIRST_PAUSE_MILLISECONDS * 2 ** attempt) * Math.random();
-    const asked = response && retryAfterSeconds(response);
-    await pause(asked === undefined ? backoff : asked * 1000 + FIRST_PAUSE_MILLISECONDS * Math.random(), signal);
-  }
-}
-
 function patient(signal: AbortSignal | undefined): AbortSignal {
   const timeout = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   return signal ? AbortSignal.any([signal, timeout]) : timeout;
-}
-
-function retryAfterSeconds(response: Response): number | undefined {
-  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
-  return Number.isFinite(seconds) ? seconds : undefined;
-}
-
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    if (signal?.aborted) return reject(signal.reason);
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-}
-
-async function refusal(response: Response): Promise<ApiError> {
-  const text = await response.text();
-  const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json');
-  return apiError(isProblem ? (JSON.parse(text) as Problem) : unexplained(response.status, text));
-}
-
-/** A proxy answered, not the service. */
-function unexplained(status: number, text: string): Problem {
-  const detail = text.slice(0, 200) || `The answer was ${status}, without a word.`;
-  const retryable = PASSING.includes(status);
-  return {
-    type: 'about:blank',
-    title: `HTTP ${status}`,
-    status,
-    detail,
-    code: 'unexplained',
-    retryable,
-    charged: false,
-  };
 }
 
 /** Why there is no result: the job's own error, or that it was canceled or expired. */
@@ -273,10 +235,6 @@ function jobError({ id, status, error }: JobView): ApiError {
   return apiError(
     error ?? { type: 'about:blank', title, status: 409, detail, code: 'no-output', retryable: false, charged: false },
   );
-}
-
-function apiError(problem: Problem): ApiError {
-  return Object.assign(new Error(problem.detail), { name: 'ApiError', problem });
 }
 
 /** 128 random bits. Not `crypto.randomUUID`: pages that come by plain HTTP lack it. */

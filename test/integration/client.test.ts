@@ -128,6 +128,26 @@ describe('what goes wrong', () => {
     expect(asked.map(({ etag }) => etag)).toEqual([undefined, undefined, 'W/"j1"', 'W/"j1"', 'W/"j1"']);
     expect(new Set(asked.map(({ url }) => url))).toEqual(new Set(['/v1/jobs/job_1']));
   });
+
+  test('what asks for more patience than was given is told at once, with the time', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(429, { 'Retry-After': '3600' }).end('Slowly.');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const refused = createClient({ baseUrl: `http://127.0.0.1:${port}`, key: 'k' }).list();
+    await expect(refused).rejects.toMatchObject({ retryAfterSeconds: 3600, problem: { status: 429 } });
+    server.close();
+  });
+});
+
+test('a job is watched, and its photo, receipt and balance can be asked for', async () => {
+  const { job } = await client().restore(await photo(), { model: 'real-esrgan-fast' });
+  expect(await client().watch(job.id)).toEqual(job); // Node has no EventSource: it asks
+  expect(new Uint8Array(await (await client().photo(job.id)).arrayBuffer())).toEqual(await photo());
+  expect(await client().receipt(job.id)).toMatchObject({ receipt: { job_id: job.id, price: 0 } });
+  expect((await client().receiptKeys()).keys).toHaveLength(1);
+  expect(await client().balance()).toEqual({ balance: 0, prices: 'free' });
 });
 
 test('it is small: under 10 kB, compressed, and carries no schemas', async () => {
