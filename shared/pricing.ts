@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AppError } from './error.ts';
 import { faithfulShare } from './fidelity.ts';
 import { outputSize } from './image-format.ts';
 import type { Parameters } from './job.ts';
@@ -46,6 +47,21 @@ export const PRICE_LISTS = {
     per_network_call: { seesr: 100, 'seesr-turbo': 100 },
   },
 } as const satisfies Record<string, PriceList>;
+
+/** `free`, `standard` or a price list in JSON. Throws `invalid`, which says what is wrong with it. */
+export function parsePrices(text: string): PriceList {
+  if (text === 'free' || text === 'standard') return PRICE_LISTS[text];
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('invalid', `neither "free" nor "standard", nor JSON: ${(cause as Error).message}`, { cause });
+  }
+  const parsed = priceListSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const rules = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the list'}: ${message}`);
+  throw new AppError('invalid', `it is no price list: ${rules.join('; ')}`);
+}
 
 interface Size {
   width: number;
