@@ -3,8 +3,8 @@ import { type FileHandle, link, mkdir, open, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { AppError } from '../../error.ts';
+import { checkObjectKey } from '../../object-key.ts';
 import type { ObjectStore } from '../../ports.ts';
-import { checkObjectKey } from './object-key.ts';
 import { FORM_PATH, type SignedForm, signForm, verifySignedForm } from './signed-form.ts';
 import { type RequestHead, type SignedRequest, signUrl, verifySignedRequest } from './signed-url.ts';
 

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../../error.ts';
-import { isObjectKey } from './object-key.ts';
+import { isObjectKey } from '../../object-key.ts';
 
 /** What the holder of a signed URL may do. */
 export type SignedRequest =

@@ -1,4 +1,4 @@
-import { AppError } from '../../error.ts';
+import { AppError } from './error.ts';
 
 const MAX_CHARACTERS = 512;
 const SEGMENT = '[A-Za-z0-9_-][A-Za-z0-9._-]*';
