@@ -2,11 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimOwnership, openDatabase, recoverAfterCrash } from '../../shared/adapters/local/database.ts';
 import { removeUnfinishedObjects } from '../../shared/adapters/local/file-object-store.ts';
+import { MIGRATIONS } from '../../shared/adapters/local/schema.ts';
 import { AppError } from '../../shared/error.ts';
+import { findLedgerProblems } from '../../shared/ledger.ts';
 import { createClock } from '../support/clock.ts';
 import { makeDirectory, openLocalStores } from '../support/local-stores.ts';
 import { outcomeOf } from '../support/outcome.ts';
@@ -172,6 +175,31 @@ describe('database', () => {
     db.exec('PRAGMA user_version = 999');
     db.close();
     expect(() => openDatabase(directory)).toThrow('999');
+  });
+
+  it('admits a job that awaited its photo in version 1, which had reserved its price', async () => {
+    const job = { ...sampleJob(Date.now(), { input: undefined }), charge: { state: 'reserved', amount: 0 } };
+    const old = new DatabaseSync(join(directory, 'state.sqlite'));
+    old.exec(
+      `${MIGRATIONS[0]}; PRAGMA user_version = 1; INSERT INTO accounts (id, name, created_at) VALUES ('acc_one', '', '')`,
+    );
+    old.prepare('INSERT INTO jobs (id, data) VALUES (?, ?)').run(job.id, JSON.stringify(job));
+    old
+      .prepare(
+        `INSERT INTO ledger (id, account, kind, job_id, amount, created_at) VALUES ('x', 'acc_one', 'reserve', ?, 0, '')`,
+      )
+      .run(job.id);
+    old.close();
+
+    const { state, database } = openLocalStores(directory);
+    expect(findLedgerProblems(await state.getStatement(ACCOUNT.id))).toEqual([]);
+    await state.topUp({ account: ACCOUNT.id, amount: 10, payment: 'pay' });
+    const input = { width: 1, height: 1, bytes: 1, format: 'png' } as const;
+    await state.updateJob(job.id, { type: 'uploaded', input, price: 4 });
+    expect(findLedgerProblems(await state.getStatement(ACCOUNT.id))).toEqual([]);
+    expect(await state.getBalance(ACCOUNT.id)).toBe(6);
+    expect(() => database.exec('DELETE FROM ledger')).toThrow('append-only');
+    database.close();
   });
 
   it('guards the ledger by itself: one end for a job, no change, no debt', async () => {

@@ -167,4 +167,16 @@ export const MIGRATIONS: readonly string[] = [
   `CREATE INDEX jobs_by_time ON jobs (account, data ->> 'created_at')`,
   BATCH_TABLES,
   TOTALS_TABLES,
+  // Version 1 reserved the price of a job, then always 0, before its photo was there. A second reservation is impossible:
+  // without this such a job would await its photo for ever. What is removed has moved no money.
+  `
+  DROP TRIGGER ledger_keeps_rows;
+  DELETE FROM ledger WHERE kind = 'reserve' AND amount = 0 AND job_id IN
+    (SELECT id FROM jobs WHERE status = 'awaiting_upload' AND data ->> '$.charge.state' = 'reserved');
+  CREATE TRIGGER ledger_keeps_rows BEFORE DELETE ON ledger BEGIN
+    SELECT raise(ABORT, 'the ledger is append-only');
+  END;
+  UPDATE jobs SET data = json_set(data, '$.charge.state', 'pending')
+    WHERE status = 'awaiting_upload' AND data ->> '$.charge.state' = 'reserved' AND data ->> '$.charge.amount' = 0;
+  `,
 ];
