@@ -7,6 +7,7 @@ import {
   heatmapSchema,
   inputSchema,
   jobStatusSchema,
+  livePreviewSchema,
   outputSchema,
   parametersSchema,
   progressSchema,
@@ -89,6 +90,12 @@ export const createJobSchema = requestedParametersSchema.extend({
   retention_hours: z.int().min(1).max(MAX_RETENTION_HOURS).default(DEFAULT_RETENTION_HOURS),
   client_reference: z.string().min(1).max(255).optional().describe('Yours; find the job again by it.'),
   preview: previewSchema.optional(),
+  live_previews: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Small pictures of what there is so far, every two seconds at most, while the job runs: see `live_preview` of the job. They cost nothing, take next to no time, and are erased when the job ends.',
+    ),
   webhook: jobWebhookSchema.optional().describe('Who is told about this job, beside the endpoints of the account.'),
   quote_id: z.string().max(1000).optional().describe('Of `POST /v1/quotes`: the job costs what was quoted.'),
   max_price: z
@@ -115,7 +122,9 @@ export const quoteSchema = z.object({
   input: z.object({ width: z.int(), height: z.int() }),
   tiles: z.int().describe('That the photo is worked in.'),
   steps: z.int().describe('Denoising steps, each over all tiles; 1 for a network that takes none.'),
-  eta_seconds: z.int().describe('A guess from the latest jobs and the queue: until a job submitted now has ended.'),
+  eta_seconds: z
+    .int()
+    .describe('A guess from the latest jobs of all accounts and the queue: until a job submitted now has ended.'),
 });
 
 export const jobSchema = z
@@ -135,9 +144,26 @@ export const jobSchema = z
     task: z.literal('tags').optional().describe('Of `POST /v1/tags`: there will be no output, only `description`.'),
     client_reference: z.string().optional(),
     progress: progressSchema.optional(),
+    live_preview: livePreviewSchema
+      .extend({ url: z.url() })
+      .optional()
+      .describe(
+        'With `live_previews`, while the job runs: a JPEG, at most 512 pixels a side, less detailed than the result.',
+      ),
     cancel_requested: z.boolean().optional(),
     cancel_at: z.iso.datetime().optional().describe('By the header Cancel-After.'),
-    queue: z.object({ position_estimate: z.int() }).optional(),
+    queue: z
+      .object({
+        position_estimate: z.int().describe('1: it is the next.'),
+        ahead_seconds: z.int().describe('Until a worker comes to it.'),
+      })
+      .optional()
+      .describe('While it waits. Guessed from the length of the queue and from what the latest jobs took.'),
+    eta: z.iso
+      .datetime()
+      .optional()
+      .describe('When it will have ended: a guess that changes without a new `version`. Absent where there is none.'),
+    cold_start: z.literal(true).optional().describe('The model had to be loaded for it first, which takes its time.'),
     output: outputSchema.extend({ url: z.url() }).optional().describe('Absent until there is one.'),
     fidelity_report: fidelityReportSchema.optional().describe('How true the result is to the photo.'),
     heatmap: heatmapSchema
@@ -158,6 +184,7 @@ export const jobSchema = z
       output: z.url().optional(),
       receipt: z.url().optional(),
       heatmap: z.url().optional(),
+      live_preview: z.url().optional(),
     }),
   })
   .meta({ id: 'Job' });
@@ -222,6 +249,7 @@ export const outputLinkSchema = z.object({
 export const eventsLinkSchema = z.object({ url: z.url(), expires_at: z.iso.datetime() });
 /** Of the photo itself. */
 export const photoLinkSchema = eventsLinkSchema.extend({ bytes: z.int() });
+export const livePreviewLinkSchema = livePreviewSchema.extend({ url: z.url(), expires_at: z.iso.datetime() });
 export const modelListSchema = z.object({
   data: z.array(
     z.object({

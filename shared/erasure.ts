@@ -1,4 +1,4 @@
-import { heatmapKey, type Job, outputKey } from './job.ts';
+import { heatmapKey, type Job, LIVE_PREVIEW_SLOTS, livePreviewKey, outputKey } from './job.ts';
 import type { ObjectStore, StateStore } from './ports.ts';
 
 interface ErasureDependencies {
@@ -9,11 +9,16 @@ interface ErasureDependencies {
 /** Erases what the attempts of a job have put out, a killed one too; not that of the output `kept`. Repeatable. */
 export async function eraseOutputs(objects: ObjectStore, job: Job, kept?: string): Promise<void> {
   for (let attempt = 1; attempt <= job.attempt; attempt++) {
+    if (job.live_previews) await eraseLivePreviews(objects, job, attempt);
     const key = outputKey(job, attempt);
     if (key === kept) continue;
     await objects.delete(key);
     await objects.delete(heatmapKey(job, attempt));
   }
+}
+
+export async function eraseLivePreviews(objects: ObjectStore, job: Job, attempt: number): Promise<void> {
+  for (let slot = 0; slot < LIVE_PREVIEW_SLOTS; slot++) await objects.delete(livePreviewKey(job, attempt, slot));
 }
 
 /** Erases what is left of a deleted job: its outputs, and its input unless another job has it too. Repeatable. */

@@ -1,5 +1,5 @@
 import { AppError, toProblem } from './error.ts';
-import { isTerminal, type Job, type JobEvent, type Progress } from './job.ts';
+import { isTerminal, type Job, type JobEvent } from './job.ts';
 import { LEASE_SECONDS, MAX_ATTEMPTS, RESEND_SECONDS, UPLOAD_URL_SECONDS } from './limits.ts';
 import { PROGRESS_EVENT_SECONDS } from './webhook-event.ts';
 
@@ -34,6 +34,7 @@ type NewJob = Pick<
   | 'deliver'
   | 'batch_id'
   | 'cancel_at'
+  | 'live_previews'
 > & { price: number };
 
 /**
@@ -84,7 +85,7 @@ function step(job: Job, event: JobEvent, now: number): Transition {
     case 'heartbeat':
       return { job: { ...owned(job, event.attempt), lease_until: leaseUntil(now) } };
     case 'progress':
-      return progress(owned(job, event.attempt), event.progress, now);
+      return progress(owned(job, event.attempt), event, now);
     case 'succeed':
       return succeed(owned(job, event.attempt), event, now);
     case 'fail':
@@ -123,7 +124,7 @@ function claim(job: Job, now: number): Transition {
   }
   if (job.cancel_requested) return end(job, 'canceled', now);
   if (isTooLate(job, now)) return end(job, job.attempt === 0 ? 'expired' : 'canceled', now);
-  const { progress: _stale, ...rest } = job;
+  const { progress: _stale, live_preview: _erased, cold_start: _past, ...rest } = job;
   return {
     job: visible(rest, {
       status: 'starting',
@@ -134,10 +135,21 @@ function claim(job: Job, now: number): Transition {
   };
 }
 
-function progress(job: Job, progress: Progress, now: number): Transition {
+function progress(job: Job, event: Extract<JobEvent, { type: 'progress' }>, now: number): Transition {
+  const { progress, live_preview = job.live_preview } = event;
   const changed =
-    job.status !== 'running' || job.progress?.stage !== progress.stage || job.progress.percent !== progress.percent;
-  const next: Job = { ...job, status: 'running', progress, lease_until: leaseUntil(now) };
+    job.status !== 'running' ||
+    job.progress?.stage !== progress.stage ||
+    job.progress.percent !== progress.percent ||
+    job.live_preview?.number !== live_preview?.number;
+  const next: Job = {
+    ...job,
+    status: 'running',
+    progress,
+    ...(live_preview && { live_preview }),
+    ...(progress.stage === 'load' && { cold_start: true as const }),
+    lease_until: leaseUntil(now),
+  };
   if (!changed) return { job: next };
   const isNews = now - (job.progress_told_at ?? 0) >= PROGRESS_EVENT_SECONDS * 1000;
   return { job: visible(next, isNews ? { progress_told_at: now } : {}) };
@@ -171,7 +183,7 @@ function giveBack(job: Job, error: AppError | undefined, now: number): Transitio
   if (job.cancel_requested) return end(job, 'canceled', now);
   const failures = job.failures + (error ? 1 : 0);
   if (error && failures >= MAX_ATTEMPTS) return end({ ...job, failures }, 'failed', now, { error: toProblem(error) });
-  const { progress: _stale, lease_until: _over, ...rest } = job;
+  const { progress: _stale, live_preview: _erased, lease_until: _over, ...rest } = job;
   return { job: visible(rest, { status: 'queued', failures }) };
 }
 
@@ -212,7 +224,7 @@ function end(
   now: number,
   result: Pick<Job, 'output' | 'error' | 'notes' | 'description' | 'fidelity_report' | 'heatmap' | 'delivery'> = {},
 ): Transition {
-  const { lease_until: _over, ...rest } = job;
+  const { live_preview: _erased, lease_until: _over, ...rest } = job;
   const captured = status === 'succeeded';
   return {
     job: visible(rest, {

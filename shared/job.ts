@@ -37,6 +37,7 @@ export const progressSchema = z.object({
   percent: z.int().min(0).max(100),
   stage: z.enum([
     'download',
+    'load',
     'decode',
     'upscale',
     'compare',
@@ -86,6 +87,15 @@ export type FidelityReport = z.infer<typeof fidelityReportSchema>;
 
 export const heatmapSchema = z.object({ width: z.int(), height: z.int(), bytes: z.int() });
 export type JobHeatmap = z.infer<typeof heatmapSchema> & { key: string };
+
+/** The newest small picture of what a running attempt has so far. */
+export const livePreviewSchema = z.object({
+  number: z.int().describe('Rises within an attempt: another number, another picture.'),
+  width: z.int(),
+  height: z.int(),
+  step: z.int().optional().describe('Of a diffusion model: after how many of its steps.'),
+});
+export type LivePreview = z.infer<typeof livePreviewSchema>;
 
 /** What a diffusion model was told and saw. */
 export const descriptionSchema = z.object({
@@ -186,6 +196,12 @@ export interface Job {
   /** When the queue took its message. */
   sent_at?: string;
   progress?: Progress;
+  /** The model had to be loaded for this attempt. */
+  cold_start?: true;
+  /** It was asked for live previews. */
+  live_previews?: true;
+  /** Only while an attempt runs. */
+  live_preview?: LivePreview;
   cancel_requested?: boolean;
   /** Milliseconds since 1970: until then the current attempt owns the job. */
   lease_until?: number;
@@ -215,7 +231,7 @@ export type JobEvent =
   /** A worker takes the job: a new attempt with a lease. */
   | { type: 'claim' }
   | { type: 'heartbeat'; attempt: number }
-  | { type: 'progress'; attempt: number; progress: Progress }
+  | { type: 'progress'; attempt: number; progress: Progress; live_preview?: LivePreview }
   | {
       type: 'succeed';
       attempt: number;
@@ -251,6 +267,14 @@ export function isTerminal(job: Pick<Job, 'status'>): boolean {
 /** Where an attempt puts the map of what it has added: a PNG. */
 export function heatmapKey(job: Pick<Job, 'account' | 'id'>, attempt: number): string {
   return `out/${job.account}/${job.id}/${attempt}-heatmap.png`;
+}
+
+/** Objects that the live previews of an attempt take turns in: the last but one stays for whoever is just reading it. */
+export const LIVE_PREVIEW_SLOTS = 2;
+
+/** Where an attempt puts a live preview: a JPEG. */
+export function livePreviewKey(job: Pick<Job, 'account' | 'id'>, attempt: number, number: number): string {
+  return `out/${job.account}/${job.id}/${attempt}-live-${number % LIVE_PREVIEW_SLOTS}.jpg`;
 }
 
 /** Where an attempt puts its result in the object store. */

@@ -10,6 +10,7 @@ import { addCancelJob, addDeleteJob } from './end-job.ts';
 import { addLiveness, addReadiness } from './health.ts';
 import { addJobEvents } from './job-events.ts';
 import { addJobHeatmap } from './job-heatmap.ts';
+import { addLivePreview } from './job-live-preview.ts';
 import { addJobOutput } from './job-output.ts';
 import { addJobPhoto } from './job-photo.ts';
 import { addKeys } from './keys.ts';
@@ -51,6 +52,7 @@ export function createApp(deps: Dependencies): Api {
   addJobEvents(api, deps, requireScope, originOf);
   addJobOutput(api, deps, requireScope, originOf);
   addJobHeatmap(api, deps, requireScope, originOf);
+  addLivePreview(api, deps, requireScope, originOf);
   addJobPhoto(api, deps, requireScope, originOf);
   addReceipt(api, deps, requireScope);
   addReceiptKeys(api, deps);

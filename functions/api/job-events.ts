@@ -9,6 +9,7 @@ import { EVENTS_LINK_SECONDS } from '../../shared/limits.ts';
 import type { Signer } from '../../shared/signature.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
+import { signLivePreview } from './job-live-preview.ts';
 import { viewJob } from './job-view.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
@@ -18,9 +19,9 @@ import { pathId } from './path-id.ts';
 const PATH = '/v1/jobs/{id}/events';
 /** One event of the stream. */
 const eventSchema = z.object({
-  event: z.enum(['status', 'progress', 'end']),
-  id: z.string().describe('The version of the job.'),
-  data: z.string().describe('JSON of the job, as `GET /v1/jobs/{id}` gives it.'),
+  event: z.enum(['status', 'progress', 'preview', 'end']),
+  id: z.string().optional().describe('The version of the job; not of `preview`.'),
+  data: z.string().describe('JSON of the job, as `GET /v1/jobs/{id}` gives it; of `preview`, of a LivePreview.'),
 });
 /** What an `EventSource` waits before it connects again. */
 const RETRY_MILLISECONDS = 3000;
@@ -43,7 +44,7 @@ export function addJobEvents(api: Api, deps: Dependencies, requireScope: Require
     tags: ['jobs'],
     summary: 'Follow the job (server-sent events)',
     description:
-      'One event for each version of the job, with the version as `id` and the whole job as data: `status` when the status has changed, `progress`, and at last `end`, after which the client closes. `EventSource` cannot send a key: it takes the URL of `events_link`.',
+      'One event for each version of the job, with the version as `id` and the whole job as data: `status` when the status has changed, `progress`, and at last `end`, after which the client closes. Before the version that brings a live preview comes `preview`, without an `id`: a signed URL of the picture, its `number`, `width`, `height` and `step`. `EventSource` cannot send a key: it takes the URL of `events_link`.',
     security,
     middleware: [byTokenOrKey(deps, requireScope)] as const,
     request: {
@@ -107,7 +108,7 @@ export function addJobEvents(api: Api, deps: Dependencies, requireScope: Require
 
 /** Sends every version after `seen` until the job has ended, the client has gone, or the time is over. */
 async function follow(
-  { state }: Dependencies,
+  deps: Dependencies,
   stream: SSEStreamingApi,
   first: Job,
   { seen, origin }: { seen: number; origin: string },
@@ -116,12 +117,19 @@ async function follow(
   let heartbeat = started;
   let version = seen;
   let status: string | undefined;
+  let shown: string | undefined;
   // Before anything happens: the client then knows that it is connected.
   await stream.write(`retry: ${RETRY_MILLISECONDS}\n\n`);
-  for (let job: Job | null = first; job && !job.deleted_at; job = await state.getJob(job.id)) {
+  for (let job: Job | null = first; job && !job.deleted_at; job = await deps.state.getJob(job.id)) {
     if (job.version > version || isTerminal(job)) {
       const event = isTerminal(job) ? 'end' : job.status === status ? 'progress' : 'status';
       const { version: id } = job;
+      // Before its version, so that a client that connects again has either seen it or gets it.
+      const picture = job.live_preview && `${job.attempt} ${job.live_preview.number}`;
+      if (picture && picture !== shown) {
+        await stream.writeSSE({ event: 'preview', data: JSON.stringify(await signLivePreview(deps, job, origin)) });
+        shown = picture;
+      }
       await stream.writeSSE({ event, id: String(id), data: JSON.stringify(viewJob(job, origin)) });
       if (event === 'end') return;
       ({ version, status } = job);

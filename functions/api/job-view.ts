@@ -1,15 +1,17 @@
 import type { JobView } from '../../shared/api.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
+import type { Outlook } from './estimate.ts';
 
 /**
  * What a client sees of a job. No signed URLs: the answer can be kept and compared by its version.
- * `origin`: of absolute URLs. `waiting`: messages in the queue, for a job that is in it.
+ * `origin`: of absolute URLs. `outlook`: what is guessed about its end.
  */
-export function viewJob(job: Job, origin: string, waiting?: number): JobView {
+export function viewJob(job: Job, origin: string, outlook: Outlook = {}): JobView {
   const terminal = isTerminal(job);
   const self = `${origin}/v1/jobs/${job.id}`;
   const outputUrl = `${self}/output`;
   const heatmapUrl = `${self}/heatmap`;
+  const livePreviewUrl = `${self}/live_preview`;
   return {
     id: job.id,
     status: job.status,
@@ -26,9 +28,11 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
     task: job.task,
     client_reference: job.client_reference,
     progress: job.progress,
+    live_preview: job.live_preview && { ...job.live_preview, url: livePreviewUrl },
     cancel_requested: job.cancel_requested,
     cancel_at: job.cancel_at,
-    queue: waiting === undefined ? undefined : { position_estimate: Math.max(1, waiting) },
+    ...outlook,
+    cold_start: job.cold_start,
     output: job.output && viewOutput(job.output, outputUrl),
     fidelity_report: job.fidelity_report,
     heatmap: job.heatmap && viewHeatmap(job.heatmap, heatmapUrl),
@@ -43,6 +47,7 @@ export function viewJob(job: Job, origin: string, waiting?: number): JobView {
       ...(job.output && { output: outputUrl }),
       ...(job.run && { receipt: `${self}/receipt` }),
       ...(job.heatmap && { heatmap: heatmapUrl }),
+      ...(job.live_preview && { live_preview: livePreviewUrl }),
     },
   };
 }

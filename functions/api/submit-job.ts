@@ -15,6 +15,7 @@ import type { RequireScope } from './authenticate.ts';
 import { limitJobBody } from './body-limit.ts';
 import { cancelAfterSchema, readCancelAfter } from './cancel-after.ts';
 import type { Api, Dependencies } from './dependencies.ts';
+import { outlookOf } from './estimate.ts';
 import { idempotencyKeySchema, idempotentRequest, unquote } from './idempotency.ts';
 import { resolveInput } from './job-input.ts';
 import { viewJob } from './job-view.ts';
@@ -24,7 +25,6 @@ import type { OriginOf } from './origin.ts';
 import { retryAfter } from './poll-headers.ts';
 import { readPrefer } from './prefer.ts';
 import { readPriceTerms } from './price-terms.ts';
-import { waitingMessages } from './queue-depth.ts';
 import { limitNewJobs, limitPreviews } from './rate-limit.ts';
 import { traceOf } from './trace.ts';
 import { waitForEnd } from './wait-for-end.ts';
@@ -60,7 +60,7 @@ export function addSubmitJob(api: Api, deps: Dependencies, requireScope: Require
     if (applied) c.header('Preference-Applied', applied);
     if (waitSeconds === undefined) return send(c, response);
     const seen = await waitForEnd(state, job, waitSeconds, c.req.raw.signal);
-    const view = viewJob(seen, originOf(c), await waitingMessages(deps, seen));
+    const view = viewJob(seen, originOf(c), await outlookOf(deps, seen));
     if (isTerminal(seen)) return c.json(view, 200, { Vary: 'Prefer' });
     return c.json(view, 202, response.headers);
   });
@@ -107,7 +107,8 @@ export async function prepareJob(
   body: CreateJob,
   { idempotency_key, cancel_at }: { idempotency_key?: string | undefined; cancel_at?: string | undefined },
 ): Promise<{ job: Job; upload: Upload }> {
-  const { installedModels, limits, now, prices } = deps;
+  const { installedModels, limits, now, prices, room } = deps;
+  await room?.check();
   const { preview } = body;
   const parameters = { ...completeParameters(body, installedModels), ...(preview && { preview }) };
   const terms = await readPriceTerms(deps, caller, parameters, body);
@@ -132,6 +133,7 @@ export async function prepareJob(
       ...(terms && { terms }),
       ...(client_reference && { client_reference }),
       ...(cancel_at && { cancel_at }),
+      ...(body.live_previews && { live_previews: true }),
       ...(webhook && { webhook }),
       ...(fetch_url && { fetch_url }),
       ...(body.deliver && { deliver: deliveryOf(body.deliver) }),

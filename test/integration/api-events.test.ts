@@ -88,6 +88,37 @@ test('tells every change, with the version as id, until the job has ended', asyn
   expect(await stream.next()).toBeUndefined();
 });
 
+test('tells of live previews, and after a pause of the one that was missed', async () => {
+  const job = await submit(service, undefined, { live_previews: true });
+  const attempt = await claim(service, job.id);
+  const show = (number: number) =>
+    service.state.updateJob(job.id, {
+      type: 'progress',
+      attempt,
+      progress: { percent: 5, stage: 'denoise' },
+      live_preview: { number, width: 64, height: 32, step: number },
+    });
+  const stream = await open(`/v1/jobs/${job.id}/events`);
+  await stream.next();
+  await stream.next();
+  await show(1);
+  const told = await stream.next();
+  expect(told).toMatchObject({ event: 'preview', data: { number: 1, width: 64, height: 32, step: 1 } });
+  expect(told).not.toHaveProperty('id');
+  expect((told as { data: { url?: string } }).data.url).toMatch(/-live-1\.jpg/);
+  const { id } = (await stream.next())!;
+  expect(id).toBe('3');
+  await report(job.id, attempt, 6);
+  expect(await stream.next()).toMatchObject({ event: 'progress', id: '4' });
+  stream.close();
+  await show(2);
+  const resumed = await open(`/v1/jobs/${job.id}/events`, { ...bearer().headers, 'Last-Event-ID': '4' });
+  await resumed.next();
+  expect(await resumed.next()).toMatchObject({ event: 'preview', data: { number: 2 } });
+  expect(await resumed.next()).toMatchObject({ id: '5', data: { live_preview: { number: 2 } } });
+  resumed.close();
+});
+
 const bearer = () => ({ headers: { Authorization: `Bearer ${service.secret}` } });
 
 test('goes on after what the client has seen, and ends for good when it has seen the end', async () => {
