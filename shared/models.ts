@@ -69,9 +69,9 @@ const DIFFUSION_DEFAULTS: ModelParameters = {
 /** What the service can run. Which of them an installation has is configuration (`installedModels`). */
 export const MODELS: Record<ModelId, Model> = {
   seesr: {
-    name: 'SeeSR',
+    name: 'Most natural (SeeSR)',
     description:
-      'Stable Diffusion 2 steered by the photo and by what is seen in it (CVPR 2024). Built from your files.',
+      'Looks at what is in the photo and paints the detail that was lost: the most natural result, and the most that is invented. Takes long without a graphics card.',
     license: 'Apache-2.0; weights: CreativeML Open RAIL++-M and others, see its LICENSES.md',
     defaults: {
       ...DIFFUSION_DEFAULTS,
@@ -81,20 +81,20 @@ export const MODELS: Record<ModelId, Model> = {
     },
   },
   'seesr-turbo': {
-    name: 'SeeSR turbo',
-    description: 'SeeSR on sd-turbo: two steps, softer. Built from your files.',
+    name: 'Natural, quicker (SeeSR turbo)',
+    description: 'The same in two steps instead of fifty: much quicker, and softer.',
     license: 'Apache-2.0; weights: Stability AI and others, see its LICENSES.md',
     defaults: { ...DIFFUSION_DEFAULTS, steps: 2 },
   },
   'real-esrgan': {
-    name: 'Real-ESRGAN x4plus',
-    description: 'RRDBNet, 23 blocks: sharp, natural texture. The default where no SeeSR weights are installed.',
+    name: 'Sharp (Real-ESRGAN)',
+    description: 'Makes edges and textures crisp. Takes minutes; very small faces can come out too smooth.',
     license: 'BSD-3-Clause',
     defaults: { fidelity: 0 },
   },
   'real-esrgan-fast': {
-    name: 'realesr-general-x4v3',
-    description: 'SRVGGNetCompact: about ten times faster, gentle; `denoise` sets how much noise is taken away.',
+    name: 'Gentle and quick (Real-ESRGAN, small)',
+    description: 'About ten times quicker and more careful. `denoise` sets how much noise and grain is taken away.',
     license: 'BSD-3-Clause',
     defaults: { fidelity: 0, denoise: 0.5 },
   },
