@@ -28,12 +28,12 @@ async function show(id: string, number: number): Promise<string> {
 const viewOf = (id: string) => bodyOf<Record<string, unknown>>(service.call('GET', `/v1/jobs/${id}`));
 
 test('each is a new version of the job, and is reached by a signed URL of its own', async () => {
+  service.app.route('/blobs', createBlobRoutes({ ...service, objects: service.objects as FileObjectStore }));
   const { id, live_preview } = await submit(service, undefined, { live_previews: true });
   expect(live_preview).toBeUndefined();
   const path = `/v1/jobs/${id}/live_preview`;
   expect(await problemOf(await service.call('GET', path))).toMatchObject({ status: 409, code: 'conflict' });
   await claim(service, id);
-  service.app.route('/blobs', createBlobRoutes({ ...service, objects: service.objects as FileObjectStore }));
   const served: string[] = [];
   const versions: unknown[] = [];
   for (const number of [1, 2, 3]) {
