@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { AppError } from '../shared/error.ts';
-import { type SigningKey, signingKeySchema } from '../shared/signature.ts';
+import { parseSigningKey, type SigningKey } from '../shared/signature.ts';
 
 /** Files that are made once, for their user only, and are the same after every start. */
 
@@ -25,9 +25,9 @@ export function readSigningKey(path: string): SigningKey {
     JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })),
   );
   try {
-    return signingKeySchema.parse(JSON.parse(text));
+    return parseSigningKey(text);
   } catch (cause) {
-    const rule = 'it is no Ed25519 key in JSON (RFC 8037)';
+    const rule = (cause as AppError).message;
     throw new AppError('conflict', `${path} is damaged: ${rule}. Put it back: without it old receipts prove nothing.`, {
       cause,
     });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { AppError } from './error.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { isLogLevel } from './log.ts';
+import { parsePrices } from './pricing.ts';
 import { parseRateLimits } from './rate-limit.ts';
 
 /** Configuration by environment variables: what every place has, and how it is read. */
@@ -17,6 +18,7 @@ export const sharedVariables = {
     .string()
     .default('')
     .transform((text) => text.split(',').filter(Boolean)),
+  PRICES: z.string().default('free').transform(orIssue(parsePrices)),
   RATE_LIMITS: z.string().default('default').transform(orIssue(parseRateLimits)),
 };
 
@@ -36,7 +38,7 @@ export function orIssue<Value>(read: (text: string) => Value) {
   };
 }
 
-/** The fields of `shared`'s variables under the names that the program uses. */
+/** The same under the names that the program uses. */
 export function serviceSettings(variables: z.output<z.ZodObject<typeof sharedVariables>>) {
   return {
     publicUrl: variables.PUBLIC_URL,
@@ -47,6 +49,7 @@ export function serviceSettings(variables: z.output<z.ZodObject<typeof sharedVar
       max_input_pixels: variables.MAX_INPUT_PIXELS,
       max_output_pixels: variables.MAX_OUTPUT_PIXELS,
     },
+    prices: variables.PRICES,
     rateLimits: variables.RATE_LIMITS,
   };
 }

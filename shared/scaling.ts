@@ -15,6 +15,9 @@ export interface ScalingPolicy {
   holdSeconds: number;
 }
 
+/** Of the metrics that the scaler tells. */
+export const METRIC_NAMESPACE = 'SeeSR';
+
 /** A g6.xlarge with SeeSR in 50 steps; measure yours and set it (docs/operate.md). */
 export const DEFAULT_SCALING: ScalingPolicy = {
   min: 0,
@@ -84,8 +87,8 @@ function neededWorkers(policy: ScalingPolicy, view: FleetView, rate: number): nu
   return Math.min(max, Math.max(min, jobs > 0 ? 1 : 0, Math.min(wanted, useful)));
 }
 
+/** One photo after a silence is no stream: where less than the whole span was seen, the rest counts as silent. */
 function submitsPerSecond(view: FleetView, samples: readonly ScalingSample[]): number {
   const first = samples.find(({ at }) => view.at - at <= RATE_SECONDS);
-  if (!first || first.at === view.at) return 0;
-  return Math.max(0, view.submitted - first.submitted) / (view.at - first.at);
+  return first ? Math.max(0, view.submitted - first.submitted) / RATE_SECONDS : 0;
 }

@@ -1,15 +1,25 @@
 import { z } from 'zod';
+import { AppError } from './error.ts';
 
 /** Ed25519 (RFC 8032) by WebCrypto: what the service signs, so that others can check it and it knows its own again. */
 
 /** RFC 8037; `d` is the secret. */
-export const signingKeySchema = z.object({
+const signingKeySchema = z.object({
   kty: z.literal('OKP'),
   crv: z.literal('Ed25519'),
   x: z.string(),
   d: z.string(),
 });
 export type SigningKey = z.infer<typeof signingKeySchema>;
+
+/** Throws `invalid`, which tells nothing of the text. */
+export function parseSigningKey(text: string): SigningKey {
+  try {
+    return signingKeySchema.parse(JSON.parse(text));
+  } catch {
+    throw new AppError('invalid', 'it is no Ed25519 key in JSON (RFC 8037)');
+  }
+}
 
 export const verificationKeySchema = signingKeySchema.omit({ d: true }).extend({
   kid: z.string().describe('SHA-256 thumbprint (RFC 7638).'),

@@ -1,0 +1,51 @@
+import { handle, streamHandle } from 'hono/aws-lambda';
+import { z } from 'zod';
+import { awsVariables, openAwsStores } from '../../shared/adapters/aws/stores.ts';
+import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
+import { orIssue, readVariables, serviceSettings, sharedVariables } from '../../shared/configuration.ts';
+import { createLog } from '../../shared/log.ts';
+import { createMetrics } from '../../shared/metrics.ts';
+import { MODEL_IDS } from '../../shared/models.ts';
+import { createRateLimiter } from '../../shared/rate-limit.ts';
+import { createSigner, parseSigningKey } from '../../shared/signature.ts';
+import { createApp } from './app.ts';
+import { requireOriginSecret } from './origin-secret.ts';
+
+/** The HTTP API as a Lambda function behind a distribution. */
+
+const variables = readVariables(
+  z.object({
+    ...sharedVariables,
+    ...awsVariables,
+    PUBLIC_URL: z.url({ protocol: /^https?$/ }),
+    SIGNING_KEY: z.string().transform(orIssue(parseSigningKey)),
+    ORIGIN_SECRET: z.string().min(32),
+    MODELS: z
+      .string()
+      .transform((list) => list.split(','))
+      .pipe(z.array(z.enum(MODEL_IDS))),
+  }),
+  process.env,
+  ['SIGNING_KEY', 'ORIGIN_SECRET'],
+);
+const { logLevel, limits, prices, rateLimits, outbound, publicUrl } = serviceSettings(variables);
+
+const api = createApp({
+  ...openAwsStores(variables, { inflightCap: rateLimits?.inflight.quota }),
+  signer: await createSigner(variables.SIGNING_KEY),
+  installedModels: variables.MODELS,
+  limits,
+  prices,
+  log: createLog(logLevel, (line) => process.stdout.write(`${line}\n`)),
+  metrics: createMetrics(),
+  now: Date.now,
+  publicUrl,
+  outbound: createGuardedFetch(outbound),
+  ...(rateLimits && { limiter: createRateLimiter({ limits: rateLimits, now: Date.now }) }),
+});
+const guarded = requireOriginSecret(api.fetch, variables.ORIGIN_SECRET);
+
+/** For API Gateway and load balancers: the whole answer at once, so no events and no waiting. */
+export const buffered = handle(guarded);
+/** For the function's own URL. */
+export const handler = 'awslambda' in globalThis ? streamHandle(guarded) : buffered;

@@ -1,0 +1,41 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { z } from 'zod';
+import { createDynamoStateStore } from './dynamo-state-store.ts';
+import { createS3ObjectStore } from './s3-object-store.ts';
+import { createSqsJobQueue } from './sqs-job-queue.ts';
+
+/** Names of what the infrastructure made. Region, credentials and other endpoints: the variables of the SDK. */
+export const awsVariables = {
+  TABLE: z.string().min(1),
+  BUCKET: z.string().min(1),
+  QUEUE_URL: z.url(),
+  DEAD_LETTERS_URL: z.url(),
+  /** For servers without a host name for each bucket. */
+  S3_PATH_STYLE: z.stringbool().default(false),
+};
+
+interface Options {
+  /** Unfinished jobs of one key, where the key itself says nothing. Default: any number. */
+  inflightCap?: number | undefined;
+}
+
+/** The three ports on AWS. */
+export function openAwsStores(variables: z.output<z.ZodObject<typeof awsVariables>>, { inflightCap }: Options = {}) {
+  const { TABLE, BUCKET, QUEUE_URL, DEAD_LETTERS_URL, S3_PATH_STYLE } = variables;
+  const s3 = new S3Client({ requestChecksumCalculation: 'WHEN_REQUIRED', forcePathStyle: S3_PATH_STYLE });
+  const sqs = new SQSClient();
+  const state = createDynamoStateStore({
+    client: new DynamoDBClient(),
+    table: TABLE,
+    now: Date.now,
+    ...(inflightCap !== undefined && { inflightCap }),
+  });
+  return {
+    state,
+    objects: createS3ObjectStore({ client: s3, bucket: BUCKET }),
+    queue: createSqsJobQueue({ client: sqs, url: QUEUE_URL }),
+    deadLetters: createSqsJobQueue({ client: sqs, url: DEAD_LETTERS_URL }),
+  };
+}
