@@ -37,6 +37,8 @@ export interface EngineResult extends RestoreResult {
   device: Device;
   /** Absent where no network was to run. */
   weightsSha256?: string;
+  /** Where the model had to be loaded first. */
+  loadSeconds?: number;
 }
 
 interface LoadedModel {
@@ -73,19 +75,24 @@ async function answer(work: () => Promise<EngineResult | Description | undefined
 
 async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<EngineResult> {
   running = new AbortController();
-  const { method, weightsSha256 } = message.request.test ? { method: testMode } : await load(message);
+  const { method, weightsSha256, loadSeconds } = message.request.test ? { method: testMode } : await load(message);
   const result = await restore(message.request, method, {
     tileSize: message.tileSize,
     signal: running.signal,
     onProgress: (progress) => send({ type: 'progress', progress }),
   });
-  return { ...result, device: message.device, ...(weightsSha256 && { weightsSha256 }) };
+  return {
+    ...result,
+    device: message.device,
+    ...(weightsSha256 && { weightsSha256 }),
+    ...(loadSeconds !== undefined && { loadSeconds }),
+  };
 }
 
 async function describe(message: Extract<ToChild, { type: 'describe' }>): Promise<Description> {
   const { inputPath, parameters, limits } = message.request;
-  send({ type: 'progress', progress: { stage: 'describe', percent: 1 } });
   const model = await load(message);
+  send({ type: 'progress', progress: { stage: 'describe', percent: 1 } });
   if (!model.describe) throw new AppError('invalid', `${parameters.model} sees no tags.`);
   return await model.describe((await decodeImage(inputPath, limits)).pixels, parameters);
 }
@@ -93,18 +100,19 @@ async function describe(message: Extract<ToChild, { type: 'describe' }>): Promis
 type ModelMessage = Extract<ToChild, { type: 'restore' | 'describe' }>;
 
 /** One model at a time stays loaded. */
-async function load(message: ModelMessage): Promise<LoadedModel> {
+async function load(message: ModelMessage): Promise<LoadedModel & { loadSeconds?: number }> {
   const { model, denoise } = message.request.parameters;
   const name = JSON.stringify([model, denoise, message.device, message.modelsDirectory]);
-  if (loaded?.name !== name) {
-    const old = loaded;
-    loaded = undefined;
-    await old?.release();
-    const started = performance.now();
-    loaded = { name, ...(await openModel(message)) };
-    send({ type: 'loaded', model, seconds: (performance.now() - started) / 1000 });
-  }
-  return loaded;
+  if (loaded?.name === name) return loaded;
+  send({ type: 'progress', progress: { stage: 'load', percent: 0 } });
+  const old = loaded;
+  loaded = undefined;
+  await old?.release();
+  const started = performance.now();
+  loaded = { name, ...(await openModel(message)) };
+  const loadSeconds = (performance.now() - started) / 1000;
+  send({ type: 'loaded', model, seconds: loadSeconds });
+  return { ...loaded, loadSeconds };
 }
 
 async function openModel(message: ModelMessage): Promise<LoadedModel> {

@@ -21,6 +21,7 @@ import { type Log, withFields } from '../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
 import type { EngineResult } from './child.ts';
 import type { Engine } from './engine.ts';
+import { recordPace } from './record-pace.ts';
 import { SOFTWARE } from './software.ts';
 import { createStageTimes } from './stage-times.ts';
 
@@ -114,6 +115,7 @@ async function runAttempt(
   stop: AbortController,
 ): Promise<Job> {
   const { parameters } = job;
+  const started = performance.now();
   const scratch = await mkdtemp(join(scratchDirectory, 'attempt-'));
   const pulse = startPulse({
     job,
@@ -149,7 +151,10 @@ async function runAttempt(
     const output = await publish(objects, job, result, outputPath);
     const heatmap = await publishHeatmap(objects, job, result, heatmapPath);
     await pulse.end();
-    return await succeed(job, { output, ...(heatmap && { heatmap }) }, result, { state, objects });
+    const done = await succeed(job, { output, ...(heatmap && { heatmap }) }, result, { state, objects });
+    const seconds = (performance.now() - started) / 1000;
+    await recordPace(job, { seconds, loadSeconds: result.loadSeconds }, { state, log });
+    return done;
   } finally {
     await pulse.end();
     await rm(scratch, { recursive: true, force: true });

@@ -3,7 +3,9 @@ import type { Job, JobEvent, JobStatus } from './job.ts';
 import type { LedgerKind } from './job-machine.ts';
 import type { ApiKey, ClientToken } from './keys.ts';
 import type { Statement } from './ledger.ts';
+import type { ModelId } from './models.ts';
 import type { Outbox } from './outbox-port.ts';
+import type { PaceSample, Paces } from './pace.ts';
 
 /** Large binary objects by key. Keys are `/`-separated segments of letters, digits, `_`, `-` and `.`. */
 export interface ObjectStore {
@@ -226,6 +228,10 @@ export interface StateStore extends Outbox {
    * first. Throws what `applyEvent` throws, and `not-found`.
    */
   updateJob(id: string, event: JobEvent): Promise<Job>;
+  /** By model, of all accounts; those are missing that have not run yet. */
+  getPaces(): Promise<Paces>;
+  /** One more job of the model has ended. Of two at the same moment one may be lost: it is an average. */
+  recordPace(model: ModelId, sample: PaceSample): Promise<void>;
   /** Counted as it happens: asking costs the same however many jobs there are. */
   getTotals(): Promise<Totals>;
   /** Jobs whose `due_at` has come, most overdue first. */

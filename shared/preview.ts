@@ -31,8 +31,8 @@ export function checkJobSizes(
   checkSizes(workedSize(photo, preview), scale, format, limits);
 }
 
-/** What of the photo is worked on. */
-function workedSize({ width, height }: Size, preview: Preview | undefined): Size {
+/** What of the photo is worked on. Throws `invalid` for a preview outside the photo. */
+export function workedSize({ width, height }: Size, preview: Preview | undefined): Size {
   if (!preview) return { width, height };
   if (preview.x + preview.width <= width && preview.y + preview.height <= height) return preview;
   throw new AppError(

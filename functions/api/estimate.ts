@@ -1,59 +1,102 @@
-import type { Job, Parameters } from '../../shared/job.ts';
-import type { Caller } from '../../shared/keys.ts';
-import { isDiffusionModel, type ModelId } from '../../shared/models.ts';
-import { planWork } from '../../shared/pricing.ts';
+import { isTerminal, type Job, type Parameters } from '../../shared/job.ts';
+import type { ModelId } from '../../shared/models.ts';
+import { type Paces, workOf } from '../../shared/pace.ts';
 import type { Dependencies } from './dependencies.ts';
+
+/** Guesses of when jobs end, from what the latest ones took and from the length of the queue; unlike the price. */
 
 interface Size {
   width: number;
   height: number;
 }
 
-/** Jobs of the caller's account that are looked at. */
-const RECENT = 20;
-/**
- * Where there are none yet: two CPU cores, rounded, in seconds a call of SeeSR's network, and a megapixel of the photo
- * for the others.
- */
-const USUAL_SECONDS: Record<ModelId, number> = {
-  seesr: 30,
-  'seesr-turbo': 30,
-  'real-esrgan': 500,
-  'real-esrgan-fast': 30,
-};
+/** What a client may expect of a job that has not ended. */
+export interface Outlook {
+  queue?: { position_estimate: number; ahead_seconds: number };
+  /** RFC 3339: a time stays true while a client waits, seconds would not. */
+  eta?: string;
+}
+
+type EstimateDependencies = Pick<Dependencies, 'state' | 'queue'>;
 
 /**
- * Whole seconds until a job that were submitted now would have ended, from the caller's latest jobs and the length of
- * the queue. An estimate, unlike the price.
+ * Until the first job of a model has ended here: what two CPU cores took (README, "Measured"), in seconds a call of
+ * SeeSR's network at tiles of 64² to 96², and a megapixel of the photo for the others.
  */
+const UNMEASURED: Record<ModelId, number> = {
+  seesr: 16,
+  'seesr-turbo': 16,
+  'real-esrgan': 235,
+  'real-esrgan-fast': 18,
+};
+
+/** From here on a running job tells more about itself than others do. */
+const TELLING_PERCENT = 10;
+
+/** Whole seconds until a job that were submitted now would have ended. */
 export async function estimateSeconds(
-  { state, queue }: Pick<Dependencies, 'state' | 'queue'>,
-  { account }: Caller,
+  { state, queue }: EstimateDependencies,
   size: Size,
   parameters: Parameters,
 ): Promise<number> {
-  const { jobs } = await state.listJobs({ account, status: 'succeeded', test: false, limit: RECENT });
-  const alike = jobs.filter((job) => job.parameters.model === parameters.model);
-  const pace = secondsPerWork(alike) ?? USUAL_SECONDS[parameters.model];
-  const own = pace * workOf(size, parameters);
-  const { visible, inFlight } = await queue.depth();
-  const typical = jobs.length > 0 ? sum(jobs.map(secondsOf)) / jobs.length : own;
-  return Math.max(1, Math.ceil(own + (visible + inFlight) * typical));
+  const [paces, depth] = await Promise.all([state.getPaces(), queue.depth()]);
+  const own = ownSeconds(paces, size, parameters);
+  return Math.max(1, Math.ceil(aheadSeconds(paces, depth.visible, depth.inFlight, own) + own));
 }
 
-function secondsPerWork(jobs: Job[]): number | undefined {
-  if (jobs.length === 0) return undefined;
-  return sum(jobs.map(secondsOf)) / sum(jobs.map(({ input, parameters }) => workOf(input!, parameters)));
+/** Nothing for a job that has ended, or awaits its photo. What cannot be found out is left out. */
+export async function outlookOf(
+  { state, queue, log, now }: EstimateDependencies & Pick<Dependencies, 'log' | 'now'>,
+  job: Job,
+): Promise<Outlook> {
+  const { input, parameters, task, status } = job;
+  if (isTerminal(job) || !input) return {};
+  try {
+    const paces = await state.getPaces();
+    const own = ownSeconds(paces, input, parameters);
+    if (status !== 'queued') return task ? {} : { eta: later(remainingSeconds(job, own, now()), now()) };
+    const { visible, inFlight } = await queue.depth();
+    const position = Math.max(1, visible);
+    const ahead = aheadSeconds(paces, position - 1, inFlight, own);
+    return {
+      queue: { position_estimate: position, ahead_seconds: Math.round(ahead) },
+      // How long a model looks at a photo is not measured.
+      ...(!task && { eta: later(ahead + own, now()) }),
+    };
+  } catch (error) {
+    log.warn('estimate-failed', { error });
+    return {};
+  }
 }
 
-/** From the first claim on: a job that was tried again took longer. */
-function secondsOf(job: Job): number {
-  return (Date.parse(job.finished_at!) - Date.parse(job.started_at!)) / 1000;
+/** Without waiting. Another model than the one that ran last has to be loaded first. */
+function ownSeconds(paces: Paces, size: Size, parameters: Parameters): number {
+  const { model } = parameters;
+  const pace = paces[model];
+  const perWork = pace && pace.work > 0 ? pace.seconds / pace.work : UNMEASURED[model];
+  const isWarm = Object.values(paces).every(({ at }) => pace !== undefined && at <= pace.at);
+  return perWork * workOf(size, parameters) + (isWarm ? 0 : (pace?.load_seconds ?? 0));
 }
 
-function workOf(size: Size, parameters: Parameters): number {
-  if (isDiffusionModel(parameters.model)) return planWork(size, parameters).calls;
-  return (size.width * size.height) / 1e6;
+/** Those who are being worked on are half done on average, and so many workers go through those who wait. */
+function aheadSeconds(paces: Paces, waiting: number, inFlight: number, own: number): number {
+  const known = Object.values(paces);
+  const jobs = sum(known.map((pace) => pace.jobs));
+  const typical = jobs > 0 ? sum(known.map(({ seconds }) => seconds)) / jobs : own;
+  const workers = Math.max(1, inFlight);
+  return typical * (waiting / workers + (inFlight > 0 ? 0.5 : 0));
+}
+
+function remainingSeconds({ progress, attempt, started_at }: Job, own: number, now: number): number {
+  const percent = progress?.percent ?? 0;
+  const rest = (100 - percent) / 100;
+  // Of a later attempt it is not known when it began.
+  if (percent < TELLING_PERCENT || attempt > 1 || started_at === undefined) return own * rest;
+  return ((now - Date.parse(started_at)) / 1000) * (rest / (1 - rest));
+}
+
+function later(seconds: number, now: number): string {
+  return new Date(now + Math.round(seconds) * 1000).toISOString();
 }
 
 function sum(values: number[]): number {

@@ -57,7 +57,7 @@ export function addQuotes(api: Api, deps: Dependencies, requireScope: RequireSco
       expires,
     });
     const { tiles, steps } = planWork(size, parameters);
-    const eta_seconds = await estimateSeconds(deps, caller, size, parameters);
+    const eta_seconds = await estimateSeconds(deps, size, parameters);
     return c.json(
       {
         id,

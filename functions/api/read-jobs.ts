@@ -3,13 +3,13 @@ import { jobListSchema, jobSchema, listJobsQuerySchema } from '../../shared/api.
 import { ownerOf } from '../../shared/keys.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies } from './dependencies.ts';
+import { outlookOf } from './estimate.ts';
 import { viewJob } from './job-view.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 import { getOwnJob } from './own-job.ts';
 import { pathId } from './path-id.ts';
 import { etagOf, isKnownToClient, pollHeaders } from './poll-headers.ts';
-import { waitingMessages } from './queue-depth.ts';
 
 export function addGetJob(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
   const { state, now } = deps;
@@ -33,7 +33,7 @@ export function addGetJob(api: Api, deps: Dependencies, requireScope: RequireSco
     const job = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
     const headers = pollHeaders(job, now());
     if (isKnownToClient(c.req.header('If-None-Match'), etagOf(job))) return c.body(null, 304, headers);
-    return c.json(viewJob(job, originOf(c), await waitingMessages(deps, job)), 200, headers);
+    return c.json(viewJob(job, originOf(c), await outlookOf(deps, job)), 200, headers);
   });
 }
 

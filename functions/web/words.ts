@@ -4,6 +4,7 @@ import type { JobView } from '../../shared/client.ts';
 
 const STAGES: Record<NonNullable<JobView['progress']>['stage'], string> = {
   download: 'Fetching the photo',
+  load: 'Loading the model',
   decode: 'Reading the photo',
   describe: 'Looking at what is in it',
   encode_latent: 'Preparing',

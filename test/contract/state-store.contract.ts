@@ -72,6 +72,22 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
       });
     });
 
+    describe('paces', () => {
+      it('sum up what jobs of a model took, the latest most, and keep what its last load took', async () => {
+        expect(await store.getPaces()).toEqual({});
+        await store.recordPace('real-esrgan', { seconds: 10, work: 2, loadSeconds: 3 });
+        clock.advance(5);
+        await store.recordPace('real-esrgan', { seconds: 1, work: 1 });
+        await store.recordPace('seesr', { seconds: 80, work: 4 });
+        const at = iso(clock.now());
+        // A job counts for a tenth less with each that comes after it.
+        expect(await store.getPaces()).toEqual({
+          'real-esrgan': { jobs: 1.9, seconds: 10, work: 2.8, load_seconds: 3, at },
+          seesr: { jobs: 1, seconds: 80, work: 4, at },
+        });
+      });
+    });
+
     describe('accounts and money', () => {
       it('keeps accounts and refuses a taken id', async () => {
         expect(await store.getAccount('acc_none')).toBeNull();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type JobView, jobSchema } from '../../shared/api.ts';
+import type { Progress } from '../../shared/job.ts';
 import { bodyOf, claim, createService, problemOf, type Service, submit, succeed, upload } from '../support/service.ts';
 
 interface JobList {
@@ -39,6 +40,31 @@ describe('GET /v1/jobs/{id}', () => {
     const body = jobSchema.parse(await (await poll()).json());
     expect(body).toMatchObject({ status: 'running', attempt: 1, progress });
     expect(body).not.toHaveProperty('queue');
+  });
+
+  test('guesses when it ends, from what the jobs before it took; the guess makes no new version', async () => {
+    const timeIn = (seconds: number) => new Date(service.now() + seconds * 1000).toISOString();
+    const view = async () => jobSchema.parse(await (await poll()).json());
+    await service.state.recordPace('real-esrgan', { seconds: 6, work: 0.0002, loadSeconds: 2 }); // as many pixels
+    expect(await view()).toMatchObject({ queue: { ahead_seconds: 0 }, eta: timeIn(6), version: 1 });
+    const later = await submit(service);
+    job = later;
+    const second = await view();
+    expect(second).toMatchObject({ queue: { position_estimate: 2, ahead_seconds: 6 }, eta: timeIn(12), version: 1 });
+    service.clock.advance(3);
+    expect((await view()).eta).toBe(timeIn(12));
+    expect((await poll({ 'If-None-Match': 'W/"j1"' })).status).toBe(304);
+    const attempt = await claim(service, later.id);
+    const tell = (progress: Progress) => service.state.updateJob(later.id, { type: 'progress', attempt, progress });
+    expect(await view()).toMatchObject({ status: 'starting', eta: timeIn(6) });
+    await tell({ percent: 0, stage: 'load' });
+    expect(await view()).toMatchObject({ cold_start: true, eta: timeIn(6) });
+    service.clock.advance(4);
+    await tell({ percent: 40, stage: 'upscale' });
+    expect(await view()).toMatchObject({ cold_start: true, eta: timeIn(6) }); // as it went so far: 4 s for 40 %
+    await service.state.updateJob(later.id, { type: 'give_back', attempt });
+    await claim(service, later.id);
+    expect(await view()).not.toHaveProperty('cold_start');
   });
 
   test('shows the result by its stable URL, never a signed one, and nothing internal', async () => {
@@ -125,7 +151,7 @@ describe('If-None-Match', () => {
     const full = await bare.call('GET', `/v1/jobs/${job.id}`);
     expect(full.status).toBe(200);
     expect(await full.json()).not.toHaveProperty('queue');
-    expect(bare.lines.join()).toContain('queue-depth-unknown');
+    expect(bare.lines.join()).toContain('estimate-failed');
     await bare.close();
   });
 

@@ -9,7 +9,6 @@ import { flatPrices } from '../support/prices.ts';
 import {
   announce,
   bodyOf,
-  claim,
   createService,
   pngOf,
   problemOf,
@@ -98,16 +97,18 @@ describe('a quote', () => {
 
   test('guesses the time from the latest jobs and the queue', async () => {
     const asked = { model: 'real-esrgan', input: { width: 200, height: 100 } };
-    const job = await submit(service, await upload(service, await pngOf(100, 100)), { model: 'real-esrgan' });
-    const attempt = await claim(service, job.id);
-    service.clock.advance(10);
-    const output = { key: 'out/x', width: 400, height: 400, bytes: 1, mime: 'image/png', sha256: 'ab'.repeat(32) };
-    await service.state.updateJob(job.id, { type: 'succeed', attempt, output, notes: [] });
-    // Twice the pixels take 20 s; the message of the first job still waits, for another 10.
-    expect((await quote(asked)).eta_seconds).toBe(30);
+    // Two cores take 235 s a megapixel (README), until a job of this service has told better.
+    expect((await quote(asked)).eta_seconds).toBe(5);
+    await service.state.recordPace('real-esrgan', { seconds: 10, work: 0.01, loadSeconds: 4 });
+    expect((await quote(asked)).eta_seconds).toBe(20); // twice the pixels
+    await submit(service, await upload(service, await pngOf(100, 100)), { model: 'real-esrgan' });
+    expect((await quote(asked)).eta_seconds).toBe(30); // one waits, who takes as long as others
     const message = await service.queue.receive({ visibilitySeconds: 60, waitSeconds: 0 });
+    expect((await quote(asked)).eta_seconds).toBe(25); // half of it is done
     await service.queue.delete(message!.receipt);
-    expect((await quote(asked)).eta_seconds).toBe(20);
+    service.clock.advance(1);
+    await service.state.recordPace('real-esrgan-fast', { seconds: 1, work: 0.01 });
+    expect((await quote(asked)).eta_seconds).toBe(24); // the other model has to be loaded again
   });
 
   test('is refused where the job would be', async () => {

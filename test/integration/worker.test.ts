@@ -40,6 +40,9 @@ describe('a job that goes well', () => {
     expect([result.width, result.height, result.format]).toEqual([148, 92, 'png']);
     expect(job.output).toMatchObject({ width: 148, height: 92, mime: 'image/png' });
     expect(await kinds(job)).toEqual(['reserve', 'capture']);
+    const work = (37 * 23) / 1e6;
+    const learned = { jobs: 1, work, seconds: expect.any(Number), load_seconds: expect.any(Number) };
+    await expect.poll(() => workshop.state.getPaces()).toMatchObject({ 'real-esrgan-fast': learned });
     await expect.poll(() => workshop.queue.depth()).toEqual({ visible: 0, inFlight: 0 });
     await nothingLeftBehind();
   });

@@ -179,4 +179,5 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE jobs SET data = json_set(data, '$.charge.state', 'pending')
     WHERE status = 'awaiting_upload' AND data ->> '$.charge.state' = 'reserved' AND data ->> '$.charge.amount' = 0;
   `,
+  'CREATE TABLE paces (model TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT',
 ];

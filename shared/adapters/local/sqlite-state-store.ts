@@ -8,6 +8,7 @@ import { createSqliteIdempotency, type IdempotentAnswers } from './sqlite-idempo
 import { createSqliteJobs } from './sqlite-jobs.ts';
 import { createSqliteKeys } from './sqlite-keys.ts';
 import { createSqliteOutbox } from './sqlite-outbox.ts';
+import { createSqlitePaces } from './sqlite-paces.ts';
 import { createSqliteStatements } from './sqlite-statements.ts';
 import { createSqliteTotals } from './sqlite-totals.ts';
 
@@ -34,6 +35,7 @@ export function createSqliteStateStore(
     ...accounts.verbs,
     ...createSqliteStatements(db, accounts),
     ...createSqliteTotals(db),
+    ...createSqlitePaces(db, now),
     ...outbox.verbs,
     ...createSqliteKeys(db, idempotency, now),
     ...createSqliteUploads(db, idempotency, now),
