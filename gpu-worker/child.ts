@@ -8,6 +8,7 @@ import { loadSuperResolver } from './models/real-esrgan.ts';
 import { loadSeesr } from './models/seesr.ts';
 import { hashOfWeights } from './models/weights-hash.ts';
 import { describePhoto, diffusion } from './pipeline/diffusion.ts';
+import type { LivePreviewFile } from './pipeline/live-preview.ts';
 import type { Method } from './pipeline/method.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts';
 import { testMode } from './pipeline/test-mode.ts';
@@ -24,9 +25,10 @@ export type ToChild =
 
 export type DescribeRequest = Pick<RestoreRequest, 'inputPath' | 'parameters' | 'limits'>;
 
-/** What the child answers: any number of `progress` and `loaded`, then one `done` or `failed`. */
+/** What the child answers: any number of `progress`, `preview` and `loaded`, then one `done` or `failed`. */
 export type FromChild =
   | { type: 'progress'; progress: Progress }
+  | { type: 'preview'; file: LivePreviewFile }
   | { type: 'loaded'; model: string; seconds: number }
   /** `result`: of `restore` or `describe`. */
   | { type: 'done'; result?: EngineResult | Description }
@@ -80,6 +82,7 @@ async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<Engi
     tileSize: message.tileSize,
     signal: running.signal,
     onProgress: (progress) => send({ type: 'progress', progress }),
+    onPreview: (file) => send({ type: 'preview', file }),
   });
   return {
     ...result,

@@ -12,6 +12,7 @@ import {
   isTerminal,
   type Job,
   type JobHeatmap,
+  type LivePreview,
   outputKey,
   type Progress,
   type Run,
@@ -21,6 +22,7 @@ import { type Log, withFields } from '../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
 import type { EngineResult } from './child.ts';
 import type { Engine } from './engine.ts';
+import { publishPreviews } from './publish-previews.ts';
 import { recordPace } from './record-pace.ts';
 import { SOFTWARE } from './software.ts';
 import { createStageTimes } from './stage-times.ts';
@@ -125,6 +127,7 @@ async function runAttempt(
     stop,
     every: pulseMilliseconds ?? PULSE_MILLISECONDS,
   });
+  const previews = publishPreviews({ job, objects, log, onPublished: pulse.show });
   try {
     pulse.report({ stage: 'download', percent: 0 });
     const inputPath = join(scratch, 'input');
@@ -143,8 +146,16 @@ async function runAttempt(
       pulse.report(progress);
     };
     const result = await engine.restore(
-      { inputPath, outputPath, heatmapPath, parameters, limits, test: job.test === true },
-      { onProgress, signal: stop.signal, log },
+      {
+        inputPath,
+        outputPath,
+        heatmapPath,
+        ...(job.live_previews && { previewDirectory: scratch }),
+        parameters,
+        limits,
+        test: job.test === true,
+      },
+      { onProgress, onPreview: previews.publish, signal: stop.signal, log },
     );
     log.info('attempt.restored', { model: parameters.model, seconds: result.seconds, stages: times.list() });
     pulse.report({ stage: 'upload', percent: 99 });
@@ -157,6 +168,7 @@ async function runAttempt(
     return done;
   } finally {
     await pulse.end();
+    if (job.live_previews) await previews.end();
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -250,17 +262,22 @@ interface PulseOptions {
 function startPulse({ job, receipt, state, queue, stop, every }: PulseOptions) {
   let latest: Progress | undefined;
   let published: Progress | undefined;
+  let shown: LivePreview | undefined;
+  let publishedShown: LivePreview | undefined;
   let moved = false;
   let keptAlive = Date.now();
   let beating: Promise<void> | undefined;
 
   async function beat(): Promise<void> {
     try {
-      const news = latest !== published ? latest : undefined;
+      const news = latest !== published || shown !== publishedShown ? latest : undefined;
       let seen: Job | null;
       if (news) {
-        seen = await state.updateJob(job.id, { type: 'progress', attempt: job.attempt, progress: news });
+        const live_preview = shown;
+        const event = { type: 'progress', attempt: job.attempt, progress: news } as const;
+        seen = await state.updateJob(job.id, { ...event, ...(live_preview && { live_preview }) });
         published = news;
+        publishedShown = live_preview;
         moved = true;
       } else seen = await state.getJob(job.id);
       if (!seen || seen.attempt !== job.attempt) stop.abort('lost' satisfies Stop);
@@ -287,6 +304,9 @@ function startPulse({ job, receipt, state, queue, stop, every }: PulseOptions) {
   return {
     report: (progress: Progress) => {
       latest = progress;
+    },
+    show: (preview: LivePreview) => {
+      shown = preview;
     },
     /** Waits for a beat under way, so that none comes after. */
     end: async () => {

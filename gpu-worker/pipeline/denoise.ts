@@ -5,7 +5,7 @@ import type { SeesrModels } from '../models/seesr.ts';
 import { createDdpm } from '../schedulers/ddpm.ts';
 import { createDpmSolver } from '../schedulers/dpm-solver.ts';
 import { guide } from '../schedulers/guidance.ts';
-import { createNoiseSchedule } from '../schedulers/noise-schedule.ts';
+import { combine, createNoiseSchedule } from '../schedulers/noise-schedule.ts';
 import type { SamplerState } from '../schedulers/scheduler.ts';
 import { startLatent } from '../schedulers/start-latent.ts';
 import { keyedNormals, type NoiseKey } from '../tensor/keyed-normals.ts';
@@ -49,8 +49,8 @@ export interface SampleOptions {
   onEncode?: (tile: number, tiles: number) => void;
   /** `step` counts from 1; `tile` is how many of the step are done. */
   onTile?: (at: { step: number; steps: number; tile: number; tiles: number }) => void;
-  /** The latent after each step. */
-  onStep?: (latent: Tensor) => void;
+  /** The latent after each step, which counts from 1; `expectClean`: the clean one that the network now expects. */
+  onStep?: (latent: Tensor, step: number, expectClean: () => Tensor) => void;
 }
 
 /** Latents around a tile that its stem sees as well: more than the eight convolutions of the stem reach. */
@@ -96,10 +96,18 @@ export async function sampleLatent(models: Networks, options: SampleOptions): Pr
     });
     const noisePrediction = applyGuidance(prediction, parameters.guidance_scale);
     const drawNoise = () => noise('step', index, state.sample.length);
+    const alphaBar = schedule.alphaBar(timesteps[index]!);
     state = takeStep({ state, index, noisePrediction, drawNoise });
-    onStep?.({ data: state.sample, shape });
+    onStep?.({ data: state.sample, shape }, index + 1, () => {
+      return { data: expectedClean(alphaBar, latent.data, noisePrediction), shape };
+    });
   }
   return { data: state.sample, shape };
+}
+
+/** (x − √(1−ᾱ)·ε) / √ᾱ (Ho et al. 2020, eq. 4 for x_0). */
+function expectedClean(alphaBar: number, sample: Float32Array, noise: Float32Array): Float32Array {
+  return combine(1 / Math.sqrt(alphaBar), sample, -Math.sqrt(1 / alphaBar - 1), noise);
 }
 
 function createScheduler({ schedule: { spacing, offset, ...noising } }: Networks, parameters: DiffusionParameters) {

@@ -1,5 +1,5 @@
 import type { Description, Parameters, Progress } from '../../shared/job.ts';
-import { latentOverlap } from '../../shared/tile-plan.ts';
+import { LATENT_PIXELS, latentOverlap, MODEL_SCALE } from '../../shared/tile-plan.ts';
 import { resizeForTagger } from '../images/bilinear-resize.ts';
 import type { Pixels } from '../images/image.ts';
 import type { SeesrModels } from '../models/seesr.ts';
@@ -9,6 +9,7 @@ import { fixColors } from './color-fix.ts';
 import { type Condition, compatCondition, exactCondition } from './condition.ts';
 import { keyedNoise, type NoiseSource, sampleLatent, type Tiling } from './denoise.ts';
 import { fromTensor, toGray, toRgb8, toTensor } from './image-tensor.ts';
+import { drawLatent } from './live-preview.ts';
 import type { Method } from './method.ts';
 import { assemblePrompt, chooseTags, findTags } from './prompt.ts';
 import { checkDecoded } from './quality-gate.ts';
@@ -41,6 +42,8 @@ export interface DiffusionOptions {
   onProgress: (at: Omit<Progress, 'percent'>, share: number) => void;
   /** Looked at between tiles and steps; an abort makes the call reject with its reason. */
   signal: AbortSignal;
+  /** Called after each step with the clean latent that the network expects, scaled. */
+  onStep?: (step: number, expectClean: () => Tensor) => void;
 }
 
 /** Share of the work that is done when a stage begins; a step costs far more than anything else. */
@@ -51,8 +54,10 @@ const COMPAT_OVERLAP = 4;
 
 /** The method of SeeSR (Wu et al. 2024), for photos of any kind. */
 export function diffusion(models: SeesrModels): Method {
-  return async (pixels, { parameters, compat, tileSize, onProgress, signal }) => {
+  return async (pixels, { parameters, compat, tileSize, onProgress, signal, show }) => {
     const photo = toRgb8(pixels);
+    const inKind = (picture: Pixels) => (pixels.channels === 1 ? toGray(picture) : picture);
+    const seen = { width: latentSide(photo.width), height: latentSide(photo.height) };
     const { picture, description } = await restoreByDiffusion(photo, models, {
       parameters: { negative_prompt: '', guidance_scale: 1, ...parameters } as DiffusionParameters,
       condition: compat ? compatCondition(photo) : exactCondition(photo),
@@ -60,9 +65,15 @@ export function diffusion(models: SeesrModels): Method {
       noise: keyedNoise(parameters.seed),
       onProgress,
       signal,
+      onStep: (step, expectClean) => show?.(() => inKind(drawLatent(expectClean(), seen)), step),
     });
-    return { pixels: pixels.channels === 1 ? toGray(picture) : picture, description };
+    return { pixels: inKind(picture), description };
   };
+}
+
+/** Latents along a side of the photo made four times as large. */
+function latentSide(photoSide: number): number {
+  return Math.ceil((photoSide * MODEL_SCALE) / LATENT_PIXELS);
 }
 
 /**
@@ -72,7 +83,7 @@ export function diffusion(models: SeesrModels): Method {
 export async function restoreByDiffusion(
   photo: Pixels,
   models: SeesrModels,
-  { parameters, condition, tiling, noise, onProgress, signal }: DiffusionOptions,
+  { parameters, condition, tiling, noise, onProgress, signal, onStep }: DiffusionOptions,
 ): Promise<{ picture: Pixels; description: Description }> {
   // What is in the photo: tags for the prompt, and a vector for each of its regions.
   onProgress({ stage: 'describe' }, BEGINS.describe);
@@ -97,6 +108,7 @@ export async function restoreByDiffusion(
       const share = (step - 1 + tile / tiles) / steps;
       onProgress({ stage: 'denoise', step, steps, tile, tiles }, between('denoise', 'decode_latent', share));
     },
+    ...(onStep && { onStep: (_latent, step, expectClean) => onStep(step, expectClean) }),
   });
 
   // Back to pixels, with the colors of the photo.

@@ -1,5 +1,6 @@
 import type { Description, Parameters, Progress } from '../../shared/job.ts';
 import type { Pixels } from '../images/image.ts';
+import type { Show } from './live-preview.ts';
 
 /** How a kind of model makes a picture four times larger: the part of the recipe in which they differ. */
 export type Method = (pixels: Pixels, options: MethodOptions) => Promise<MethodResult>;
@@ -12,6 +13,8 @@ export interface MethodOptions {
   tileSize: number;
   /** `share`: how much of this part is done, 0..1. */
   onProgress: (at: Omit<Progress, 'percent'>, share: number) => void;
+  /** Where live previews are wanted. */
+  show?: Show;
   /** Looked at between tiles and steps; an abort makes the call reject with its reason. */
   signal: AbortSignal;
 }

@@ -15,6 +15,7 @@ import type { DigitalSource, Metadata, Pixels } from '../images/image.ts';
 import { type Comparison, compareWithPhoto } from './compare.ts';
 import { blankResult, blendFaithful } from './faithful-blend.ts';
 import { reportFidelity } from './fidelity-report.ts';
+import { createLivePreviews, type LivePreviewFile } from './live-preview.ts';
 import type { Method, MethodOptions, MethodResult } from './method.ts';
 import { checkResult } from './quality-gate.ts';
 
@@ -23,6 +24,8 @@ export interface RestoreRequest {
   outputPath: string;
   /** Where a map of what was added shall be written, if at all. */
   heatmapPath?: string;
+  /** Where live previews shall be written, if at all: a folder. */
+  previewDirectory?: string;
   parameters: Parameters;
   limits: Limits;
   /** Of diffusion models: repeat the published script step by step, for comparisons. */
@@ -57,6 +60,8 @@ interface RestoreOptions {
   /** One of the model's `TILE_SIZES`. */
   tileSize: number;
   onProgress: (progress: Progress) => void;
+  /** Where the request has a `previewDirectory`. */
+  onPreview?: (file: LivePreviewFile) => void;
   /** Looked at between tiles and steps. */
   signal: AbortSignal;
 }
@@ -69,9 +74,9 @@ const BEGINS = { decode: 1, upscale: 3, compare: 92, encode_file: 94, end: 98 } 
  * Writes `outputPath`. Throws AppError: of the user's making (bad image, limits), `output-rejected` or `engine-failed`.
  */
 export async function restore(
-  { inputPath, outputPath, heatmapPath, parameters, limits, compat = false }: RestoreRequest,
+  { inputPath, outputPath, heatmapPath, previewDirectory, parameters, limits, compat = false }: RestoreRequest,
   method: Method,
-  { tileSize, onProgress, signal }: RestoreOptions,
+  { tileSize, onProgress, onPreview, signal }: RestoreOptions,
 ): Promise<RestoreResult> {
   const started = performance.now();
   onProgress({ stage: 'decode', percent: BEGINS.decode });
@@ -81,17 +86,19 @@ export async function restore(
   const decoded = performance.now();
 
   let work = { tiles: 0, steps: 0 };
+  const previews = previewDirectory && onPreview ? createLivePreviews(previewDirectory, onPreview) : undefined;
   const upscaled = await enlarge(photo.pixels, method, {
     parameters,
     compat,
     tileSize,
     signal,
+    ...(previews && { show: previews.show }),
     onProgress: (at, share) => {
       if (at.stage === 'upscale' || at.stage === 'denoise') work = { tiles: at.tiles ?? 1, steps: at.steps ?? 1 };
       const percent = Math.floor(BEGINS.upscale + (BEGINS.compare - BEGINS.upscale) * share);
       onProgress({ ...at, percent });
     },
-  });
+  }).finally(() => previews?.end());
   const done = performance.now();
   let comparison: Comparison | undefined;
   // The published script is repeated whatever comes out of it.

@@ -4,6 +4,7 @@ import { coverInput, TILE_FEATHER, type TileSpan } from '../../shared/tile-plan.
 import type { Pixels } from '../images/image.ts';
 import type { SuperResolver } from '../models/real-esrgan.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { drawRows } from './live-preview.ts';
 import type { Method } from './method.ts';
 import { blendingWeights, featherWindow, scaleSpan } from './tiles.ts';
 
@@ -12,15 +13,18 @@ export interface UpscaleOptions {
   tileSize: number;
   /** Also before the first. */
   onTile: (done: number, total: number) => void;
+  /** The upper `rows` of the result are complete, and there will be more. */
+  onRows?: (result: Pixels, rows: number) => void;
   /** Looked at between tiles; an abort makes the call reject with its reason. */
   signal: AbortSignal;
 }
 
 /** The method of super-resolution networks: each tile goes through the network once. */
 export function superResolution(model: SuperResolver): Method {
-  return async (pixels, { tileSize, signal, onProgress }) => {
+  return async (pixels, { tileSize, signal, onProgress, show }) => {
     const onTile = (tile: number, tiles: number) => onProgress({ stage: 'upscale', tile, tiles }, tile / tiles);
-    return { pixels: await upscaleImage(pixels, model, { tileSize, signal, onTile }) };
+    const onRows = (result: Pixels, rows: number) => show?.(() => drawRows(pixels, result, rows));
+    return { pixels: await upscaleImage(pixels, model, { tileSize, signal, onTile, onRows }) };
   };
 }
 
@@ -30,12 +34,13 @@ export function superResolution(model: SuperResolver): Method {
  * Throws AppError `output-rejected` when the network gives numbers that are not finite.
  */
 export async function upscaleImage(pixels: Pixels, model: SuperResolver, options: UpscaleOptions): Promise<Pixels> {
-  const { tileSize, onTile, signal } = options;
+  const { tileSize, onTile, onRows, signal } = options;
   const rows = planTiles(pixels.height, tileSize, model);
   const columns = planTiles(pixels.width, tileSize, model);
   const size = { width: pixels.width * model.scale, height: pixels.height * model.scale, channels: pixels.channels };
   const rowLength = size.width * size.channels;
   const output = new Uint8Array(size.height * rowLength);
+  const result = { ...size, data: output };
   const band = new Float32Array(rows[0]!.weights.length * rowLength);
   let done = 0;
   onTile(0, rows.length * columns.length);
@@ -51,8 +56,9 @@ export async function upscaleImage(pixels: Pixels, model: SuperResolver, options
     const complete = (end - row.outputStart) * rowLength;
     quantize(band.subarray(0, complete), output, row.outputStart * rowLength);
     band.copyWithin(0, complete).fill(0, band.length - complete);
+    if (end < size.height) onRows?.(result, end);
   }
-  return { ...size, data: output };
+  return result;
 }
 
 /** A tile along one axis of the input, and what becomes of it in the output. */

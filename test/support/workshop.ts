@@ -12,6 +12,7 @@ import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { MODEL_IDS } from '../../shared/models.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import type { ObjectStore } from '../../shared/ports.ts';
 import { PATIENCE_MILLISECONDS } from './patience.ts';
 
 const ACCOUNT = 'acc_test';
@@ -50,9 +51,9 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
     engine,
     lines,
     scratchDirectory,
-    startWorker(on: Engine = engine) {
+    startWorker(on: Engine = engine, other: { objects?: ObjectStore } = {}) {
       const drain = new AbortController();
-      const options = { state, objects, queue, engine: on, limits: DEFAULT_LIMITS, scratchDirectory, log };
+      const options = { state, objects, queue, engine: on, limits: DEFAULT_LIMITS, scratchDirectory, log, ...other };
       const ended = runWorker({ ...options, pulseMilliseconds: 20 }, drain.signal);
       const worker = { drain, ended };
       workers.push(worker);
@@ -63,8 +64,8 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
         },
       };
     },
-    /** Stores the file and a job for it; the header is not looked at when `check` is false. */
-    async submit(file: Uint8Array, parameters: object = {}, check = true): Promise<Job> {
+    /** Stores the file and a job for it, with `more` of its own. */
+    async submit(file: Uint8Array, parameters: object = {}, more: Partial<Job> = {}): Promise<Job> {
       const now = Date.now();
       const id = createId('upl', now);
       const created_at = new Date(now).toISOString();
@@ -79,7 +80,7 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
       };
       await state.createUpload(upload);
       await objects.put(upload.key, new Blob([new Uint8Array(file)]).stream(), { contentType: 'image/png' });
-      const input = check ? await inspectUpload(objects, upload, DEFAULT_LIMITS) : null;
+      const input = await inspectUpload(objects, upload, DEFAULT_LIMITS);
       const requested = requestedParametersSchema.parse({ model: 'real-esrgan-fast', ...parameters });
       const job = createJob(
         {
@@ -91,6 +92,7 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
           parameters: completeParameters(requested, MODEL_IDS),
           retention_hours: 1,
           price: PRICE,
+          ...more,
         },
         now,
       );
