@@ -11,6 +11,8 @@ export interface ObjectStoreUnderTest {
   now(): number;
   /** Lets so much time pass for that clock; where it is the real one, really. */
   advance(seconds: number): Promise<void>;
+  /** A form may be sent again until it expires: POST of S3 knows no condition on what exists. */
+  formsRepeat?: true;
   close(): Promise<void>;
 }
 
@@ -234,7 +236,7 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
         expect(await send(signed)).toBe(201);
         expect(await store.head(KEY)).toEqual({ bytes: FILE.length, contentType: 'image/png' });
         expect((await textOf(KEY))?.text).toBe('these\r\n--bytes\r\n');
-        expect(await send(signed)).toBe(412);
+        expect(await send(signed)).toBe(subject.formsRepeat ? 201 : 412);
       });
 
       it('refuses another length, and no file', async () => {
@@ -245,12 +247,13 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
         expect(await store.head(KEY)).toBeNull();
       });
 
-      it.each(['key', 'Content-Type', 'policy', 'signature'])('refuses another %s, and none', async (name) => {
+      it.each(['key', 'content-type', 'policy', 'signature'])('refuses another %s, and none', async (field) => {
         const signed = await sign();
+        const name = Object.keys(signed.fields).find((known) => known.toLowerCase().endsWith(field))!;
         const { [name]: value = '', ...others } = signed.fields;
         const other = value.endsWith('1') ? `${value.slice(0, -1)}2` : `${value}x`;
         expect(await send({ ...signed, fields: { ...others, [name]: other } })).toBe(403);
-        expect(await send({ ...signed, fields: others })).toBe(403);
+        expect([400, 403]).toContain(await send({ ...signed, fields: others }));
         expect(await store.head(KEY)).toBeNull();
       });
 

@@ -1,0 +1,217 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/** Independent servers that speak AWS, fetched from the registries of their languages and kept in CACHE. */
+
+const VERSITYGW = '1.8.0'; // S3, Apache-2.0, Go
+const ELASTICMQ = '1.7.1'; // SQS, Apache-2.0, Maven
+const MINISTACK = '1.5.33'; // S3, SQS and more, MIT, PyPI
+
+const CACHE = join(homedir(), '.cache', 'seesr-cloud-test');
+const START_MILLISECONDS = 60_000;
+const LOOK_EVERY_MILLISECONDS = 50;
+const STOP_MILLISECONDS = 5_000;
+const TAIL_CHARACTERS = 2_000;
+
+/** What the clients of all servers are made with. */
+export const AWS = {
+  region: 'us-east-1',
+  credentials: { accessKeyId: 'AKIATEST', secretAccessKey: 'a secret of these tests' },
+};
+
+export interface AwsServer {
+  endpoint: string;
+  /** Ends the process and removes its data. */
+  close(): Promise<void>;
+}
+
+/** Before all suites (`globalSetup`), so that two of them never install the same thing at once. */
+export async function setup(): Promise<void> {
+  await Promise.all([installVersityGateway(), installElasticMq(), installMiniStack()]);
+}
+
+/** S3 that checks every signature. */
+export async function startVersityGateway(): Promise<AwsServer> {
+  const folder = await installVersityGateway();
+  return startServer((port, data) => ({
+    command: join(folder, 'versitygw'),
+    args: ['--quiet', '--port', `127.0.0.1:${port}`, 'posix', data],
+    environment: {
+      ROOT_ACCESS_KEY: AWS.credentials.accessKeyId,
+      ROOT_SECRET_KEY: AWS.credentials.secretAccessKey,
+      VGW_REGION: AWS.region,
+    },
+  }));
+}
+
+/** SQS. */
+export async function startElasticMq(): Promise<AwsServer> {
+  const folder = await installElasticMq();
+  return startServer((port) => {
+    const settings = {
+      'rest-sqs.bind-hostname': '127.0.0.1',
+      'rest-sqs.bind-port': port,
+      'rest-sqs.sqs-limits': 'strict',
+      'rest-stats.enabled': false,
+      'node-address.host': '127.0.0.1',
+      'node-address.port': port,
+      'aws.region': AWS.region,
+    };
+    const properties = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
+    return {
+      command: 'java',
+      args: ['-Xmx256m', '-XX:TieredStopAtLevel=1', ...properties, '-cp', `${folder}/*`, 'org.elasticmq.server.Main'],
+    };
+  });
+}
+
+/** S3 and SQS (and more). */
+export async function startMiniStack(): Promise<AwsServer> {
+  const folder = await installMiniStack();
+  return startServer((port, data) => ({
+    command: 'python3',
+    args: ['-m', 'ministack'],
+    environment: {
+      PYTHONPATH: folder,
+      BIND_HOST: '127.0.0.1',
+      MINISTACK_HOST: '127.0.0.1',
+      GATEWAY_PORT: String(port),
+      SERVICES: 's3,sqs',
+      AUTH: 'true',
+      AWS_ACCESS_KEY_ID: AWS.credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: AWS.credentials.secretAccessKey,
+      S3_DATA_DIR: data,
+      TMPDIR: data,
+      LOG_LEVEL: 'WARNING',
+    },
+  }));
+}
+
+function installVersityGateway(): Promise<string> {
+  const source = `github.com/versity/versitygw/cmd/versitygw@v${VERSITYGW}`;
+  return install(`versitygw-${VERSITYGW}`, (folder) => run('go', ['install', source], { GOBIN: folder }));
+}
+
+function installElasticMq(): Promise<string> {
+  const project = `<project><modelVersion>4.0.0</modelVersion>
+    <groupId>test</groupId><artifactId>servers</artifactId><version>1</version><dependencies><dependency>
+    <groupId>org.elasticmq</groupId><artifactId>elasticmq-server_3</artifactId><version>${ELASTICMQ}</version>
+    </dependency></dependencies></project>`;
+  return install(`elasticmq-${ELASTICMQ}`, async (folder) => {
+    await run('java', ['-version']);
+    const file = join(folder, 'pom.xml');
+    await writeFile(file, project);
+    await run('mvn', ['-q', '-B', '-f', file, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`]);
+  });
+}
+
+function installMiniStack(): Promise<string> {
+  const options = ['--quiet', '--disable-pip-version-check', '--root-user-action', 'ignore'];
+  return install(`ministack-${MINISTACK}`, (folder) =>
+    run('python3', ['-m', 'pip', 'install', ...options, '--target', folder, `ministack==${MINISTACK}`]),
+  );
+}
+
+/** The folder CACHE/name, which `fill` makes once. It has its name only when it is whole. */
+async function install(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
+  const target = join(CACHE, name);
+  if (existsSync(target)) return target;
+  await mkdir(CACHE, { recursive: true });
+  const folder = await mkdtemp(`${target}-unfinished-`);
+  try {
+    await fill(folder);
+    await rename(folder, target);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  return target;
+}
+
+async function run(command: string, args: string[], environment: Record<string, string> = {}): Promise<void> {
+  try {
+    await promisify(execFile)(command, args, { env: { ...process.env, ...environment } });
+  } catch (error) {
+    const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string };
+    if (code === 'ENOENT') throw new Error(`These tests need ${command} (Java with Maven, Go, Python 3).`);
+    throw new Error(`${command} ${args.join(' ')}: ${(stdout + stderr).slice(-TAIL_CHARACTERS)}`);
+  }
+}
+
+interface Command {
+  command: string;
+  args: string[];
+  environment?: Record<string, string>;
+}
+
+/** On a free port of loopback, with an empty folder for data. Resolves when it answers. */
+async function startServer(commandOf: (port: number, data: string) => Command): Promise<AwsServer> {
+  const data = await mkdtemp(join(tmpdir(), 'seesr-aws-'));
+  const port = await freePort();
+  const { command, args, environment } = commandOf(port, data);
+  const child = spawn(command, args, {
+    cwd: data,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const endWithUs = () => child.kill('SIGKILL');
+  process.on('exit', endWithUs);
+  let output = '';
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk).slice(-TAIL_CHARACTERS);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  child.on('error', keep);
+  const close = async () => {
+    await stop(child);
+    process.off('exit', endWithUs);
+    await rm(data, { recursive: true, force: true });
+  };
+  const endpoint = `http://127.0.0.1:${port}`;
+  const deadline = Date.now() + START_MILLISECONDS;
+  while (!(await answers(endpoint))) {
+    if (child.exitCode !== null || child.pid === undefined || Date.now() > deadline) {
+      await close();
+      throw new Error(`${command} ${args.join(' ')} does not answer at ${endpoint}: ${output}`);
+    }
+    await sleep(LOOK_EVERY_MILLISECONDS);
+  }
+  return { endpoint, close };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const force = setTimeout(() => child.kill('SIGKILL'), STOP_MILLISECONDS);
+  await exited;
+  clearTimeout(force);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Any answer will do. */
+async function answers(endpoint: string): Promise<boolean> {
+  try {
+    await (await fetch(endpoint)).arrayBuffer();
+    return true;
+  } catch {
+    return false;
+  }
+}
