@@ -31,6 +31,13 @@ export const createBatchSchema = z.strictObject({
   webhook: batchWebhookSchema.optional().describe('Who is told, beside the endpoints of the account.'),
 });
 
+export const canceledBatchSchema = z.object({
+  id: z.string(),
+  canceled: z.int().describe('By this request.'),
+  stopping: z.int().describe('Their workers stop at the next step.'),
+  ended: z.int().describe('Before, in whatever way.'),
+});
+
 export const batchViewSchema = batchSchema
   .extend({
     jobs: z.array(

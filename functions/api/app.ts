@@ -4,6 +4,7 @@ import { requestId } from 'hono/request-id';
 import { createRequireScope } from './authenticate.ts';
 import { addBatches } from './batches.ts';
 import { addClientTokens } from './client-tokens.ts';
+import { addCancelBatch } from './cancel-batch.ts';
 import { allowCrossOrigin } from './cors.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
 import { addCancelJob, addDeleteJob } from './end-job.ts';
@@ -45,6 +46,7 @@ export function createApp(deps: Dependencies): Api {
   addUploads(api, deps, requireScope, originOf);
   addSubmitJob(api, deps, requireScope, originOf);
   addBatches(api, deps, requireScope, originOf);
+  addCancelBatch(api, deps, requireScope);
   addGetJob(api, deps, requireScope, originOf);
   addListJobs(api, deps, requireScope, originOf);
   addCancelJob(api, deps, requireScope, originOf);

@@ -5,7 +5,7 @@ import { batchViewSchema, createBatchSchema } from '../../shared/batch-api.ts';
 import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
 import type { Job } from '../../shared/job.ts';
-import { type Caller, ownerOf, owns } from '../../shared/keys.ts';
+import { type Caller, ownerOf } from '../../shared/keys.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJobBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
@@ -13,13 +13,13 @@ import { createOnce, idempotencyHeaders } from './idempotency.ts';
 import { resolveWebhook } from './job-webhook.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
+import { getOwnBatch, jobsOfBatch } from './own-batch.ts';
 import { pathId } from './path-id.ts';
 import { limitNewJobs } from './rate-limit.ts';
 import { prepareJob, start } from './submit-job.ts';
 import { traceOf } from './trace.ts';
 
 const PATH = '/v1/batches';
-const MAX_JOBS = 100;
 
 type CreateBatch = z.output<typeof createBatchSchema>;
 
@@ -136,12 +136,10 @@ function addGetBatch(api: Api, { state }: Dependencies, requireScope: RequireSco
     },
   });
   api.openapi(route, async (c) => {
-    const { id } = c.req.valid('param');
-    const batch = await state.getBatch(id);
-    if (!batch || !owns(c.get('apiKey'), batch)) throw new AppError('not-found', `There is no batch ${id}.`);
-    const { jobs } = await state.listJobs({ account: batch.account, batch_id: id, limit: MAX_JOBS });
-    const order = jobs.toSorted((a, b) => (a.batch_index ?? 0) - (b.batch_index ?? 0));
-    return c.json(viewBatch(batch, order, originOf(c)), 200, { 'Cache-Control': 'private, no-cache' });
+    const batch = await getOwnBatch(state, c.get('apiKey'), c.req.valid('param').id);
+    return c.json(viewBatch(batch, await jobsOfBatch(state, batch), originOf(c)), 200, {
+      'Cache-Control': 'private, no-cache',
+    });
   });
 }
 

@@ -142,3 +142,28 @@ test('one webhook tells of the whole, when the last job has ended', async () => 
     });
   }
 });
+
+describe('POST /v1/batches/{id}/cancel', () => {
+  const cancel = (id: string, key?: string) => service.call('POST', `/v1/batches/${id}/cancel`, key ? { key } : {});
+
+  test('cancels what has not ended, says how many, and may be repeated', async () => {
+    const items = [...(await inputs(3)), { input: { upload_id: await announce(service, await pngOf(5, 5)) } }];
+    const { id, jobs } = await bodyOf<BatchView>(post({ items }));
+    await succeed(service, jobs[0]!.id);
+    const { attempt } = await service.state.updateJob(jobs[1]!.id, { type: 'claim' });
+    expect(await bodyOf(cancel(id))).toEqual({ id, canceled: 2, stopping: 1, ended: 1 });
+    const ends = ['succeeded', 'starting', 'canceled', 'canceled'];
+    expect((await get(id)).jobs.map(({ status }) => status)).toEqual(ends);
+    await service.state.updateJob(jobs[1]!.id, { type: 'give_back', attempt });
+    await service.call('DELETE', `/v1/jobs/${jobs[0]!.id}`);
+    expect(await bodyOf(cancel(id))).toEqual({ id, canceled: 0, stopping: 0, ended: 4 });
+    expect(await get(id)).toMatchObject({ counts: { succeeded: 1, canceled: 3 }, finished_at: expect.any(String) });
+  });
+
+  test('is not for others, nor for keys that may not cancel', async () => {
+    const { id } = await bodyOf<BatchView>(post({ items: await inputs(1) }));
+    expect((await cancel(id, (await service.newKey('acc_two')).secret)).status).toBe(404);
+    expect((await cancel(id, (await service.newKey('acc_one', ['jobs:read'])).secret)).status).toBe(403);
+    expect((await get(id)).jobs[0]!.status).toBe('queued');
+  });
+});
