@@ -112,6 +112,7 @@ export const createQuoteSchema = requestedParametersSchema.extend({
     z.strictObject({ upload_id: z.string().min(1).max(64) }),
     z.strictObject({ width: side, height: side }).describe('Of the photo, upright.'),
   ]),
+  preview: previewSchema.optional(),
 });
 
 export const quoteSchema = z.object({

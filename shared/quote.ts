@@ -10,7 +10,7 @@ const quoteSchema = z.object({
   account: z.string(),
   width: z.int(),
   height: z.int(),
-  /** Those of `PRICED_PARAMETERS`, as far as the model has them. */
+  /** Those of `PRICED_PARAMETERS`, as far as the model has them; and, of a part of the photo, `preview: 'free'`. */
   parameters: z.record(z.string(), z.union([z.string(), z.number()])),
   price: z.int(),
   /** Milliseconds since 1970. */
@@ -42,18 +42,22 @@ export async function readQuote(
     const [quoted, asked] = [quote.parameters[name], parameters[name]];
     if (quoted !== asked) throw refuse(`The quote is for ${name} ${quoted ?? 'absent'}, not ${asked ?? 'absent'}.`);
   }
+  if ('preview' in quote.parameters !== (parameters.preview !== undefined)) {
+    throw refuse(
+      `The quote is ${parameters.preview ? 'for the whole photo, not for a preview' : 'for a preview only'}.`,
+    );
+  }
   const { width, height, price } = quote;
   return { width, height, price };
 }
 
 /** What a quote of a job with these parameters says of them. */
 export function pricedParameters(parameters: Parameters): Quote['parameters'] {
-  return Object.fromEntries(
-    PRICED_PARAMETERS.flatMap((name) => {
-      const value = parameters[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
+  const priced = PRICED_PARAMETERS.flatMap((name) => {
+    const value = parameters[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { ...Object.fromEntries(priced), ...(parameters.preview && { preview: 'free' }) };
 }
 
 /**

@@ -2,10 +2,10 @@ import { createRoute } from '@hono/zod-openapi';
 import { inspectUpload } from '../../shared/admission.ts';
 import { createQuoteSchema, quoteSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
-import { checkSizes } from '../../shared/image-format.ts';
 import type { Caller } from '../../shared/keys.ts';
 import { QUOTE_SECONDS } from '../../shared/limits.ts';
 import { completeParameters } from '../../shared/parameters.ts';
+import { checkJobSizes, workedSize } from '../../shared/preview.ts';
 import { planWork, priceOf } from '../../shared/pricing.ts';
 import { issueQuote, pricedParameters } from '../../shared/quote.ts';
 import type { RequireScope } from './authenticate.ts';
@@ -42,11 +42,12 @@ export function addQuotes(api: Api, deps: Dependencies, requireScope: RequireSco
   api.openapi(route, async (c) => {
     const caller = c.get('apiKey');
     const body = c.req.valid('json');
-    const parameters = completeParameters(body, installedModels);
+    const { preview } = body;
+    const parameters = { ...completeParameters(body, installedModels), ...(preview && { preview }) };
     const size = 'upload_id' in body.input ? await sizeOf(deps, caller, body.input.upload_id) : body.input;
-    checkSizes(size, parameters.scale, parameters.format, limits);
+    checkJobSizes(size, parameters, limits);
     const { width, height } = size;
-    const price = caller.test ? 0 : priceOf(size, parameters, prices);
+    const price = caller.test || preview ? 0 : priceOf(size, parameters, prices);
     const expires = now() + QUOTE_SECONDS * 1000;
     const id = await issueQuote(signer, {
       account: caller.account,
@@ -56,7 +57,7 @@ export function addQuotes(api: Api, deps: Dependencies, requireScope: RequireSco
       price,
       expires,
     });
-    const { tiles, steps } = planWork(size, parameters);
+    const { tiles, steps } = planWork(workedSize(size, preview), parameters);
     const eta_seconds = await estimateSeconds(deps, size, parameters);
     return c.json(
       {

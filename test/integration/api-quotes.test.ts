@@ -95,6 +95,23 @@ describe('a quote', () => {
     expect(await detailOf(id)).toContain('was valid until');
   });
 
+  test('of a preview is free, for its tiles alone, and holds for previews only', async () => {
+    const photo = { model: 'real-esrgan', input: { width: 1000, height: 700 } };
+    const preview = { x: 0, y: 0, width: 100, height: 70 };
+    const [whole, part] = [await quote(photo), await quote({ ...photo, preview })];
+    expect(part).toMatchObject({ price: 0, tiles: 1, input: photo.input });
+    expect(part.eta_seconds).toBeLessThan(whole.eta_seconds);
+    const outside = await ask({ ...photo, preview: { ...preview, x: 950 } });
+    expect(await problemOf(outside)).toMatchObject({ status: 422, errors: [{ pointer: '#/preview' }] });
+
+    const input = { upload_id: await upload(service, await pngOf(1000, 700)) };
+    const codeOf = async (asked: object) => (await problemOf(await post({ ...photo, input, ...asked }))).code;
+    expect(await codeOf({ quote_id: part.id })).toBe('quote-invalid');
+    expect(await codeOf({ quote_id: whole.id, preview })).toBe('quote-invalid');
+    const job = await bodyOf<JobView>(post({ ...photo, input, quote_id: part.id, preview }));
+    expect(job.charge).toEqual({ state: 'reserved', amount: 0 });
+  });
+
   test('guesses the time from the latest jobs and the queue', async () => {
     const asked = { model: 'real-esrgan', input: { width: 200, height: 100 } };
     // Two cores take 235 s a megapixel (README), until a job of this service has told better.
