@@ -62,6 +62,33 @@ describe('POST /v1/tags', () => {
     expect(job).toMatchObject({ status: 'queued', task: 'tags', parameters: { model: 'seesr-turbo' } });
   });
 
+  test('a repeat with the same Idempotency-Key waits for the same job, and costs no second one', async () => {
+    service = await createService({ installedModels: ['seesr-turbo', 'real-esrgan'] });
+    const { state } = service;
+    const upload_id = await upload(service);
+    const headers = { Prefer: 'wait=1', 'Idempotency-Key': '"a"' };
+    const first = await bodyOf<JobView>(ask(upload_id, headers));
+    const unfinished = await ask(upload_id, headers);
+    expect([unfinished.status, unfinished.headers.get('Idempotent-Replayed')]).toEqual([202, 'true']);
+    expect((await bodyOf<JobView>(unfinished)).id).toBe(first.id);
+    const { attempt } = await state.updateJob(first.id, { type: 'claim' });
+    const description = { prompt: '', truncated: false, tags: [{ name: 'dog', score: 0.9, threshold: 0.5 }] };
+    await state.updateJob(first.id, { type: 'succeed', attempt, notes: [], description });
+    const repeat = await ask(upload_id, headers);
+    expect(repeat.status).toBe(200);
+    expect(await bodyOf(repeat)).toMatchObject({ job_id: first.id, tags: [{ name: 'dog' }] });
+    expect((await state.listJobs({ account: 'acc_one', limit: 9, idempotency_key: 'a' })).jobs).toHaveLength(1);
+    const other = await ask(await upload(service), headers);
+    expect(await problemOf(other)).toMatchObject({ status: 422, code: 'idempotency-key-reused' });
+
+    // Nothing was made, so that there is nothing to have a receipt for.
+    const receipt = await problemOf(await service.call('GET', `/v1/jobs/${first.id}/receipt`));
+    expect(receipt).toMatchObject({ status: 409, code: 'no-output', charged: false });
+    expect(receipt.detail).toContain('looked for tags');
+    await service.call('DELETE', `/v1/jobs/${first.id}`);
+    expect((await ask(upload_id, headers)).status).toBe(410);
+  });
+
   test('refuses without a diffusion model, without the file, and what is not there', async () => {
     service = await createService();
     const id = await upload(service);
