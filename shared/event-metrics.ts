@@ -35,6 +35,7 @@ const COUNTED: Record<string, Count> = {
   },
   'engine.output-rejected': (metrics) => metrics.add('seesr_gate_rejections_total'),
   'engine.out-of-memory': (metrics) => metrics.add('seesr_out_of_memory_total'),
+  'endpoint.disabled': (metrics) => metrics.add('seesr_endpoints_disabled_total'),
   'delivery.attempt': (metrics, { kind, state }) =>
     metrics.add('seesr_deliveries_total', { kind: String(kind), outcome: String(state) }),
 };

@@ -49,6 +49,7 @@ export async function notifyOnce(deps: NotifyDependencies): Promise<boolean> {
   const delivery = await state.claimDelivery();
   if (!delivery) return false;
   const started = performance.now();
+  const startedAt = deps.now();
   const result = await attempt(deps, delivery).catch((error: unknown) => asFailure(deps, delivery, error));
   const milliseconds = Math.round(performance.now() - started);
   const { id, kind, job_id, endpoint_id, type } = delivery;
@@ -66,11 +67,23 @@ export async function notifyOnce(deps: NotifyDependencies): Promise<boolean> {
       milliseconds,
       state: after.status,
     });
+    if (kind === 'webhook' && after.status === 'failed') await tellWhetherDisabled(deps, delivery, startedAt);
   } catch (error) {
     // Erased with its endpoint or job meanwhile, or taken for lost and claimed by another.
     if (!(error instanceof AppError) || (error.code !== 'not-found' && error.code !== 'lease-lost')) throw error;
   }
   return true;
+}
+
+/** Its owner sees it in the endpoint, with the reason; who runs the service in the log and in `/metrics`. */
+async function tellWhetherDisabled(
+  { state, log }: NotifyDependencies,
+  { account, endpoint_id = '', url }: Delivery,
+  since: number,
+): Promise<void> {
+  const endpoint = url === undefined && (await state.getEndpoint(account, endpoint_id));
+  if (!endpoint || endpoint.disabled_at === undefined || Date.parse(endpoint.disabled_at) < since) return;
+  log.warn('endpoint.disabled', { account, endpoint_id, reason: endpoint.disabled_reason });
 }
 
 function attempt(deps: NotifyDependencies, delivery: Delivery): Promise<Omit<AttemptResult, 'milliseconds'>> {

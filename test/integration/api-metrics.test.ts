@@ -60,6 +60,7 @@ test('what the log tells is counted, whether it is written or not', async () => 
   });
   log.info('delivery.attempt', { kind: 'webhook', state: 'delivered' });
   log.warn('engine.output-rejected');
+  log.warn('endpoint.disabled');
   expect(await scrape()).toEqual(
     expect.arrayContaining([
       'seesr_attempts_total{outcome="succeeded",code=""} 1',
@@ -72,6 +73,7 @@ test('what the log tells is counted, whether it is written or not', async () => 
       'seesr_stage_tiles_total{model="real-esrgan",stage="upscale"} 6',
       'seesr_deliveries_total{kind="webhook",outcome="delivered"} 1',
       'seesr_gate_rejections_total 1',
+      'seesr_endpoints_disabled_total 1',
     ]),
   );
 });

@@ -130,10 +130,15 @@ describe('delivery', () => {
     await deliver(9);
     expect(received).toHaveLength(1);
     expect((await log())[0]?.status).toBe('failed');
-    expect(await endpointOf(id)).toMatchObject({ disabled_reason: 'The receiver answered 410 Gone.' });
+    const disabled_at = new Date(service.now()).toISOString();
+    expect(await endpointOf(id)).toMatchObject({ disabled_at, disabled_reason: 'The receiver answered 410 Gone.' });
+    const told = () => service.lines.filter((line) => line.includes('"endpoint.disabled"'));
+    expect(told()).toHaveLength(1);
+    service.clock.advance(1);
     await succeed(service, (await submit(service)).id);
     await deliver();
     expect(received).toHaveLength(1);
+    expect(told()).toHaveLength(1);
     const ping = await service.call('POST', `/v1/webhook_endpoints/${id}/ping`);
     expect((await problemOf(ping)).code).toBe('conflict');
     const enabled = await bodyOf<EndpointView>(service.call('POST', `/v1/webhook_endpoints/${id}/enable`));
