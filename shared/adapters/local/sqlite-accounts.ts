@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { checkCredit } from '../../caps.ts';
 import { AppError } from '../../error.ts';
 import { createId } from '../../id.ts';
 import type { Job } from '../../job.ts';
@@ -80,12 +81,7 @@ export function createSqliteAccounts(db: DatabaseSync, now: () => number) {
     entriesOf,
     /** Inside a transaction. Throws `insufficient-credit`. */
     checkCredit({ account, charge }: Job): void {
-      const balance = balanceOf(account);
-      if (balance >= charge.amount) return;
-      const rule = `the balance of the account is ${balance}`;
-      throw new AppError('insufficient-credit', `The job costs ${charge.amount} micro-units; ${rule}.`, {
-        amounts: { needed: charge.amount, available: balance },
-      });
+      checkCredit(balanceOf(account), charge.amount);
     },
     /** Inside a transaction: the row that belongs to a step of the job. */
     book({ id, account, charge }: Job, kind: LedgerKind): void {
