@@ -1,6 +1,6 @@
 import type { Batch } from './batch.ts';
 import type { Delivery } from './delivery.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, EndpointChange } from './endpoint.ts';
 import { createId } from './id.ts';
 import { isTerminal, type Job } from './job.ts';
 import type { EventType, JobWebhook } from './webhook-event.ts';
@@ -26,6 +26,20 @@ export function eventOf(before: Job | null, after: Job): EventType | undefined {
   if (isTerminal(after)) return isTerminal(before) ? undefined : endOf(after);
   if (after.status === 'starting' && after.attempt === 1 && before.attempt === 0) return 'job.started';
   return after.progress_told_at === before.progress_told_at ? undefined : 'job.progressed';
+}
+
+/**
+ * Whether what came of the delivery changes the endpoint: the own URL of a job says nothing about the endpoint that
+ * signs, and who took later messages is not dead.
+ */
+export function concernsEndpoint(
+  change: EndpointChange,
+  { url, created_at, attempts }: Delivery,
+  endpoint: Endpoint,
+): boolean {
+  if (url !== undefined) return false;
+  const isGone = attempts.at(-1)?.status === 410;
+  return change.type !== 'disable' || isGone || (endpoint.last_success_at ?? '') < created_at;
 }
 
 function endOf({ status }: Job): EventType {

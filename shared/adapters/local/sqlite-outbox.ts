@@ -5,7 +5,7 @@ import { changeEndpoint, type Endpoint, type EndpointChange } from '../../endpoi
 import { AppError } from '../../error.ts';
 import type { Job } from '../../job.ts';
 import { DELIVERY_RETENTION_SECONDS, MAX_PARALLEL_DELIVERIES } from '../../limits.ts';
-import { deliveriesOf, deliveriesOfBatch, eventOf } from '../../outbox.ts';
+import { concernsEndpoint, deliveriesOf, deliveriesOfBatch, eventOf } from '../../outbox.ts';
 import type { Outbox } from '../../outbox-port.ts';
 import { transaction } from './database.ts';
 import type { IdempotentAnswers } from './sqlite-idempotency.ts';
@@ -30,7 +30,7 @@ export function createSqliteOutbox(db: DatabaseSync, idempotency: IdempotentAnsw
         const { delivery, change } = afterAttempt(before, result, now());
         deliveries.replace(delivery);
         const endpoint = delivery.endpoint_id && endpoints.find(delivery.account, delivery.endpoint_id);
-        if (endpoint && change && concerns(change, delivery, endpoint)) endpoints.change(endpoint, change);
+        if (endpoint && change && concernsEndpoint(change, delivery, endpoint)) endpoints.change(endpoint, change);
         return delivery;
       });
     },
@@ -49,13 +49,6 @@ export function createSqliteOutbox(db: DatabaseSync, idempotency: IdempotentAnsw
       if (after.deleted_at && !before?.deleted_at) deliveries.eraseFinished(after.id);
     },
   };
-}
-
-/** The own URL of a job says nothing about the endpoint that signs; and who took later messages is not dead. */
-function concerns(change: EndpointChange, { url, created_at, attempts }: Delivery, endpoint: Endpoint): boolean {
-  if (url !== undefined) return false;
-  const isGone = attempts.at(-1)?.status === 410;
-  return change.type !== 'disable' || isGone || (endpoint.last_success_at ?? '') < created_at;
 }
 
 function createEndpoints(db: DatabaseSync, idempotency: IdempotentAnswers, now: () => number) {
