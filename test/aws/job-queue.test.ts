@@ -1,8 +1,8 @@
-import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSqsJobQueue } from '../../shared/adapters/aws/sqs-job-queue.ts';
 import { jobQueueContract, MAX_RECEIVES_UNDER_TEST } from '../contract/job-queue.contract.ts';
-import { AWS, type AwsServer, startElasticMq, startMiniStack } from '../support/aws-servers.ts';
+import { AWS, type AwsServer, createQueues, startElasticMq, startMiniStack } from '../support/aws-servers.ts';
 
 /**
  * What no server here checks: fairness between groups, throttling, 120,000 messages in flight, the 12 hours that a message
@@ -26,22 +26,17 @@ describe.each([
   });
 
   jobQueueContract(name, async () => {
-    const deadLetters = await createQueue(`dead-letters-${++queues}`);
-    const { Attributes } = await client.send(
-      new GetQueueAttributesCommand({ QueueUrl: deadLetters, AttributeNames: ['QueueArn'] }),
-    );
-    const redrive = { deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: MAX_RECEIVES_UNDER_TEST };
-    const url = await createQueue(`jobs-${queues}`, { RedrivePolicy: JSON.stringify(redrive) });
+    const urls = await createQueues(client, `jobs-${++queues}`, MAX_RECEIVES_UNDER_TEST);
     return {
-      queue: createSqsJobQueue({ client, url }),
-      deadLetters: createSqsJobQueue({ client, url: deadLetters }),
+      queue: createSqsJobQueue({ client, url: urls.queue }),
+      deadLetters: createSqsJobQueue({ client, url: urls.deadLetters }),
       advance: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
       close: async () => {},
     };
   });
 
   it('names the tenant as the group of the message', async () => {
-    const url = await createQueue('groups');
+    const { queue: url } = await createQueues(client, 'groups', 1);
     await createSqsJobQueue({ client, url }).send({ jobId: 'job_1', tenant: 'acc_one' });
     const { Messages } = await client.send(
       new ReceiveMessageCommand({ QueueUrl: url, MessageSystemAttributeNames: ['MessageGroupId'] }),
@@ -50,13 +45,8 @@ describe.each([
   });
 
   it('does not take trouble with the queue for an old receipt', async () => {
-    const queue = createSqsJobQueue({ client, url: `${await createQueue('short-lived')}-gone` });
+    const queue = createSqsJobQueue({ client, url: `${server.endpoint}/000000000000/never-made` });
     await expect(queue.delete('receipt')).rejects.toThrow();
     await expect(queue.extend('receipt', 1)).rejects.toThrow();
   });
-
-  async function createQueue(QueueName: string, Attributes: Record<string, string> = {}): Promise<string> {
-    const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName, Attributes }));
-    return QueueUrl!;
-  }
 });

@@ -8,6 +8,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { CreateQueueCommand, GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs';
 
 /** Independent servers that speak AWS, fetched from the registries of their languages and kept in CACHE. */
 
@@ -93,6 +94,22 @@ export async function startMiniStack(): Promise<AwsServer> {
       LOG_LEVEL: 'WARNING',
     },
   }));
+}
+
+/** Two standard queues: jobs, and what was delivered `maxReceives` times without an end. */
+export async function createQueues(
+  client: SQSClient,
+  name: string,
+  maxReceives: number,
+): Promise<{ queue: string; deadLetters: string }> {
+  const dead = await client.send(new CreateQueueCommand({ QueueName: `${name}-dead-letters` }));
+  const deadLetters = dead.QueueUrl!;
+  const { Attributes } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl: deadLetters, AttributeNames: ['QueueArn'] }),
+  );
+  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: maxReceives });
+  const jobs = await client.send(new CreateQueueCommand({ QueueName: name, Attributes: { RedrivePolicy } }));
+  return { queue: jobs.QueueUrl!, deadLetters };
 }
 
 function installVersityGateway(): Promise<string> {
