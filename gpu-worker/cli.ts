@@ -3,12 +3,14 @@ import { dirname, extname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import { z } from 'zod';
+import { readVariables, sharedVariables } from '../shared/configuration.ts';
 import { AppError } from '../shared/error.ts';
 import { DEFAULT_LIMITS } from '../shared/limits.ts';
 import { createLog } from '../shared/log.ts';
 import { MODEL_IDS, MODEL_PARAMETERS, type ModelId } from '../shared/models.ts';
 import { completeParameters, requestedParametersSchema } from '../shared/parameters.ts';
 import { createEngine } from './engine.ts';
+import { checkHeicDecoder } from './images/heic.ts';
 import { listInstalled } from './models/installed.ts';
 
 const USAGE = `npm run restore -- IN OUT [options]
@@ -69,6 +71,9 @@ async function main(): Promise<void> {
   });
   const modelsDirectory = resolve(values.models);
   await checkPlace(outputPath);
+  const { HEIC: heic } = readVariables(z.object({ HEIC: sharedVariables.HEIC }), process.env);
+  if (heic) checkHeicDecoder();
+  const limits = { ...DEFAULT_LIMITS, heic };
   const parameters = readParameters(values, outputPath, await listInstalled(modelsDirectory));
   // What stands at OUT stays until the new picture is whole.
   const unfinishedPath = `${outputPath}.unfinished`;
@@ -84,7 +89,7 @@ async function main(): Promise<void> {
   bar.start(100, 0, { stage: 'loading' });
   try {
     const result = await engine.restore(
-      { inputPath, outputPath: unfinishedPath, parameters, limits: DEFAULT_LIMITS, compat: values.compat },
+      { inputPath, outputPath: unfinishedPath, parameters, limits, compat: values.compat },
       {
         signal: stop.signal,
         onProgress: ({ percent, stage, step, steps, tile, tiles }) => {

@@ -4,6 +4,7 @@ import { createApp } from '../functions/api/app.ts';
 import { runNotifier } from '../functions/notify/notify.ts';
 import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
+import { checkHeicDecoder } from '../gpu-worker/images/heic.ts';
 import { listInstalled } from '../gpu-worker/models/installed.ts';
 import { runWorker } from '../gpu-worker/worker.ts';
 import { createGuardedFetch } from '../shared/adapters/node/guarded-fetch.ts';
@@ -61,6 +62,7 @@ export async function startService(config: Config, plainLog: Log): Promise<Servi
   };
   const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.
+  if (limits.heic) checkHeicDecoder();
   if (config.device !== 'cpu') await engine.checkDevice();
   const limiter = rateLimits && createRateLimiter({ limits: rateLimits, now: Date.now });
   const app = createApp({ ...deps, ...(limiter && { limiter }) });

@@ -1,6 +1,6 @@
 import { AppError } from './error.ts';
 import { type ImageHeader, readImageHeader } from './image-format.ts';
-import type { Job, JobInput } from './job.ts';
+import { type Job, type JobInput, settleParameters } from './job.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { JobQueue, ObjectStore, StateStore, Upload } from './ports.ts';
@@ -37,17 +37,17 @@ export async function inspectUpload(objects: ObjectStore, upload: Upload, limits
   }
   const beginning = await read(objects, upload.key, BEGINNING_BYTES);
   if (!beginning) return null;
-  const header = readBeginning(beginning, stored.bytes);
+  const header = readBeginning(beginning, stored.bytes, limits);
   if (header) return toInput(header, stored.bytes);
   const whole = await read(objects, upload.key, stored.bytes);
-  return whole && toInput(readImageHeader(whole), stored.bytes);
+  return whole && toInput(readImageHeader(whole, limits), stored.bytes);
 }
 
 /** Null: the rest is needed. Only JPEG and GIF surely state size and orientation before the pixels. */
-function readBeginning(beginning: Uint8Array, bytes: number): ImageHeader | null {
+function readBeginning(beginning: Uint8Array, bytes: number, limits: Limits): ImageHeader | null {
   const isWhole = beginning.length >= bytes;
   try {
-    const header = readImageHeader(beginning);
+    const header = readImageHeader(beginning, limits);
     return isWhole || header.format === 'jpeg' || header.format === 'gif' ? header : null;
   } catch (error) {
     const isCutOff = !isWhole && error instanceof AppError && error.code === 'image-unreadable';
@@ -99,7 +99,7 @@ async function admit(deps: AdmissionDependencies, job: Job, input: JobInput | Ap
 
 async function uploaded(deps: AdmissionDependencies, job: Job, input: JobInput | AppError): Promise<Job> {
   if (input instanceof AppError) throw input;
-  checkJobSizes(input, job.parameters, deps.limits);
+  checkJobSizes(input, settleParameters(job, input), deps.limits);
   const price = agreedPrice(job, input, deps.prices);
   return await deps.state.updateJob(job.id, { type: 'uploaded', input, price });
 }

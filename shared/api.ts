@@ -273,7 +273,12 @@ export const modelListSchema = z.object({
         .describe('Micro-units, rounded up once. `POST /v1/quotes` gives the exact price of a job.'),
     }),
   ),
-  limits: z.object({ max_upload_bytes: z.int(), max_input_pixels: z.int(), max_output_pixels: z.int() }),
+  limits: z.object({
+    max_upload_bytes: z.int(),
+    max_input_pixels: z.int(),
+    max_output_pixels: z.int(),
+    heic: z.boolean().optional().describe('Whether HEIC photos are taken.'),
+  }),
 });
 
 export const createKeySchema = z.strictObject({

@@ -13,6 +13,7 @@ export const sharedVariables = {
   MAX_UPLOAD_BYTES: countVariable(DEFAULT_LIMITS.max_upload_bytes, 2 ** 31 - 1),
   MAX_INPUT_PIXELS: countVariable(DEFAULT_LIMITS.max_input_pixels, 2 ** 31 - 1),
   MAX_OUTPUT_PIXELS: countVariable(DEFAULT_LIMITS.max_output_pixels, 2 ** 31 - 1),
+  HEIC: z.stringbool().default(false),
   ALLOW_HTTP_FETCH: z.stringbool().default(false),
   FETCH_ALLOW_HOSTS: z
     .string()
@@ -48,6 +49,7 @@ export function serviceSettings(variables: z.output<z.ZodObject<typeof sharedVar
       max_upload_bytes: variables.MAX_UPLOAD_BYTES,
       max_input_pixels: variables.MAX_INPUT_PIXELS,
       max_output_pixels: variables.MAX_OUTPUT_PIXELS,
+      heic: variables.HEIC,
     },
     prices: variables.PRICES,
     rateLimits: variables.RATE_LIMITS,

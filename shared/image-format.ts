@@ -1,5 +1,5 @@
-import { readAvifSize, readBrands } from './avif-header.ts';
 import { AppError } from './error.ts';
+import { readBrands, readHeifSize } from './heif-header.ts';
 import {
   readGifSize,
   readJpegSize,
@@ -11,11 +11,16 @@ import {
 } from './image-header.ts';
 import type { Limits } from './limits.ts';
 
-export const INPUT_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const;
+export const INPUT_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff', 'heic'] as const;
 export type InputFormat = (typeof INPUT_FORMATS)[number];
 
 export const OUTPUT_FORMATS = ['png', 'jpeg', 'webp', 'avif'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+/** Unless one is asked for. PNG loses nothing; who sends HEIC cares for small files, and a JPEG is shown everywhere. */
+export function defaultOutputFormat(input: InputFormat | undefined): OutputFormat {
+  return input === 'heic' ? 'jpeg' : 'png';
+}
 
 /** Longest side that the format (PNG, JPEG, WebP) or its encoder (AVIF) can hold, in pixels. */
 const MAX_SIDE: Record<OutputFormat, number> = { png: 2 ** 31 - 1, jpeg: 65_535, webp: 16_383, avif: 16_384 };
@@ -32,8 +37,10 @@ export interface ImageHeader {
   format: InputFormat;
   width: number;
   height: number;
-  /** EXIF orientation 1..8 of the stored pixels; AVIF decoders turn the picture by themselves, so 1 there. */
+  /** EXIF orientation 1..8 of the stored pixels; AVIF and HEIC decoders turn the picture by themselves, so 1 there. */
   orientation: number;
+  /** The numbers of the file say so; a profile, where there is one, says more. */
+  displayP3?: true;
 }
 
 /**
@@ -42,10 +49,11 @@ export interface ImageHeader {
  * For JPEG and GIF a beginning is enough if it is not refused as cut off.
  * Throws `unsupported-media-type`, `image-unreadable` or `hdr-unsupported`.
  */
-export function readImageHeader(bytes: Uint8Array): ImageHeader {
+export function readImageHeader(bytes: Uint8Array, { heic = false }: Pick<Limits, 'heic'> = {}): ImageHeader {
   if (bytes.length === 0) throw new AppError('image-unreadable', 'The file is empty (0 bytes).');
   const format = sniff(bytes);
-  const { width, height, orientation } = readSize(format, bytes);
+  if (format === 'heic' && !heic) throw heicRefused();
+  const { width, height, orientation, ...colors } = readSize(format, bytes);
   if (!(width > 0 && height > 0)) {
     throw new AppError(
       'image-unreadable',
@@ -53,16 +61,17 @@ export function readImageHeader(bytes: Uint8Array): ImageHeader {
     );
   }
   const turned = orientation >= 5;
-  return { format, width: turned ? height : width, height: turned ? width : height, orientation };
+  return { format, width: turned ? height : width, height: turned ? width : height, orientation, ...colors };
 }
 
 const READERS: Record<InputFormat, (bytes: Uint8Array) => StoredSize> = {
   jpeg: readJpegSize,
   png: readPngSize,
   webp: readWebpSize,
-  avif: readAvifSize,
+  avif: readHeifSize,
   gif: readGifSize,
   tiff: readTiffSize,
+  heic: readHeifSize,
 };
 
 function readSize(format: InputFormat, bytes: Uint8Array): StoredSize {
@@ -85,19 +94,23 @@ function sniff(bytes: Uint8Array): InputFormat {
   if (start.startsWith('II*\0') || start.startsWith('MM\0*')) return 'tiff';
   const brands = readBrands(bytes);
   if (brands.includes('avif')) return 'avif';
-  throw new AppError(
+  if (brands.some((brand) => HEIC_BRANDS.test(brand))) return 'heic';
+  throw new AppError('unsupported-media-type', `The file is ${kindOf(start)}; accepted are ${KNOWN_EVERYWHERE}.`);
+}
+
+const HEIC_BRANDS = /^(hei[cxms]|hev[cx]|mif1|msf1)$/;
+const KNOWN_EVERYWHERE = INPUT_FORMATS.filter((format) => format !== 'heic').join(', ');
+
+function heicRefused(): AppError {
+  return new AppError(
     'unsupported-media-type',
-    `The file is ${kindOf(start, brands)}; accepted are ${INPUT_FORMATS.join(', ')}.`,
+    'The file is HEIC, which is off here, so it must be converted to JPEG first (iPhone: Settings > Camera > Formats > ' +
+      'Most Compatible). Who runs the service can switch it on: HEIC=on.',
   );
 }
 
-const HEIF_BRANDS = /^(hei[cxms]|hev[cx]|mif1|msf1)$/;
-
 /** What a file that is refused seems to be, in the words of its sender. */
-function kindOf(start: string, brands: string[]): string {
-  if (brands.some((brand) => HEIF_BRANDS.test(brand))) {
-    return 'HEIC, which must be converted to JPEG first (iPhone: Settings > Camera > Formats > Most Compatible)';
-  }
+function kindOf(start: string): string {
   if (start.startsWith('%PDF')) return 'a PDF';
   if (/^\s*<(svg|\?xml|!)/i.test(start)) return 'SVG, XML or HTML';
   if (start.startsWith('BM')) return 'BMP';

@@ -6,6 +6,8 @@ export interface StoredSize {
   width: number;
   height: number;
   orientation: number;
+  /** By its numbers, without a profile (AVIF, HEIC). */
+  displayP3?: true;
 }
 
 /** Reads past the end throw RangeError, which `readImageHeader` reports as a header that is cut off. */
@@ -17,7 +19,7 @@ export function textAt(bytes: Uint8Array, offset: number, length: number): strin
   return String.fromCharCode(...bytes.subarray(offset, offset + length));
 }
 
-/** ITU-T H.273 table 3, as found in AVIF (`colr`) and PNG (`cICP`). */
+/** ITU-T H.273 table 3, as found in AVIF and HEIC (`colr`) and PNG (`cICP`). */
 export function refuseHdr(transferCharacteristics: number): void {
   const name = { 16: 'PQ', 18: 'HLG' }[transferCharacteristics];
   if (name) throw new AppError('hdr-unsupported', `The image is HDR (${name} transfer); convert it to SDR first.`);

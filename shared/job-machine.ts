@@ -1,5 +1,5 @@
 import { AppError, toProblem } from './error.ts';
-import { isTerminal, type Job, type JobEvent } from './job.ts';
+import { isTerminal, type Job, type JobEvent, settleParameters } from './job.ts';
 import { LEASE_SECONDS, MAX_ATTEMPTS, RESEND_SECONDS, UPLOAD_URL_SECONDS } from './limits.ts';
 import { PROGRESS_EVENT_SECONDS } from './webhook-event.ts';
 
@@ -24,6 +24,7 @@ type NewJob = Pick<
   | 'input_key'
   | 'input'
   | 'parameters'
+  | 'format_open'
   | 'task'
   | 'retention_hours'
   | 'terms'
@@ -74,6 +75,7 @@ function step(job: Job, event: JobEvent, now: number): Transition {
         job: visible(job, {
           status: 'queued',
           input: event.input,
+          parameters: settleParameters(job, event.input),
           charge: { state: 'reserved', amount: event.price },
         }),
         ledger: 'reserve',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AppError, Problem } from './error.ts';
-import { INPUT_FORMATS, OUTPUT_FORMATS } from './image-format.ts';
+import { defaultOutputFormat, INPUT_FORMATS, OUTPUT_FORMATS } from './image-format.ts';
 import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
 import { previewSchema } from './preview.ts';
 import type { JobWebhook } from './webhook-event.ts';
@@ -170,6 +170,8 @@ export interface Job {
   /** Known once the upload has arrived. */
   input?: JobInput;
   parameters: Parameters;
+  /** No format was asked for, and the photo, which decides, was not there at submit. */
+  format_open?: boolean;
   /** Instead of a picture: only what is seen in the photo. */
   task?: 'tags';
   retention_hours: number;
@@ -262,6 +264,14 @@ const FINAL: readonly JobStatus[] = ['succeeded', 'failed', 'canceled', 'expired
 
 export function isTerminal(job: Pick<Job, 'status'>): boolean {
   return FINAL.includes(job.status);
+}
+
+/** The parameters of a job whose photo is there. */
+export function settleParameters(
+  { parameters, format_open }: Pick<Job, 'parameters' | 'format_open'>,
+  input: JobInput,
+): Parameters {
+  return format_open ? { ...parameters, format: defaultOutputFormat(input.format) } : parameters;
 }
 
 /** Where an attempt puts the map of what it has added: a PNG. */

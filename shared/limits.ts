@@ -48,6 +48,8 @@ export interface Limits {
   max_upload_bytes: number;
   max_input_pixels: number;
   max_output_pixels: number;
+  /** Whether HEIC is read. Its decoder is LGPL and may need a patent license, so it is the operator who installs it. */
+  heic?: boolean;
 }
 
 export const DEFAULT_LIMITS: Limits = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { OUTPUT_FORMATS } from './image-format.ts';
+import { defaultOutputFormat, OUTPUT_FORMATS } from './image-format.ts';
 import { metadataPolicySchema, type Parameters } from './job.ts';
 import { completeModelParameters, defaultModel, MODEL_IDS, MODEL_PARAMETERS, MODELS, type ModelId } from './models.ts';
 
@@ -13,7 +13,7 @@ export const requestedParametersSchema = z.strictObject({
     .max(2 ** 32 - 1)
     .default(0)
     .describe('Same seed, same picture. Real-ESRGAN draws no random numbers: there it changes nothing.'),
-  format: z.enum(OUTPUT_FORMATS).default('png'),
+  format: z.enum(OUTPUT_FORMATS).optional().describe('Default: png, of a HEIC photo jpeg.'),
   quality: z.int().min(1).max(100).default(90).describe('Of JPEG, WebP and AVIF; PNG is lossless.'),
   metadata: metadataPolicySchema
     .default('keep')
@@ -21,13 +21,16 @@ export const requestedParametersSchema = z.strictObject({
   ...describeOwners(),
 });
 
-/** Fills in what depends on the model. Throws what `completeModelParameters` and `defaultModel` throw. */
+/**
+ * Fills in what depends on the model; `settleParameters` does for the photo.
+ * Throws what `completeModelParameters` and `defaultModel` throw.
+ */
 export function completeParameters(
   requested: z.output<typeof requestedParametersSchema>,
   installed: readonly ModelId[],
 ): Parameters {
   const model = requested.model ?? defaultModel(installed);
-  const { scale, seed, format, quality, metadata } = requested;
+  const { scale, seed, format = defaultOutputFormat(undefined), quality, metadata } = requested;
   return { model, scale, seed, format, quality, metadata, ...completeModelParameters(model, requested, installed) };
 }
 

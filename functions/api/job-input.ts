@@ -51,7 +51,7 @@ async function storeInline(deps: InputDependencies, caller: Caller, base64: stri
   if (file.length > max_upload_bytes) {
     throw new AppError('too-large', `The file has ${file.length} bytes; max_upload_bytes is ${max_upload_bytes}.`);
   }
-  const { width, height, format } = readImageHeader(file);
+  const { width, height, format } = readImageHeader(file, deps.limits);
   const upload = await newUpload(deps, caller, `image/${format}`, file.length);
   await deps.objects.put(upload.key, new Blob([file]).stream(), { contentType: upload.content_type });
   return { upload, input: { width, height, bytes: file.length, format } };

@@ -3,7 +3,7 @@ import type { Context, TypedResponse } from 'hono';
 import { enqueue, uploadArrived } from '../../shared/admission.ts';
 import { createJobSchema, type JobView, jobSchema } from '../../shared/api.ts';
 import { createId } from '../../shared/id.ts';
-import { isTerminal, type Job } from '../../shared/job.ts';
+import { isTerminal, type Job, settleParameters } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 import { type Caller, ownerOf } from '../../shared/keys.ts';
 import { NO_OUTBOUND } from '../../shared/outbound.ts';
@@ -110,10 +110,12 @@ export async function prepareJob(
   const { installedModels, limits, now, prices, room } = deps;
   await room?.check();
   const { preview } = body;
-  const parameters = { ...completeParameters(body, installedModels), ...(preview && { preview }) };
-  const terms = await readPriceTerms(deps, caller, parameters, body);
+  const asked = { ...completeParameters(body, installedModels), ...(preview && { preview }) };
+  const terms = await readPriceTerms(deps, caller, asked, body);
   if (body.deliver) (deps.outbound ?? NO_OUTBOUND).check(body.deliver.url);
   const { upload, input, fetch_url } = await resolveInput(deps, caller, body.input);
+  const format_open = body.format === undefined;
+  const parameters = input ? settleParameters({ parameters: asked, format_open }, input) : asked;
   if (input) checkJobSizes(input, parameters, limits);
   const price = input ? agreedPrice({ parameters, terms, test: caller.test }, input, prices) : 0;
   const { client_reference, retention_hours } = body;
@@ -127,6 +129,7 @@ export async function prepareJob(
       upload_id: upload.id,
       input_key: upload.key,
       parameters,
+      ...(format_open && !input && { format_open }),
       retention_hours,
       price,
       ...(input && { input }),

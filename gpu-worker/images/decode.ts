@@ -3,13 +3,17 @@ import sharp, { type Sharp, type Metadata as SharpMetadata } from 'sharp';
 import { AppError } from '../../shared/error.ts';
 import { checkInputPixels, type ImageHeader, readImageHeader } from '../../shared/image-format.ts';
 import type { Limits } from '../../shared/limits.ts';
+import { displayP3Profile } from './display-p3.ts';
+import { decodeHeic } from './heic.ts';
 import type { DecodedImage, Pixels } from './image.ts';
-import { readMetadata } from './metadata.ts';
+import { GAIN_MAP_NOTE, readMetadata } from './metadata.ts';
 import { orientPixels } from './orient.ts';
 
 /** Spaces whose numbers are taken as they are; all others (CMYK, Lab) are converted to sRGB. */
 const KEPT_SPACES = { srgb: 3, rgb16: 3, 'b-w': 1, grey16: 1 } as const;
 const CONVERTED_SPACES = ['cmyk', 'lab', 'labs'];
+/** Names the auxiliary picture that brightens HEIC on HDR screens. */
+const APPLE_GAIN_MAP = 'urn:com:apple:photo:2020:aux:hdrgainmap';
 
 /**
  * Reads a photo upright, in its own colour encoding: RGB and grey values are not converted, their profile is returned.
@@ -17,7 +21,7 @@ const CONVERTED_SPACES = ['cmyk', 'lab', 'labs'];
  */
 export async function decodeImage(path: string, limits: Limits): Promise<DecodedImage> {
   const bytes = await readFile(path);
-  const header = readImageHeader(bytes);
+  const header = readImageHeader(bytes, limits);
   checkInputPixels(header, limits);
   try {
     return await decode(bytes, header, limits);
@@ -37,13 +41,12 @@ async function decode(bytes: Buffer, header: ImageHeader, limits: Limits): Promi
     sharp(bytes, { failOn: 'error', limitInputPixels: limits.max_input_pixels, ignoreIcc });
   const found = await open(true).metadata();
   const source = sourceFormat(found);
-  const pipeline = () => open(!source.converted).toColourspace(source.space);
-
-  const sixteenBit = source.space === 'rgb16' || source.space === 'grey16';
-  const pixels = await readPixels(pipeline().removeAlpha(), source.channels, sixteenBit);
-  const alpha = found.hasAlpha
-    ? translucency(await readPixels(pipeline().extractChannel('alpha'), 1, sixteenBit))
-    : undefined;
+  const hasIcc = found.icc !== undefined;
+  const { pixels, alpha } =
+    header.format === 'heic'
+      ? await decodeHeic(bytes, header, { hasProfile: hasIcc || header.displayP3 === true, hasAlpha: found.hasAlpha })
+      : await readSamples(() => open(!source.converted).toColourspace(source.space), source, found.hasAlpha);
+  const translucent = alpha && translucency(alpha);
   const upright = orientPixels(pixels, header.orientation);
   if (upright.width !== header.width || upright.height !== header.height) {
     throw new AppError(
@@ -56,12 +59,14 @@ async function decode(bytes: Buffer, header: ImageHeader, limits: Limits): Promi
     notes.push(`The colours were converted from ${found.space.toUpperCase()} to sRGB.`);
     delete found.icc;
   }
+  if (header.displayP3 && !hasIcc && pixels.channels === 3) found.icc = await displayP3Profile();
   const frames = found.pages ?? animatedPngFrames(bytes, header);
   if (frames > 1) notes.push(`The file holds ${frames} frames or pages; the first one was taken.`);
   if (header.format === 'tiff' && !found.exif) notes.push('Camera data (EXIF) in TIFF files is not kept.');
-  const metadata = readMetadata(found, source.channels, notes);
+  if (header.format === 'heic' && bytes.includes(APPLE_GAIN_MAP)) notes.push(GAIN_MAP_NOTE);
+  const metadata = readMetadata(found, pixels.channels, notes);
   const decoded: DecodedImage = { format: header.format, pixels: upright, metadata, notes };
-  if (alpha) decoded.alpha = orientPixels(alpha, header.orientation);
+  if (translucent) decoded.alpha = orientPixels(translucent, header.orientation);
   return decoded;
 }
 
@@ -82,6 +87,13 @@ function sourceFormat({ space, depth, channels, hasAlpha }: SharpMetadata): Sour
     );
   }
   return { space: kept, channels: KEPT_SPACES[kept], converted: false };
+}
+
+async function readSamples(open: () => Sharp, { space, channels }: SourceFormat, hasAlpha: boolean) {
+  const sixteenBit = space === 'rgb16' || space === 'grey16';
+  const pixels = await readPixels(open().removeAlpha(), channels, sixteenBit);
+  const alpha = hasAlpha ? await readPixels(open().extractChannel('alpha'), 1, sixteenBit) : undefined;
+  return { pixels, alpha };
 }
 
 async function readPixels(pipeline: Sharp, channels: 1 | 3, sixteenBit: boolean): Promise<Pixels> {

@@ -8,6 +8,8 @@ import { namesPlace, patchXmp, readXmp, withDigitalSource } from './xmp.ts';
 /** Photoshop image resource 1028: captions, credits and places as IPTC-IIM records. */
 const IPTC_RESOURCE = Buffer.from('8BIM\x04\x04', 'latin1');
 
+export const GAIN_MAP_NOTE = 'The HDR gain map is not kept; the picture itself is.';
+
 /** Takes what travels beside the pixels. What cannot be read is left out with a note; it never fails a job. */
 export function readMetadata(found: SharpMetadata, channels: 1 | 3, notes: string[]): Metadata {
   const metadata: Metadata = {};
@@ -28,7 +30,7 @@ export function readMetadata(found: SharpMetadata, channels: 1 | 3, notes: strin
   if (found.density !== undefined) metadata.density = found.density;
   if (found.iptc?.includes(IPTC_RESOURCE))
     notes.push('Captions in the old IPTC-IIM form are not kept; those in XMP are.');
-  if (found.gainMap) notes.push('The HDR gain map is not kept; the picture itself is.');
+  if (found.gainMap) notes.push(GAIN_MAP_NOTE);
   return metadata;
 }
 

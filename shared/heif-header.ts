@@ -7,6 +7,9 @@ interface Box {
   end: number;
 }
 
+/** ITU-T H.273 table 2: color primaries. */
+const DISPLAY_P3 = 12;
+
 /** More boxes side by side than any photo has: a file made to exhaust memory. */
 const MAX_BOXES = 10_000;
 
@@ -42,8 +45,11 @@ export function readBrands(bytes: Uint8Array): string[] {
   return brands;
 }
 
-/** Size of the primary item after its own crop and rotation, which every decoder applies (ISO/IEC 23008-12 6.5). */
-export function readAvifSize(bytes: Uint8Array): StoredSize {
+/**
+ * Of AVIF and HEIC: the primary item after its own crop and rotation, which every decoder applies (ISO/IEC 23008-12 6.5).
+ * An orientation in its EXIF repeats them and does not count.
+ */
+export function readHeifSize(bytes: Uint8Array): StoredSize {
   const view = viewOf(bytes);
   const meta = boxOf(boxesIn(bytes, 0, bytes.length), 'meta');
   const children = boxesIn(bytes, meta.start + 4, meta.end);
@@ -57,15 +63,19 @@ export function readAvifSize(bytes: Uint8Array): StoredSize {
   const ispe = boxOf(properties, 'ispe');
   let width = view.getUint32(ispe.start + 4);
   let height = view.getUint32(ispe.start + 8);
+  let isDisplayP3 = false;
   for (const { type, start } of properties) {
     if (type === 'clap') {
       width = Math.round(view.getUint32(start) / view.getUint32(start + 4));
       height = Math.round(view.getUint32(start + 8) / view.getUint32(start + 12));
     }
     if (type === 'irot' && view.getUint8(start) & 1) [width, height] = [height, width];
-    if (type === 'colr' && textAt(bytes, start, 4) === 'nclx') refuseHdr(view.getUint16(start + 6));
+    if (type === 'colr' && textAt(bytes, start, 4) === 'nclx') {
+      isDisplayP3 = view.getUint16(start + 4) === DISPLAY_P3;
+      refuseHdr(view.getUint16(start + 6));
+    }
   }
-  return { width, height, orientation: 1 };
+  return { width, height, orientation: 1, ...(isDisplayP3 && { displayP3: true as const }) };
 }
 
 /** `ipma`: which properties (numbered from 1) belong to the item. */
