@@ -1,0 +1,160 @@
+import type {
+  CancellationReason,
+  ConditionalCheckFailedException,
+  Delete,
+  DynamoDB,
+  Put,
+  TransactionCanceledException,
+  TransactWriteItem,
+  Update,
+} from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import { AppError } from '../../error.ts';
+import type { Item, Key } from './dynamo-items.ts';
+import { createReads, pause } from './dynamo-reads.ts';
+
+/** One write of a transaction, with what must be true for it. No item may be written twice in one transaction. */
+export type Write =
+  /** `was`: as it was read, null when it was not there; it must still be so. */
+  | { replace: { was: Item | null; by: Item } }
+  | { remove: Item }
+  /** Adds to numbers, which start at 0. */
+  | { add: Key; amounts: Record<string, number>; only?: Limits };
+
+interface Limits {
+  /** Before the addition. */
+  atLeast?: Record<string, number>;
+  atMost?: Record<string, number | undefined>;
+  exists?: true;
+}
+
+const MAX_TRIES = 40;
+
+/** Somebody else was faster, or the table is busy: to be tried again. The SDK repeats some of them, not all. */
+const AGAIN = new Set([
+  'ConditionalCheckFailed',
+  'ConditionalCheckFailedException',
+  'TransactionConflict',
+  'TransactionConflictException',
+  'TransactionInProgressException',
+  'ThrottlingError',
+  'ThrottlingException',
+  'ProvisionedThroughputExceeded',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+]);
+
+/** What one transaction can hold. */
+export const MAX_WRITES = 100;
+
+export type Dynamo = ReturnType<typeof openTable>;
+
+/** Reads and transactions of one table. */
+export function openTable(client: DynamoDB, table: string) {
+  return { ...createReads(client, table), transact: createTransactions(client, table) };
+}
+
+function createTransactions(client: DynamoDB, table: string) {
+  /** False: a condition does not hold, or the items are busy; nothing was written. */
+  async function commit(writes: readonly Write[]): Promise<boolean> {
+    const [first, ...others] = writes.map((write) => requestOf(table, write));
+    try {
+      if (first?.Put && others.length === 0) return await putAlone(client, first.Put);
+      // The SDK repeats a lost request with the same token, so that it happens once.
+      await client.transactWriteItems({ TransactItems: [first!, ...others] });
+      return true;
+    } catch (error) {
+      if (mayComeAgain(error as Error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Runs `attempt`, which reads, decides and says what is to be written, until its writes find everything as it was
+   * read. What it throws ends it. Throws `unavailable` when others are faster all the time.
+   */
+  return async function transact<T>(attempt: () => Promise<{ result: T; writes: readonly Write[] }>): Promise<T> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const { result, writes } = await attempt();
+      if (writes.length === 0 || (await commit(writes))) return result;
+      await pause(tries);
+    }
+    throw new AppError('unavailable', `Others were faster ${MAX_TRIES} times; try again.`);
+  };
+}
+
+/** Half as dear as a transaction of one. When the answer is lost and the SDK repeats it, it must know its own write. */
+async function putAlone(client: DynamoDB, put: Put): Promise<boolean> {
+  const writer = marshall({ writer: crypto.randomUUID() });
+  const Item = { ...put.Item, ...writer };
+  try {
+    await client.putItem({ ...put, Item, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' });
+    return true;
+  } catch (error) {
+    const { Item: found } = error as ConditionalCheckFailedException;
+    if (found?.writer?.S === writer.writer?.S) return true;
+    throw error;
+  }
+}
+
+/** Of a canceled transaction every write has a reason, by its position; those without fault have `None`. */
+function mayComeAgain(error: Error): boolean {
+  if (error.name !== 'TransactionCanceledException') return AGAIN.has(error.name);
+  const { CancellationReasons: reasons = [] } = error as TransactionCanceledException;
+  const isFault = ({ Code = 'None' }: CancellationReason) => Code !== 'None';
+  return reasons.some(isFault) && reasons.filter(isFault).every(({ Code }) => AGAIN.has(Code!));
+}
+
+function requestOf(table: string, write: Write): TransactWriteItem {
+  if ('replace' in write) return { Put: putOf(table, write.replace) };
+  if ('remove' in write) return { Delete: { TableName: table, Key: keyIn(write.remove), ...unchanged(write.remove) } };
+  return { Update: updateOf(table, write) };
+}
+
+function putOf(table: string, { was, by }: Extract<Write, { replace: unknown }>['replace']): Put {
+  const revision = ((was?.revision as number | undefined) ?? 0) + 1;
+  const Item = marshall({ ...by, revision }, { removeUndefinedValues: true });
+  const condition = was ? unchanged(was) : { ConditionExpression: 'attribute_not_exists(pk)' };
+  return { TableName: table, Item, ...condition };
+}
+
+function unchanged({ revision }: Item): Pick<Delete, 'ConditionExpression' | 'ExpressionAttributeValues'> {
+  return { ConditionExpression: 'revision = :was', ExpressionAttributeValues: marshall({ ':was': revision }) };
+}
+
+function updateOf(table: string, { add, amounts, only = {} }: Extract<Write, { add: Key }>): Update {
+  const names: Record<string, string> = {};
+  const values: Record<string, number> = {};
+  const name = (attribute: string) => {
+    names[`#${attribute}`] = attribute;
+    return `#${attribute}`;
+  };
+  const value = (given: number) => {
+    const placeholder = `:v${Object.keys(values).length}`;
+    values[placeholder] = given;
+    return placeholder;
+  };
+  const additions = Object.entries(amounts).map(([attribute, amount]) => `${name(attribute)} ${value(amount)}`);
+  const conditions = only.exists ? ['attribute_exists(pk)'] : [];
+  for (const [attribute, bound] of Object.entries(only.atLeast ?? {})) {
+    conditions.push(`${name(attribute)} >= ${value(bound)}`);
+  }
+  for (const [attribute, bound] of Object.entries(only.atMost ?? {})) {
+    if (bound === undefined) continue;
+    const upTo = `${name(attribute)} <= ${value(bound)}`;
+    // What is not there yet is 0.
+    conditions.push(bound < 0 ? upTo : `(attribute_not_exists(${name(attribute)}) OR ${upTo})`);
+  }
+  return {
+    TableName: table,
+    Key: keyIn(add),
+    UpdateExpression: `ADD ${additions.join(', ')}`,
+    ExpressionAttributeNames: names,
+    ExpressionAttributeValues: marshall(values),
+    ...(conditions.length > 0 && { ConditionExpression: conditions.join(' AND ') }),
+  };
+}
+
+function keyIn({ pk, sk }: Key) {
+  return marshall({ pk, sk });
+}
