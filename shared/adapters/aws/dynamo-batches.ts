@@ -93,7 +93,8 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
         isComplete = creation.created;
         return creation;
       } finally {
-        if (!isComplete) await abandon(batch.id);
+        // Where that fails too, the sweep does it later.
+        if (!isComplete) await abandon(batch.id).catch(() => {});
       }
     },
     async getBatch(id) {
