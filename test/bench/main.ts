@@ -7,6 +7,7 @@ const BENCHES: Record<string, () => Promise<{ run: () => Promise<unknown> }>> = 
   chaos: () => import('./chaos.ts'),
   ledger: () => import('./ledger.ts'),
   scale: () => import('./scale.ts'),
+  edge: () => import('./edge.ts'),
 };
 
 const name = process.argv[2] ?? '';

@@ -1,0 +1,79 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { bundleFunction, type FunctionName } from '../../infra/function-bundle.ts';
+import { SHIPPED_MODELS } from '../../shared/models.ts';
+import { percentile } from '../support/fleet-simulator.ts';
+import { startLambda } from '../support/lambda.ts';
+
+const FUNCTIONS: FunctionName[] = ['api', 'notify', 'reap', 'scale'];
+const STARTS = 11;
+const WARM_CALLS = 500;
+const SECRET = 'x'.repeat(40);
+
+/** What a cold start loads, and how long the API takes for what needs no store; Lambda's runtime interface is emulated. */
+export async function run(): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'seesr-edge-'));
+  try {
+    const rows = [];
+    for (const name of FUNCTIONS) {
+      const bundle = join(await bundleFunction(name, directory), 'index.mjs');
+      const bytes = await readFile(bundle);
+      const starts: number[] = [];
+      for (let start = 0; start < STARTS; start++) {
+        const lambda = await startLambda(bundle, ENVIRONMENT);
+        starts.push(lambda.importMilliseconds);
+        await lambda.stop();
+      }
+      rows.push({
+        function: name,
+        'KB minified': Math.round(bytes.length / 1000),
+        'KB gzip': Math.round(gzipSync(bytes).length / 1000),
+        'import ms, median': Math.round(percentile(starts, 0.5)),
+        least: Math.round(Math.min(...starts)),
+      });
+    }
+    console.table(rows);
+    console.table(await measureWarm(join(directory, 'api', 'index.mjs')));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function measureWarm(bundle: string) {
+  const lambda = await startLambda(bundle, ENVIRONMENT);
+  const rows = [];
+  for (const path of ['/healthz', '/v1/models', '/openapi.json']) {
+    const request = { method: 'GET', path, headers: { 'x-origin-secret': SECRET } };
+    const times: number[] = [];
+    let status = 0;
+    for (let call = 0; call < WARM_CALLS; call++) {
+      const answer = await lambda.call(request);
+      times.push(answer.milliseconds);
+      ({ status } = answer);
+    }
+    const ms = (share: number) => percentile(times, share).toFixed(2);
+    rows.push({ 'warm request': path, status, 'p50 ms': ms(0.5), 'p99 ms': ms(0.99) });
+  }
+  await lambda.stop();
+  return rows;
+}
+
+/** Nothing of it is asked here. */
+const ENVIRONMENT = {
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'none',
+  AWS_SECRET_ACCESS_KEY: 'none',
+  TABLE: 'none',
+  BUCKET: 'none',
+  QUEUE_URL: 'http://127.0.0.1:1/jobs',
+  DEAD_LETTERS_URL: 'http://127.0.0.1:1/dead-letters',
+  PUBLIC_URL: 'https://api.example',
+  SIGNING_KEY: JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })),
+  ORIGIN_SECRET: SECRET,
+  MODELS: SHIPPED_MODELS.join(','),
+  CLUSTER: 'none',
+  SERVICE: 'none',
+};
