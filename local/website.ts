@@ -25,6 +25,12 @@ const POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join('; ');
+/** A page of any origin may import the client, and need not ask for it anew within five minutes. */
+const FOR_OTHER_PAGES = {
+  'Access-Control-Allow-Origin': '*',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+  'Cache-Control': 'public, max-age=300',
+};
 
 interface File {
   body: Uint8Array<ArrayBuffer>;
@@ -32,12 +38,13 @@ interface File {
 }
 
 /**
- * The page at `/` for browsers, the reference at `/docs`, what they load under `/web/`; every other request is the
- * API's. They are static files, made from their sources in memory at the first request: no build step, no artifact.
+ * The page at `/` for browsers, the reference at `/docs`, what they load under `/web/`, and the client at `/client.js`
+ * for pages of others; every other request is the API's. They are static files, made from their sources in memory at the
+ * first request: no build step, no artifact.
  */
 export function createWebsite(api: (request: Request) => Response | Promise<Response>): Hono {
   const files = once(makeFiles);
-  const send = async (c: Context, name: string) => {
+  const send = async (c: Context, name: string, more: Record<string, string> = {}) => {
     const file = (await files()).get(name);
     if (!file) return api(c.req.raw);
     const headers = {
@@ -48,6 +55,7 @@ export function createWebsite(api: (request: Request) => Response | Promise<Resp
       'X-Content-Type-Options': 'nosniff',
       ETag: file.etag,
       Vary: 'Accept',
+      ...more,
     };
     if (c.req.header('If-None-Match') === file.etag) return c.body(null, 304, headers);
     return c.body(file.body, 200, headers);
@@ -56,6 +64,7 @@ export function createWebsite(api: (request: Request) => Response | Promise<Resp
   const site = new Hono();
   site.get('/', (c) => (c.req.header('Accept')?.includes('text/html') ? send(c, 'index.html') : api(c.req.raw)));
   site.get('/docs', (c) => send(c, 'docs.html'));
+  site.get('/client.js', (c) => send(c, 'client.js', FOR_OTHER_PAGES));
   site.get('/web/:name', (c) => send(c, c.req.param('name')));
   site.all('*', (c) => api(c.req.raw));
   return site;
