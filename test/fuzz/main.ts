@@ -4,13 +4,17 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { createTestClient } from '../support/client.ts';
 import { startServiceProcess } from '../support/service-process.ts';
+import { schemathesisConfiguration } from './configuration.ts';
+import { fillService } from './known.ts';
 
 const SCHEMATHESIS = 'schemathesis==4.32.5';
-const USAGE = `npm run test:fuzz -- [--summary FILE]
+const USAGE = `npm run test:fuzz -- [--long] [--summary FILE]
 
 Starts the service and lets schemathesis (installed from PyPI into a folder that is removed again) send it what its
-OpenAPI document allows, and what it forbids. The same requests in every run. --summary: where the counts go, as JSON.
+OpenAPI document allows, and what it forbids. The same requests in every run. --long: more of them. --summary: where the
+counts go, as JSON.
 `;
 
 /**
@@ -21,6 +25,9 @@ const RUNS = [
   { name: 'everything but one key', filter: ['--exclude-path-regex', '^/v1/keys/'] },
   { name: 'keys', filter: ['--include-path-regex', '^/v1/keys'] },
 ];
+
+/** Of each operation, beside those that the schema itself suggests. */
+const EXAMPLES = { short: 8, long: 30 };
 
 /** Fields that depend on each other, or on what is stored, are more than a schema of JSON can say. */
 const UNCHECKED = 'positive_data_acceptance';
@@ -34,15 +41,21 @@ interface Report {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { summary: { type: 'string' }, help: { type: 'boolean', default: false } },
+    options: {
+      long: { type: 'boolean', default: false },
+      summary: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
   });
   if (values.help) return console.log(USAGE);
   const folder = await mkdtemp(join(tmpdir(), 'seesr-fuzz-'));
   try {
-    const { passed, failed } = await fuzz(folder).catch((error: unknown) => {
-      console.error((error as Error).message);
-      return { passed: 0, failed: 1 };
-    });
+    const { passed, failed } = await fuzz(folder, values.long ? EXAMPLES.long : EXAMPLES.short).catch(
+      (error: unknown) => {
+        console.error((error as Error).message);
+        return { passed: 0, failed: 1 };
+      },
+    );
     // As vitest writes them.
     const counts = { numPassedTests: passed, numFailedTests: failed, numTotalTests: passed + failed };
     if (values.summary !== undefined) await writeFile(values.summary, JSON.stringify(counts));
@@ -53,26 +66,35 @@ async function main(): Promise<void> {
   }
 }
 
-async function fuzz(folder: string): Promise<{ passed: number; failed: number }> {
+async function fuzz(folder: string, examples: number): Promise<{ passed: number; failed: number }> {
   const schemathesis = await installSchemathesis(join(folder, 'python'));
   const service = await startServiceProcess(join(folder, 'data'), { LOG_LEVEL: 'error' });
   try {
     const firstKey = service.firstKey!;
-    const keys = [firstKey, await createKey(service.url, firstKey)];
+    const second = createTestClient(service.url, firstKey).post<{ key: string }>('/v1/keys', { name: 'fuzz' });
+    const keys = [firstKey, (await second).key];
+    const known = await fillService(service.url, join(folder, 'data'), firstKey);
     let [passed, failed] = [0, 0];
     for (const [index, { name, filter }] of RUNS.entries()) {
       console.log(`\n# ${name}`);
       const reportPath = join(folder, `${index}.json`);
-      const checks = ['--checks', 'all', '--exclude-checks', UNCHECKED];
-      const given = [...checks, ...filter, '--generation-deterministic', '--max-examples', '30', '--no-color'];
       // The second header would be the first one's rival: generated values of it hide all else behind a 400.
-      const authentication = ['-H', `Authorization: Bearer ${keys[index]}`];
       const security = ['--generation-with-security-parameters', 'false'];
+      await writeFile(join(folder, 'schemathesis.toml'), schemathesisConfiguration(known, keys[index]!));
+      const checks = ['--checks', 'all', '--exclude-checks', UNCHECKED];
+      const given = [
+        ...checks,
+        ...filter,
+        '--generation-deterministic',
+        '--max-examples',
+        String(examples),
+        '--no-color',
+      ];
       const report = ['--report', 'json', '--report-json-path', reportPath];
       const source = `${service.url}/openapi.json`;
       const code = await run(
         schemathesis,
-        ['run', source, ...authentication, ...security, ...given, '--continue-on-failure', ...report],
+        ['run', source, ...security, ...given, '--continue-on-failure', ...report],
         folder,
       );
       const found = await readReport(reportPath);
@@ -99,16 +121,6 @@ async function installSchemathesis(folder: string): Promise<string> {
     throw new Error(`${SCHEMATHESIS} could not be installed. ${hint}`);
   }
   return join(folder, 'bin', 'schemathesis');
-}
-
-async function createKey(url: string, key: string): Promise<string> {
-  const response = await fetch(`${url}/v1/keys`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name: 'fuzz' }),
-  });
-  if (!response.ok) throw new Error(await response.text());
-  return ((await response.json()) as { key: string }).key;
 }
 
 async function readReport(path: string): Promise<{ operations: number; failures: number }> {
