@@ -193,6 +193,8 @@ export function createClient({ baseUrl, key, longestWaitSeconds = LONGEST_WAIT_S
     watch,
     cancel,
     output,
+    /** A small JPEG of what there is so far, of a job that has a `live_preview`. */
+    livePreview: (id: string, { signal }: CallOptions = {}) => download(`/v1/jobs/${id}/live_preview`, signal),
     /** The photo itself, for about a day after it was sent or fetched. */
     photo: (id: string, { signal }: CallOptions = {}) => download(`/v1/jobs/${id}/photo`, signal),
     /** A PNG to lay over the result: the more opaque, the more was added there. Of jobs that have a `heatmap`. */
