@@ -93,7 +93,7 @@ export const MODELS: Record<ModelId, Model> = {
     defaults: { fidelity: 0 },
   },
   'real-esrgan-fast': {
-    name: 'Gentle and quick (Real-ESRGAN, small)',
+    name: 'Gentle, quick (Real-ESRGAN)',
     description: 'About ten times quicker and more careful. `denoise` sets how much noise and grain is taken away.',
     license: 'BSD-3-Clause',
     defaults: { fidelity: 0, denoise: 0.5 },
