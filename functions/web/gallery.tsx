@@ -1,34 +1,52 @@
+import type { Client, JobView } from '../../shared/client.ts';
 import type { AlbumEntry } from './album.ts';
-import { useObjectUrl } from './object-url.ts';
+import { Thumbnail } from './thumbnail.tsx';
+import { useJobs } from './use-jobs.ts';
+import { describeJob } from './words.ts';
 
 interface GalleryProps {
+  client: Client;
   entries: readonly AlbumEntry[];
   onOpen: (entry: AlbumEntry) => void;
   onRemove: (entry: AlbumEntry) => void;
 }
 
-/** Earlier photos of this browser. */
-export function Gallery({ entries, onOpen, onRemove }: GalleryProps) {
+/** Earlier photos of this browser; what is still being done is told. */
+export function Gallery({ client, entries, onOpen, onRemove }: GalleryProps) {
+  const jobs = useJobs(
+    client,
+    entries.map(({ id }) => id),
+  );
   if (entries.length === 0) return null;
   return (
     <section aria-labelledby="earlier">
       <h2 id="earlier">Earlier photos</h2>
       <ul class="gallery">
         {entries.map((entry) => (
-          <Picture key={entry.id} entry={entry} onOpen={onOpen} onRemove={onRemove} />
+          <Picture key={entry.id} entry={entry} job={jobs.get(entry.id)} onOpen={onOpen} onRemove={onRemove} />
         ))}
       </ul>
     </section>
   );
 }
 
-function Picture({ entry, onOpen, onRemove }: Omit<GalleryProps, 'entries'> & { entry: AlbumEntry }) {
-  const url = useObjectUrl(entry.photo);
+type PictureProps = { entry: AlbumEntry; job: JobView | undefined } & Pick<GalleryProps, 'onOpen' | 'onRemove'>;
+
+function Picture({ entry, job, onOpen, onRemove }: PictureProps) {
+  const state = job && job.status !== 'succeeded' ? describeJob(job) : '';
   return (
     <li>
-      <button type="button" class="picture" onClick={() => onOpen(entry)} aria-label={`Open ${entry.name}`}>
-        <img src={url} alt="" />
-        <span>{entry.name}</span>
+      <button
+        type="button"
+        class="picture"
+        onClick={() => onOpen(entry)}
+        aria-label={`Open ${entry.name}${state && `, ${state}`}`}
+      >
+        <Thumbnail file={entry.photo} />
+        <span>
+          {entry.name}
+          {state && <small>{state}</small>}
+        </span>
       </button>
       <button type="button" class="remove" onClick={() => onRemove(entry)} aria-label={`Erase ${entry.name}`}>
         ×

@@ -1,13 +1,16 @@
 import { render } from 'preact';
 import { useCallback, useMemo, useState } from 'preact/hooks';
 import { isApiError } from '../../shared/client.ts';
+import { Balance } from './balance.tsx';
 import { KeyForm } from './key-form.tsx';
+import { OfflineNote } from './offline-note.tsx';
 import { clientFor, forgetKey, readKey } from './session.ts';
 import { Studio } from './studio.tsx';
 
 function Page() {
   const [key, setKey] = useState(readKey);
   const [refused, setRefused] = useState<unknown>();
+  const [payments, setPayments] = useState(0);
   const client = useMemo(() => (key === undefined ? undefined : clientFor(key)), [key]);
   const leave = useCallback(() => {
     forgetKey();
@@ -22,6 +25,8 @@ function Page() {
     [leave],
   );
 
+  const onMoney = useCallback(() => setPayments((count) => count + 1), []);
+
   return (
     <>
       <header class="top">
@@ -29,6 +34,7 @@ function Page() {
           <img src="/web/icon.svg" alt="" width="28" height="28" /> SeeSR Cloud
         </a>
         <nav>
+          {client && <Balance client={client} moment={payments} />}
           <a href="/docs">API reference</a>
           {key !== undefined && (
             <button type="button" class="link" onClick={leave}>
@@ -38,8 +44,9 @@ function Page() {
         </nav>
       </header>
       <main>
+        <OfflineNote />
         {client ? (
-          <Studio client={client} onError={onError} />
+          <Studio client={client} onError={onError} onMoney={onMoney} />
         ) : (
           <KeyForm
             refused={refused}

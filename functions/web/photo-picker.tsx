@@ -2,16 +2,28 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 const ACCEPTED = 'image/jpeg,image/png,image/webp,image/avif,image/gif,image/tiff,.heic,.heif';
 
-/** Takes a photo that is chosen, dropped anywhere on the page, or pasted. */
-export function PhotoPicker({ onPhoto }: { onPhoto: (photo: File) => void }) {
+interface PickerProps {
+  onPhotos: (photos: File[]) => void;
+  onAddress: (url: string) => void;
+  /** The service is fetching a photo. */
+  isBusy: boolean;
+}
+
+/** Takes photos that are chosen, dropped anywhere on the page, or pasted, or the address of one. */
+export function PhotoPicker({ onPhotos, onAddress, isBusy }: PickerProps) {
   const input = useRef<HTMLInputElement>(null);
   const [isOver, setOver] = useState(false);
 
   useEffect(() => {
     const listening = new AbortController();
     const { signal } = listening;
-    const take = (files: FileList | undefined) => files?.[0] && onPhoto(files[0]);
-    addEventListener('paste', (event) => take(event.clipboardData?.files), { signal });
+    const take = (given: DataTransfer | null) => {
+      const address = given?.getData('text/uri-list') || given?.getData('text/plain').trim() || '';
+      if (given?.files.length) onPhotos([...given.files]);
+      else if (/^https?:\/\/\S+$/.test(address)) onAddress(address);
+    };
+    const paste = (event: ClipboardEvent) => event.target instanceof HTMLInputElement || take(event.clipboardData);
+    addEventListener('paste', paste, { signal });
     addEventListener('dragleave', (event) => event.relatedTarget === null && setOver(false), { signal });
     addEventListener(
       'dragover',
@@ -26,12 +38,12 @@ export function PhotoPicker({ onPhoto }: { onPhoto: (photo: File) => void }) {
       (event) => {
         event.preventDefault();
         setOver(false);
-        take(event.dataTransfer?.files);
+        take(event.dataTransfer);
       },
       { signal },
     );
     return () => listening.abort();
-  }, [onPhoto]);
+  }, [onPhotos, onAddress]);
 
   return (
     <section class="hero">
@@ -43,17 +55,40 @@ export function PhotoPicker({ onPhoto }: { onPhoto: (photo: File) => void }) {
           <circle cx="16" cy="19" r="3.5" />
           <path d="M6 35l12-11 8 7 7-8 9 9" />
         </svg>
-        <span class="button primary">Choose a photo</span>
-        <span class="quiet">or drop it here, or paste it</span>
+        <span class="button primary">Choose photos</span>
+        <span class="quiet">one or several; or drop them here, or paste one</span>
         <input
           ref={input}
           id="photo"
           class="visually-hidden"
           type="file"
+          multiple
           accept={ACCEPTED}
-          onChange={() => input.current?.files?.[0] && onPhoto(input.current.files[0])}
+          onChange={() => input.current?.files?.length && onPhotos([...input.current.files])}
         />
       </label>
+      <AddressForm onAddress={onAddress} isBusy={isBusy} />
     </section>
+  );
+}
+
+function AddressForm({ onAddress, isBusy }: Pick<PickerProps, 'onAddress' | 'isBusy'>) {
+  return (
+    <form
+      class="row address"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onAddress(String(new FormData(event.currentTarget).get('address')).trim());
+      }}
+    >
+      <label for="address">Or the address of a photo</label>
+      <input id="address" name="address" type="url" required placeholder="https://…" autocomplete="off" />
+      <button type="submit" disabled={isBusy}>
+        {isBusy ? 'Fetching…' : 'Fetch'}
+      </button>
+      <p class="visually-hidden" role="status">
+        {isBusy && 'Fetching the photo'}
+      </p>
+    </form>
   );
 }

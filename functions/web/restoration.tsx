@@ -1,11 +1,12 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { Client, JobView } from '../../shared/client.ts';
+import { useEffect } from 'preact/hooks';
+import type { Client } from '../../shared/client.ts';
 import type { AlbumEntry } from './album.ts';
 import { JobProgress } from './job-progress.tsx';
-import { useObjectUrl } from './object-url.ts';
+import { LivePreview } from './live-preview.tsx';
 import { ProblemNote } from './problem-note.tsx';
 import { Result } from './result.tsx';
 import type { Choices } from './settings.ts';
+import { useJob } from './use-job.ts';
 import { describeJob } from './words.ts';
 
 interface RestorationProps {
@@ -13,30 +14,32 @@ interface RestorationProps {
   entry: AlbumEntry;
   isBusy: boolean;
   onNew: () => void;
+  /** Back to the others, of several. */
+  onAll?: (() => void) | undefined;
   /** Back to the settings of this job. */
   onAgain: () => void;
   /** The same photo at once, with these settings. */
   onRun: (choices: Choices) => void;
+  onEnd: () => void;
 }
 
 /** A job from its submission to its end. */
-export function Restoration({ client, entry, isBusy, onNew, onAgain, onRun }: RestorationProps) {
-  const [job, setJob] = useState<JobView>();
-  const [error, setError] = useState<unknown>();
-  const photo = useObjectUrl(entry.photo);
-
+export function Restoration({ client, entry, isBusy, onNew, onAll, onAgain, onRun, onEnd }: RestorationProps) {
+  const { job, error, see, setError } = useJob(client, entry.id);
   useEffect(() => {
-    const leaving = new AbortController();
-    const { signal } = leaving;
-    client.follow(entry.id, { onProgress: setJob, signal }).catch((thrown) => signal.aborted || setError(thrown));
-    return () => leaving.abort();
-  }, [client, entry.id]);
+    if (job?.terminal) onEnd();
+  }, [job?.terminal, onEnd]);
 
   return (
     <section class="restoration" aria-label={entry.name}>
       <div class="row">
         <h1>{entry.name}</h1>
         <div class="row">
+          {onAll && (
+            <button type="button" onClick={onAll}>
+              All photos
+            </button>
+          )}
           {job?.terminal && (
             <button type="button" disabled={isBusy} onClick={onAgain}>
               Other settings
@@ -47,7 +50,7 @@ export function Restoration({ client, entry, isBusy, onNew, onAgain, onRun }: Re
           </button>
         </div>
       </div>
-      {job && !job.terminal && <JobProgress job={job} onCancel={() => client.cancel(job.id).then(setJob, setError)} />}
+      {job && !job.terminal && <JobProgress job={job} onCancel={() => client.cancel(job.id).then(see, setError)} />}
       {job?.terminal && job.status !== 'succeeded' && !job.error && (
         <p class="note" role="status">
           {describeJob(job)}. Nothing was charged.
@@ -63,7 +66,7 @@ export function Restoration({ client, entry, isBusy, onNew, onAgain, onRun }: Re
           onRunWithTags={(list) => onRun({ ...entry.choices, tags: { mode: 'replace', list } })}
         />
       ) : (
-        photo && <img class="waiting" src={photo} alt={entry.name} />
+        <LivePreview client={client} job={job} entry={entry} />
       )}
     </section>
   );

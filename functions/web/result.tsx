@@ -4,6 +4,8 @@ import type { AlbumEntry } from './album.ts';
 import { Comparison } from './comparison.tsx';
 import { useObjectUrl } from './object-url.ts';
 import { ProblemNote } from './problem-note.tsx';
+import { ReceiptCard } from './receipt-card.tsx';
+import { resultName } from './save-file.ts';
 import { TagEditor } from './tag-editor.tsx';
 import { describeColors, formatBytes, formatPrice } from './words.ts';
 
@@ -42,7 +44,7 @@ export function Result({ client, job, entry, onRunWithTags }: ResultProps) {
         </a>
         <p class="quiet">
           {width} × {height} · {mime.replace('image/', '').toUpperCase()} · {formatBytes(bytes)} ·{' '}
-          {formatPrice(job.charge.amount)}
+          {job.charge.amount > 0 ? `Paid ${formatPrice(job.charge.amount)}` : 'Free'}
         </p>
       </div>
       {job.notes && (
@@ -53,6 +55,7 @@ export function Result({ client, job, entry, onRunWithTags }: ResultProps) {
         </ul>
       )}
       {job.fidelity_report && <Report report={job.fidelity_report} />}
+      {job.links.receipt && result && <ReceiptCard client={client} job={job} file={result} name={entry.name} />}
       {job.description && <TagEditor key={job.id} seen={job.description.tags} onRun={onRunWithTags} />}
     </>
   );
@@ -80,9 +83,4 @@ function Report({ report }: { report: NonNullable<JobView['fidelity_report']> })
       </dl>
     </section>
   );
-}
-
-/** `beach.heic` → `beach-4x.png`. */
-function resultName(name: string, { parameters: { scale, format } }: JobView): string {
-  return `${name.replace(/\.\w+$/, '')}-${scale}x.${format === 'jpeg' ? 'jpg' : format}`;
 }

@@ -22,6 +22,9 @@ export function forgetKey(): void {
   localStorage.removeItem(NAME);
 }
 
+/** Who looks at the page wants to be told rather than to wait. */
+const LONGEST_WAIT_SECONDS = 3;
+
 export function clientFor(key: string) {
-  return createClient({ baseUrl: location.origin, key });
+  return createClient({ baseUrl: location.origin, key, longestWaitSeconds: LONGEST_WAIT_SECONDS });
 }

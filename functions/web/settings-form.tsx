@@ -1,3 +1,4 @@
+import { FIELD_WORDS } from './field-words.ts';
 import { type Choices, choicesFor, type Field, fieldsOf, type Model } from './settings.ts';
 import { formatName } from './words.ts';
 
@@ -20,6 +21,11 @@ export function SettingsForm({ models, fields, choices, onChange, size }: Settin
   const set = (name: string, value: unknown) => onChange({ ...choices, [name]: value });
   const own = model.parameters as Record<string, unknown>;
   const fidelity = 'fidelity' in own && fields.find(({ name }) => name === 'fidelity');
+  const shown = fieldsOf(model, fields);
+  const forExperts = shown.filter(({ name }) => FIELD_WORDS[name]?.expert);
+  const control = (field: Field) => (
+    <Control key={field.name} field={field} value={choices[field.name]} onChange={(value) => set(field.name, value)} />
+  );
   return (
     <div class="settings">
       <label for="model">Method</label>
@@ -31,14 +37,16 @@ export function SettingsForm({ models, fields, choices, onChange, size }: Settin
           if (chosen) onChange(choicesFor(chosen, choices));
         }}
       >
-        {installed.map(({ id, name, default: isDefault }) => (
+        {installed.map(({ id, name }) => (
           <option key={id} value={id}>
             {name}
-            {isDefault && ' (recommended)'}
           </option>
         ))}
       </select>
-      <p class="quiet">{model.description.replaceAll('`', '')}</p>
+      <p class="quiet">
+        {model.default && 'Recommended. '}
+        {model.description.replace(/`(\w+)`/g, (_, field: string) => `“${FIELD_WORDS[field]?.label ?? field}”`)}
+      </p>
 
       <label for="scale">Size</label>
       <select id="scale" value={scale} onChange={(event) => set('scale', Number(event.currentTarget.value))}>
@@ -56,14 +64,13 @@ export function SettingsForm({ models, fields, choices, onChange, size }: Settin
 
       <details>
         <summary>More settings</summary>
-        {fieldsOf(model, fields).map((field) => (
-          <Control
-            key={field.name}
-            field={field}
-            value={choices[field.name]}
-            onChange={(value) => set(field.name, value)}
-          />
-        ))}
+        {shown.filter((field) => !forExperts.includes(field)).map(control)}
+        {forExperts.length > 0 && (
+          <details>
+            <summary>For experts</summary>
+            {forExperts.map(control)}
+          </details>
+        )}
       </details>
     </div>
   );
@@ -101,19 +108,15 @@ interface ControlProps {
 function Control({ field, value, onChange }: ControlProps) {
   const id = `field-${field.name}`;
   const about = `${id}-about`;
+  const words = FIELD_WORDS[field.name];
+  const description = words?.about ?? field.description?.replace(/^[\w, -]+ only: /, '').replaceAll('`', '');
   return (
     <div class="field">
-      <label for={id}>{formatName(field.name)}</label>
-      <Input
-        field={field}
-        id={id}
-        about={field.description && about}
-        value={value ?? field.default}
-        onChange={onChange}
-      />
-      {field.description && (
+      <label for={id}>{words?.label ?? formatName(field.name)}</label>
+      <Input field={field} id={id} about={description && about} value={value ?? field.default} onChange={onChange} />
+      {description && (
         <p id={about} class="quiet">
-          {field.description.replace(/^[\w, -]+ only: /, '').replaceAll('`', '')}
+          {description}
         </p>
       )}
     </div>
@@ -128,7 +131,7 @@ function Input({ field, id, about, value, onChange }: ControlProps & { id: strin
       <select {...shared} value={String(value ?? options[0])} onChange={(event) => onChange(event.currentTarget.value)}>
         {options.map((option) => (
           <option key={option} value={option}>
-            {formatName(option)}
+            {FIELD_WORDS[field.name]?.options?.[option] ?? formatName(option)}
           </option>
         ))}
       </select>

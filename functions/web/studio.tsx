@@ -1,29 +1,37 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import type { Client, JobRequest } from '../../shared/client.ts';
+import type { Client } from '../../shared/client.ts';
 import { type AlbumEntry, findInAlbum, keepInAlbum, listAlbum, removeFromAlbum } from './album.ts';
 import { Gallery } from './gallery.tsx';
+import { MOST_PHOTOS, type Photo } from './photo.ts';
 import { PhotoPicker } from './photo-picker.tsx';
-import { Preparation } from './preparation.tsx';
+import { type Order, Preparation } from './preparation.tsx';
 import { ProblemNote } from './problem-note.tsx';
 import { Restoration } from './restoration.tsx';
+import { fetchPhoto, submitOrder } from './sent-photos.ts';
 import type { Choices } from './settings.ts';
+import { Several, type Task } from './several.tsx';
 
 type Screen =
   | { kind: 'choose' }
-  | { kind: 'prepare'; photo: Blob; name: string; choices: Choices }
+  | { kind: 'prepare'; photos: Photo[]; choices: Choices }
+  /** `opened`: one of them is looked at. */
+  | { kind: 'several'; tasks: Task[]; opened?: AlbumEntry | undefined }
   | { kind: 'restore'; entry: AlbumEntry };
 
 interface StudioProps {
   client: Client;
   /** Hears of every error that is shown. */
   onError: (error: unknown) => void;
+  /** Something was ordered, or has ended: there may be less on the account. */
+  onMoney: () => void;
 }
 
-/** One photo at a time: chosen, prepared, restored. The job's id in the address makes a reload come back to it. */
-export function Studio({ client, onError }: StudioProps) {
+/** Photos are chosen, prepared, restored. The ids of the jobs in the address make a reload come back to them. */
+export function Studio({ client, onError, onMoney }: StudioProps) {
   const [screen, setScreen] = useState<Screen>({ kind: 'choose' });
   const [entries, setEntries] = useState<AlbumEntry[]>([]);
   const [error, setError] = useState<unknown>();
+  const [notice, setNotice] = useState<string>();
   const [isBusy, setBusy] = useState(false);
 
   const fail = useCallback(
@@ -35,34 +43,55 @@ export function Studio({ client, onError }: StudioProps) {
   );
   const show = useCallback((next: Screen) => {
     setError(undefined);
+    setNotice(undefined);
     setScreen(next);
-    history.replaceState(null, '', next.kind === 'restore' ? `#${next.entry.id}` : location.pathname);
+    remember(entriesOf(next));
+    scrollTo(0, 0);
     void listAlbum().then(setEntries, () => {}); // a private window has no album
   }, []);
   useEffect(() => {
-    const id = location.hash.slice(1);
-    const found = id ? findInAlbum(id).catch(() => undefined) : Promise.resolve(undefined);
-    void found.then((entry) => show(entry ? { kind: 'restore', entry } : { kind: 'choose' }));
+    const ids = location.hash.slice(1).split(',').filter(Boolean);
+    void Promise.all(ids.map((id) => findInAlbum(id).catch(() => undefined))).then((found) => {
+      const known = found.filter((entry) => entry !== undefined);
+      const [only] = known;
+      if (known.length > 1) show({ kind: 'several', tasks: known.map((entry) => ({ entry })) });
+      else show(only ? { kind: 'restore', entry: only } : { kind: 'choose' });
+    });
   }, [show]);
   const choose = useCallback(
-    (photo: File) => show({ kind: 'prepare', photo, name: photo.name || 'photo', choices: {} }),
+    (files: File[]) => {
+      const photos = files.slice(0, MOST_PHOTOS).map((file) => ({ file, name: file.name || 'photo' }));
+      show({ kind: 'prepare', photos, choices: {} });
+      if (files.length > MOST_PHOTOS) setNotice(`These are the first ${MOST_PHOTOS} of ${files.length} photos.`);
+    },
     [show],
   );
 
-  async function start(photo: Blob, name: string, choices: Choices, quoteId?: string): Promise<void> {
-    setBusy(true);
-    setError(undefined);
-    try {
-      const upload_id = await client.upload(photo);
-      const { id } = await client.submit({ ...choices, quote_id: quoteId, input: { upload_id } } as JobRequest);
-      const entry = { id, name, photo, choices, addedAt: Date.now() };
-      await keepInAlbum(entry).catch(() => {}); // then only a reload forgets it
-      show({ kind: 'restore', entry });
-    } catch (thrown) {
-      fail(thrown);
-    } finally {
+  /** One thing at a time, which may fail. */
+  const attempt = useCallback(
+    async (work: () => Promise<void>): Promise<void> => {
+      setBusy(true);
+      setError(undefined);
+      await work().catch(fail);
       setBusy(false);
-    }
+    },
+    [fail],
+  );
+  const fetchFrom = useCallback(
+    (url: string) => void attempt(async () => choose([await fetchPhoto(client, url)])),
+    [client, attempt, choose],
+  );
+
+  async function start(orders: Order[]): Promise<void> {
+    const [order] = orders;
+    if (!order) return;
+    if (orders.length > 1) return show({ kind: 'several', tasks: orders.map((each) => ({ order: each })) });
+    await attempt(async () => {
+      const entry = await submitOrder(client, order);
+      await keepInAlbum(entry).catch(() => {}); // then only a reload forgets it
+      onMoney();
+      show({ kind: 'restore', entry });
+    });
   }
 
   async function remove(entry: AlbumEntry): Promise<void> {
@@ -71,12 +100,36 @@ export function Studio({ client, onError }: StudioProps) {
     await client.erase(entry.id).catch(() => {}); // erased already, or still running: its time will be over
   }
 
+  const restoration = (entry: AlbumEntry, onAll?: () => void) => (
+    <Restoration
+      key={entry.id}
+      client={client}
+      entry={entry}
+      isBusy={isBusy}
+      onNew={() => show({ kind: 'choose' })}
+      onAll={onAll}
+      onAgain={() => show({ kind: 'prepare', photos: [photoOf(entry)], choices: entry.choices })}
+      onRun={(choices) => start([{ photo: photoOf(entry), choices, quoteId: undefined }])}
+      onEnd={onMoney}
+    />
+  );
   return (
     <>
+      {notice && (
+        <p class="note" role="status">
+          {notice}
+        </p>
+      )}
       {screen.kind === 'choose' && (
         <>
-          <PhotoPicker onPhoto={choose} />
-          <Gallery entries={entries} onOpen={(entry) => show({ kind: 'restore', entry })} onRemove={remove} />
+          <PhotoPicker onPhotos={choose} onAddress={fetchFrom} isBusy={isBusy} />
+          {error !== undefined && <ProblemNote error={error} />}
+          <Gallery
+            client={client}
+            entries={entries}
+            onOpen={(entry) => show({ kind: 'restore', entry })}
+            onRemove={remove}
+          />
         </>
       )}
       {screen.kind === 'prepare' && (
@@ -86,21 +139,42 @@ export function Studio({ client, onError }: StudioProps) {
           isBusy={isBusy}
           onBack={() => show({ kind: 'choose' })}
           onError={fail}
-          onStart={(choices, quoteId) => start(screen.photo, screen.name, choices, quoteId)}
+          onStart={start}
         />
       )}
-      {screen.kind === 'restore' && (
-        <Restoration
-          key={screen.entry.id}
-          client={client}
-          entry={screen.entry}
-          isBusy={isBusy}
-          onNew={() => show({ kind: 'choose' })}
-          onAgain={() => show({ ...screen.entry, kind: 'prepare' })}
-          onRun={(choices) => start(screen.entry.photo, screen.entry.name, choices)}
-        />
+      {screen.kind === 'several' && (
+        <>
+          {/* Not taken away: it may still be sending. */}
+          <div hidden={screen.opened !== undefined}>
+            <Several
+              client={client}
+              tasks={screen.tasks}
+              onEntries={remember}
+              onMoney={onMoney}
+              onOpen={(opened) => setScreen({ ...screen, opened })}
+              onNew={() => show({ kind: 'choose' })}
+            />
+          </div>
+          {screen.opened && restoration(screen.opened, () => setScreen({ ...screen, opened: undefined }))}
+        </>
       )}
-      {error !== undefined && <ProblemNote error={error} />}
+      {screen.kind === 'restore' && restoration(screen.entry)}
+      {error !== undefined && screen.kind !== 'choose' && <ProblemNote error={error} />}
     </>
   );
+}
+
+function entriesOf(screen: Screen): AlbumEntry[] {
+  if (screen.kind === 'restore') return [screen.entry];
+  return screen.kind === 'several' ? screen.tasks.flatMap(({ entry }) => entry ?? []) : [];
+}
+
+/** Into the address, without a new page. */
+function remember(entries: readonly AlbumEntry[]): void {
+  const ids = entries.map(({ id }) => id).join();
+  history.replaceState(null, '', ids ? `#${ids}` : location.pathname);
+}
+
+function photoOf({ photo, name }: AlbumEntry): Photo {
+  return { file: photo, name };
 }

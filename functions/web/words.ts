@@ -23,9 +23,10 @@ export function describeJob(job: JobView): string {
     case 'awaiting_upload':
       return 'Waiting for the photo';
     case 'queued':
-      return job.queue && job.queue.position_estimate > 1
-        ? `Waiting, about ${job.queue.position_estimate} in the queue`
-        : 'Waiting for its turn';
+      if (!job.queue) return 'Waiting for its turn';
+      return job.queue.position_estimate > 1
+        ? `Waiting, place ${job.queue.position_estimate} in the queue`
+        : 'Next in the queue';
     case 'starting':
       return 'Starting';
     case 'running':
@@ -49,6 +50,13 @@ export function describeParts({ progress }: JobView): string {
   return [step, tile].filter(Boolean).join(' · ');
 }
 
+/** `about 3 minutes left`, or nothing. `now`: milliseconds since 1970. */
+export function describeRest({ eta, cancel_requested }: JobView, now: number): string {
+  if (!eta || cancel_requested) return '';
+  const seconds = (Date.parse(eta) - now) / 1000;
+  return seconds > 1 ? `about ${formatSeconds(seconds)} left` : 'nearly done';
+}
+
 /** Micro-units as an amount. */
 export function formatPrice(microUnits: number): string {
   return microUnits === 0
@@ -67,10 +75,14 @@ export function formatName(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** `40 seconds`, `3 minutes`, `2 hours`. */
+/** `1 second`, `40 seconds`, `3 minutes`, `2 hours`. */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} seconds`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds / 3600)} hours`;
+  if (seconds < 90) return plural(Math.max(1, Math.round(seconds)), 'second');
+  return seconds < 5400 ? plural(Math.round(seconds / 60), 'minute') : plural(Math.round(seconds / 3600), 'hour');
+}
+
+function plural(count: number, unit: string): string {
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
 /** What the mean distance of colors (CIE 1976) between photo and result, made as small again, means to the eye. */

@@ -71,9 +71,9 @@ test('asks for a key, says why it refuses one, and keeps the right one', async (
   await look(page, 'key-refused');
   await page.getByLabel('API key').fill(bench.key);
   await page.getByRole('button', { name: 'Continue' }).click();
-  await page.getByText('Choose a photo').waitFor();
+  await page.getByText('Choose photos').waitFor();
   await page.reload();
-  await page.getByText('Choose a photo').waitFor();
+  await page.getByText('Choose photos').waitFor();
   await page.getByRole('button', { name: 'Forget key' }).click();
   await page.getByLabel('API key').waitFor();
   expect(complaints).toEqual([]);
@@ -186,7 +186,7 @@ test('the result is downloaded under a good name', async () => {
   await choose(page);
   await page.getByLabel('Size').selectOption('2');
   await page.getByText('More settings').click();
-  await page.getByLabel('Format').selectOption('webp');
+  await page.getByLabel('Kind of file').selectOption('webp');
   await look(page, 'settings');
   await restoreButton(page).click();
   const arrives = page.waitForEvent('download');

@@ -30,6 +30,7 @@ test('a wrong tag is taken away, a missing one added, and the photo restored aga
   await page.locator('input[type=file]').setInputFiles(PHOTO);
   expect(await page.getByLabel('Method').inputValue()).toBe('seesr');
   await page.getByText('More settings').click();
+  await page.getByText('For experts').click();
   await page.getByLabel('Steps', { exact: true }).fill('4');
   await page.getByLabel('Size').selectOption('1');
   await picture(page, 'diffusion-settings');

@@ -22,21 +22,28 @@ const FLAGS = [
 export interface BrowserBench {
   service: ServiceProcess;
   key: string;
+  /** DATA_DIR of the service. */
+  directory: string;
   /** A fresh window of a fresh profile: its storage is empty. */
   open(options?: BrowserContextOptions): Promise<Page>;
   close(): Promise<void>;
 }
 
-/** The whole product in a process of its own, and a browser that looks at it. */
-export async function startBrowserBench(environment: Record<string, string> = {}): Promise<BrowserBench> {
+export async function launchBrowser(): Promise<Browser> {
   const executablePath = CANDIDATES.find((path) => path && existsSync(path));
   if (!executablePath) throw new Error('There is no Chromium: `apt-get install chromium`, or name it in CHROMIUM.');
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
+/** The whole product in a process of its own, and a browser that looks at it. */
+export async function startBrowserBench(environment: Record<string, string> = {}): Promise<BrowserBench> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-browser-'));
+  const browser = await launchBrowser();
   const service = await startServiceProcess(directory, environment);
-  const browser: Browser = await chromium.launch({ executablePath, args: FLAGS });
   return {
     service,
     key: service.firstKey!,
+    directory,
     async open(options = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
       context.setDefaultTimeout(PATIENCE_MILLISECONDS);
