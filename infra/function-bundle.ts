@@ -1,10 +1,13 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { buildWebsite } from '../local/website-files.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const OUTPUT = join(ROOT, '.sst-bundles');
+/** Beside the API's bundle, which reads it. */
+const WEBSITE_DIRECTORY = 'web';
 
 /** What the services are; the handler of each is `index.handler`. */
 export type FunctionName = 'api' | 'notify' | 'reap' | 'scale';
@@ -32,7 +35,13 @@ export async function bundleFunction(name: FunctionName, outputDirectory = OUTPU
     plugins: [leaveOut, nameKeys],
     logLevel: 'warning',
   });
+  if (name === 'api') await writeWebsite(join(directory, WEBSITE_DIRECTORY));
   return directory;
+}
+
+async function writeWebsite(directory: string): Promise<void> {
+  await mkdir(directory);
+  for (const [name, content] of await buildWebsite()) await writeFile(join(directory, name), content);
 }
 
 /**

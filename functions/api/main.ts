@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { handle, streamHandle } from 'hono/aws-lambda';
 import { z } from 'zod';
 import { awsVariables, openAwsStores } from '../../shared/adapters/aws/stores.ts';
@@ -10,6 +11,7 @@ import { createRateLimiter } from '../../shared/rate-limit.ts';
 import { createSigner, parseSigningKey } from '../../shared/signature.ts';
 import { createApp } from './app.ts';
 import { requireOriginSecret } from './origin-secret.ts';
+import { createWebsite, type WebsiteFiles } from './website.ts';
 
 /** The HTTP API as a Lambda function behind a distribution. */
 
@@ -20,6 +22,8 @@ const variables = readVariables(
     PUBLIC_URL: z.url({ protocol: /^https?$/ }),
     SIGNING_KEY: z.string().transform(orIssue(parseSigningKey)),
     ORIGIN_SECRET: z.string().min(32),
+    /** Of the bucket: the page sends photos there. */
+    STORAGE_ORIGIN: z.url(),
     MODELS: z
       .string()
       .transform((list) => list.split(','))
@@ -43,7 +47,16 @@ const api = createApp({
   outbound: createGuardedFetch(outbound),
   ...(rateLimits && { limiter: createRateLimiter({ limits: rateLimits, now: Date.now }) }),
 });
-const guarded = requireOriginSecret(api.fetch, variables.ORIGIN_SECRET);
+const website = createWebsite(api.fetch, { load: readWebsite, storageOrigin: variables.STORAGE_ORIGIN });
+const guarded = requireOriginSecret(website.fetch, variables.ORIGIN_SECRET);
+
+/** What the bundle brings along (infra/function-bundle.ts). */
+async function readWebsite(): Promise<WebsiteFiles> {
+  const directory = new URL('./web/', import.meta.url);
+  const names = await readdir(directory);
+  const files = names.map(async (name) => [name, new Uint8Array(await readFile(new URL(name, directory)))] as const);
+  return new Map(await Promise.all(files));
+}
 
 /** For API Gateway and load balancers: the whole answer at once, so no events and no waiting. */
 export const buffered = handle(guarded);

@@ -45,7 +45,7 @@ export async function run(): Promise<void> {
 async function measureWarm(bundle: string) {
   const lambda = await startLambda(bundle, ENVIRONMENT);
   const rows = [];
-  for (const path of ['/healthz', '/v1/models', '/openapi.json']) {
+  for (const path of ['/healthz', '/v1/models', '/openapi.json', '/docs']) {
     const request = { method: 'GET', path, headers: { 'x-origin-secret': SECRET } };
     const times: number[] = [];
     let status = 0;
@@ -73,6 +73,7 @@ const ENVIRONMENT = {
   PUBLIC_URL: 'https://api.example',
   SIGNING_KEY: JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })),
   ORIGIN_SECRET: SECRET,
+  STORAGE_ORIGIN: 'https://none.example',
   MODELS: SHIPPED_MODELS.join(','),
   CLUSTER: 'none',
   SERVICE: 'none',
