@@ -2,9 +2,8 @@ import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import { AppError } from '../shared/error.ts';
-import { MODEL_IDS, MODELS } from '../shared/models.ts';
+import { DIFFUSION_MODELS, MODEL_IDS, MODELS } from '../shared/models.ts';
 import { buildModel } from './build.ts';
-import { DIFFUSION_MODELS } from './models/installed.ts';
 import { planSeesr } from './models/seesr-plan.ts';
 import { describeModels, verifyModels } from './models/verify.ts';
 

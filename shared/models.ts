@@ -38,13 +38,14 @@ export const MODEL_PARAMETERS = {
 
 type ModelParameters = { [name in keyof typeof MODEL_PARAMETERS]?: z.output<(typeof MODEL_PARAMETERS)[name]> };
 
-export const MODEL_IDS = ['seesr', 'seesr-turbo', 'real-esrgan', 'real-esrgan-fast'] as const;
-export type ModelId = (typeof MODEL_IDS)[number];
 /** Those that are built from the user's files, and run by the diffusion recipe. */
-export type DiffusionModelId = 'seesr' | 'seesr-turbo';
+export const DIFFUSION_MODELS = ['seesr', 'seesr-turbo'] as const;
+export type DiffusionModelId = (typeof DIFFUSION_MODELS)[number];
 /** Those whose weights ship with the repository, networks that make a picture larger in one go. */
-export type SuperResolutionModelId = Exclude<ModelId, DiffusionModelId>;
-export const SHIPPED_MODELS: readonly SuperResolutionModelId[] = ['real-esrgan', 'real-esrgan-fast'];
+export const SHIPPED_MODELS = ['real-esrgan', 'real-esrgan-fast'] as const;
+export type SuperResolutionModelId = (typeof SHIPPED_MODELS)[number];
+export const MODEL_IDS = [...DIFFUSION_MODELS, ...SHIPPED_MODELS] as const;
+export type ModelId = (typeof MODEL_IDS)[number];
 
 interface Model {
   name: string;
@@ -104,7 +105,7 @@ export const MODELS: Record<ModelId, Model> = {
 const PREFERENCE: readonly ModelId[] = ['seesr', 'real-esrgan', 'real-esrgan-fast', 'seesr-turbo'];
 
 export function isDiffusionModel(id: ModelId): id is DiffusionModelId {
-  return id === 'seesr' || id === 'seesr-turbo';
+  return DIFFUSION_MODELS.some((model) => model === id);
 }
 
 /** Throws `model-unavailable` when nothing is installed. */

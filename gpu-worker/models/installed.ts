@@ -2,9 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
-import { type DiffusionModelId, type ModelId, SHIPPED_MODELS } from '../../shared/models.ts';
+import { DIFFUSION_MODELS, type DiffusionModelId, type ModelId, SHIPPED_MODELS } from '../../shared/models.ts';
 
-export const DIFFUSION_MODELS = ['seesr', 'seesr-turbo'] as const satisfies DiffusionModelId[];
 /** Rises when a program could not run what an older one has built. */
 export const MODEL_FORMAT = 1;
 export const MANIFEST_FILE = 'manifest.json';
