@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { defaultOutputFormat, OUTPUT_FORMATS } from './image-format.ts';
 import { metadataPolicySchema, type Parameters } from './job.ts';
-import { completeModelParameters, defaultModel, MODEL_IDS, MODEL_PARAMETERS, MODELS, type ModelId } from './models.ts';
+import { defaultModel, MODEL_IDS, MODEL_PARAMETERS, MODELS, type ModelId } from './models.ts';
+import { completeModelParameters } from './parameter-rules.ts';
 
 /** What can be asked of a restoration, by the API and on the command line. */
 export const requestedParametersSchema = z.strictObject({
