@@ -10,9 +10,16 @@ export interface Tagger {
   release(): Promise<void>;
 }
 
+interface TaggerOptions {
+  model: Uint8Array | string;
+  device: Device;
+  /** Whether it stays loaded after a call. */
+  stays?: boolean;
+}
+
 /** `model`: of the graph `tagger`, bytes or a path. Loaded at its first call, which then throws as `createSession` does. */
-export function createTagger({ model, device }: { model: Uint8Array | string; device: Device }): Tagger {
-  const session = createLazySession(model, device);
+export function createTagger({ model, device, stays = true }: TaggerOptions): Tagger {
+  const session = createLazySession(model, device, { stays });
   return {
     async describe(image) {
       const { image_embeds: imageEmbeds, logits } = await session.run({ image });

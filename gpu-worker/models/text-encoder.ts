@@ -8,9 +8,16 @@ export interface TextEncoder {
   release(): Promise<void>;
 }
 
+interface TextEncoderOptions {
+  model: Uint8Array | string;
+  device: Device;
+  /** Whether it stays loaded after a call. */
+  stays?: boolean;
+}
+
 /** `model`: of the graph `text`, bytes or a path. Loaded at its first call, which then throws as `createSession` does. */
-export function createTextEncoder({ model, device }: { model: Uint8Array | string; device: Device }): TextEncoder {
-  const session = createLazySession(model, device);
+export function createTextEncoder({ model, device, stays = true }: TextEncoderOptions): TextEncoder {
+  const session = createLazySession(model, device, { stays });
   return {
     async encode(ids) {
       const data = Float32Array.from(ids.flat());

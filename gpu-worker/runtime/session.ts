@@ -58,19 +58,29 @@ export async function createSession(
   };
 }
 
-/** A session that is made at its first run, and again after it was released: memory only for what is used. */
-export function createLazySession(model: Uint8Array | string, device: Device): Session {
+/**
+ * A session that is made at its first run, and again after it was released: memory only for what is used. Where it does
+ * not `stay` it is released after every run.
+ */
+export function createLazySession(
+  model: Uint8Array | string,
+  device: Device,
+  { stays = true }: { stays?: boolean } = {},
+): Session {
   let session: Promise<Session> | undefined;
+  const release = async () => {
+    const released = session;
+    session = undefined;
+    await (await released)?.release();
+  };
   return {
     async run(inputs) {
       session ??= createSession(model, device);
-      return await (await session).run(inputs);
+      const outputs = await (await session).run(inputs);
+      if (!stays) await release();
+      return outputs;
     },
-    async release() {
-      const released = session;
-      session = undefined;
-      await (await released)?.release();
-    },
+    release,
   };
 }
 
