@@ -159,8 +159,12 @@ async function runAttempt(
     );
     log.info('attempt.restored', { model: parameters.model, seconds: result.seconds, stages: times.list() });
     pulse.report({ stage: 'upload', percent: 99 });
-    const output = await publish(objects, job, result, outputPath);
-    const heatmap = await publishHeatmap(objects, job, result, heatmapPath);
+    const puts = [
+      publish(objects, job, result, outputPath),
+      publishHeatmap(objects, job, result, heatmapPath),
+    ] as const;
+    await Promise.allSettled(puts); // where one fails, what the other puts is not to come after all has been erased
+    const [output, heatmap] = await Promise.all(puts);
     await pulse.end();
     const done = await succeed(job, { output, ...(heatmap && { heatmap }) }, result, { state, objects });
     const seconds = (performance.now() - started) / 1000;
@@ -334,7 +338,7 @@ async function conclude(
     const error = reason instanceof AppError ? reason : new AppError('internal', 'Unexpected error in the worker.');
     after = await state.updateJob(job.id, { type: 'give_back', attempt, error });
   }
-  if (isTerminal(after)) await eraseOutputs(objects, after);
+  await eraseOutputs(objects, after); // a part of them may be stored
   if (after.status === 'queued') await queue.extend(message.receipt, 0);
   else await queue.delete(message.receipt);
 }

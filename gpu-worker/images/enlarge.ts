@@ -1,5 +1,5 @@
-import sharp from 'sharp';
 import { MODEL_SCALE } from '../../shared/tile-plan.ts';
+import { growCubic } from './cubic-grow.ts';
 import type { Pixels } from './image.ts';
 
 /** Rows beside a strip that the cubic filter reaches, and one more. */
@@ -15,22 +15,18 @@ const SAMPLES = MODEL_SCALE ** 2;
  * alone blurs; networks that sharpen would then be truer to the photo than what is called faithful.
  * A strip equals the same rows of the whole picture.
  */
-export async function enlargeRows(
-  photo: Pixels,
-  start: number,
-  count: number,
-): Promise<{ rows: Uint8Array; enlarged: Uint8Array }> {
+export function enlargeRows(photo: Pixels, start: number, count: number): { rows: Uint8Array; enlarged: Uint8Array } {
   const { width, height, channels } = photo;
   const from = Math.max(0, start - MARGIN);
   const stripHeight = Math.min(height, start + count + MARGIN) - from;
   const strip = rowsOf(photo, from, stripHeight);
   const size = { width, height: stripHeight, channels };
   let sharpened = strip;
-  let grown = await grow(sharpened, size);
+  let grown = growCubic(sharpened, size);
   for (let pass = 0; pass < CORRECTIONS; pass++) {
     const small = shrink(grown, size);
     sharpened = sharpened.map((value, index) => clamp(value + strip[index]! - small[index]! / SAMPLES));
-    grown = await grow(sharpened, size);
+    grown = growCubic(sharpened, size);
   }
   const row = width * channels;
   const cut = (data: Uint8Array, samples: number) =>
@@ -39,14 +35,6 @@ export async function enlargeRows(
 }
 
 type Size = Omit<Pixels, 'data'>;
-
-async function grow(strip: Uint8Array, { width, height, channels }: Size): Promise<Uint8Array> {
-  return sharp(strip, { raw: { width, height, channels }, limitInputPixels: false })
-    .resize(width * MODEL_SCALE, height * MODEL_SCALE, { kernel: 'cubic', fit: 'fill' })
-    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-    .raw()
-    .toBuffer();
-}
 
 /** Sums of 4 × 4 samples, 0..4080, of interleaved rows four times as large as `size`. */
 export function shrink(grown: Pixels['data'], { width, height, channels }: Size): Uint16Array {

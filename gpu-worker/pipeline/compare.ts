@@ -17,8 +17,9 @@ export interface Comparison {
   map: { width: number; height: number; cell: number; values: Float32Array };
 }
 
-/** Rows of the photo that are looked at in one go; whole blocks. */
-const STRIP = 64;
+/** Rows of the photo that are looked at in one go, or more where they are short: the border of a strip is work, too. */
+const LEAST_STRIP_ROWS = 64;
+const STRIP_PIXELS = 2 ** 16;
 const BLOCK = 8;
 /** Longest side of the map, in cells. */
 const MAX_MAP_SIDE = 512;
@@ -35,12 +36,13 @@ export async function compareWithPhoto(photo: Pixels, result: Pixels, signal: Ab
   const squares = new Float64Array(mapWidth * mapHeight);
   const totals = { error: 0, deltaE: 0, detail: 0 };
   const blocks = createBlocks(width, channels);
+  const strip = Math.max(LEAST_STRIP_ROWS, Math.floor(STRIP_PIXELS / width));
 
-  for (let start = 0; start < height; start += STRIP) {
+  for (let start = 0; start < height; start += strip) {
     await eventLoopTurn();
     signal.throwIfAborted();
-    const count = Math.min(STRIP, height - start);
-    const { rows, enlarged } = await enlargeRows(photo, start, count);
+    const count = Math.min(strip, height - start);
+    const { rows, enlarged } = enlargeRows(photo, start, count);
     for (let row = 0; row < count; row++) {
       const y = start + row;
       const seen = rows.subarray(row * width * channels, (row + 1) * width * channels);

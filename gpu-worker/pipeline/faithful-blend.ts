@@ -16,7 +16,7 @@ export async function blendFaithful(photo: Pixels, result: Pixels, share: number
   for (let start = 0; start < photo.height; start += STRIP) {
     await eventLoopTurn();
     signal.throwIfAborted();
-    const { enlarged } = await enlargeRows(photo, start, Math.min(STRIP, photo.height - start));
+    const { enlarged } = enlargeRows(photo, start, Math.min(STRIP, photo.height - start));
     const target = start * photoRow * MODEL_SCALE ** 2;
     for (let index = 0; index < enlarged.length; index++) {
       const own = data[target + index]!;

@@ -107,26 +107,24 @@ export async function restore(
     comparison = await compareWithPhoto(photo.pixels, upscaled.pixels, signal);
     checkResult(comparison);
   }
-  const heatmap = comparison && heatmapPath && (await writeHeatmap(heatmapPath, comparison.map));
   const compared = performance.now();
 
   onProgress({ stage: 'encode_file', percent: BEGINS.encode_file });
   const size = outputSize(photo.pixels, parameters.scale);
   const metadata = printedAsLarge(photo.metadata, size.width / photo.pixels.width);
-  const encoded = await encodeImage(outputPath, upscaled.pixels, photo.alpha, metadata, {
-    ...size,
-    format: parameters.format,
-    quality: parameters.quality,
-    metadata: parameters.metadata,
-    source: sourceOf(parameters.model),
-  });
-  const sha256 = await hashFile(outputPath);
+  const { format, quality } = parameters;
+  const options = { ...size, format, quality, metadata: parameters.metadata, source: sourceOf(parameters.model) };
+  const [encoded, heatmap] = await Promise.all([
+    encodeImage(outputPath, upscaled.pixels, photo.alpha, metadata, options),
+    comparison && heatmapPath ? writeHeatmap(heatmapPath, comparison.map) : undefined,
+  ]);
+  const [sha256, inputSha256] = await Promise.all([hashFile(outputPath), hashFile(inputPath)]);
   onProgress({ stage: 'encode_file', percent: BEGINS.end });
   return {
     ...size,
     bytes: encoded.bytes,
     sha256,
-    inputSha256: await hashFile(inputPath),
+    inputSha256,
     tileSize,
     work,
     notes: [...photo.notes, ...encoded.notes],

@@ -5,7 +5,7 @@ import { drawRows } from './live-preview.ts';
 import type { Method } from './method.ts';
 
 /** Rows of the photo that are enlarged in one go. */
-const STRIP = 256;
+const STRIP = 64;
 
 /** The method of jobs of test mode: a filter in place of the network, quick and the same for every model. */
 export const testMode: Method = async (photo, { signal, onProgress, show }) => {
@@ -18,7 +18,7 @@ export const testMode: Method = async (photo, { signal, onProgress, show }) => {
     await eventLoopTurn();
     signal.throwIfAborted();
     const start = tile * STRIP;
-    const { enlarged } = await enlargeRows(photo, start, Math.min(STRIP, height - start));
+    const { enlarged } = enlargeRows(photo, start, Math.min(STRIP, height - start));
     data.set(enlarged, start * MODEL_SCALE * size.width * channels);
     const rows = (start + STRIP) * MODEL_SCALE;
     show?.(() => drawRows(photo, { ...size, data }, rows));

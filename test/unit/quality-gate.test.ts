@@ -20,7 +20,7 @@ async function photo(channels: 1 | 3 = 3): Promise<Pixels> {
 
 /** What is made of it by the filter alone. */
 async function enlarged(pixels: Pixels): Promise<Pixels> {
-  const data = (await enlargeRows(pixels, 0, pixels.height)).enlarged;
+  const data = enlargeRows(pixels, 0, pixels.height).enlarged;
   return { ...pixels, width: pixels.width * 4, height: pixels.height * 4, data: new Uint8Array(data) };
 }
 
