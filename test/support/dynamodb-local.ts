@@ -1,40 +1,42 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { type CreateTableCommandInput, DynamoDB } from '@aws-sdk/client-dynamodb';
 import { STATE_TABLE } from '../../shared/adapters/aws/dynamo-table.ts';
+import { AWS, install, run } from './aws-servers.ts';
 
-const run = promisify(execFile);
-
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/aws-servers', import.meta.url));
-const LAUNCHER = fileURLToPath(new URL('./DynamoDbOnLoopback.java', import.meta.url));
+const DYNAMODB_LOCAL = '3.3.1'; // AWS's licence, for tests; Maven
 const DEPENDENCIES = [
-  { group: 'software.amazon.dynamodb', name: 'DynamoDBLocal', version: '3.3.1', type: 'jar' },
-  // Its store in memory; this one is not found by itself.
+  { group: 'software.amazon.dynamodb', name: 'DynamoDBLocal', version: DYNAMODB_LOCAL, type: 'jar' },
+  // What it keeps its tables in; this one is not found by itself.
   { group: 'com.almworks.sqlite4java', name: 'libsqlite4java-linux-amd64', version: '1.0.392', type: 'so' },
 ];
-
+const LAUNCHER = fileURLToPath(new URL('./DynamoDbOnLoopback.java', import.meta.url));
 const NEEDS_JAVA = 'It needs java and javac 17 or later (Debian: default-jdk-headless).';
 
 export interface DynamoServer {
+  endpoint: string;
   client: DynamoDB;
   /** One more client. */
   connect(): DynamoDB;
   stop(): Promise<void>;
 }
 
+/** Before all suites (`globalSetup`). */
+export async function setup(): Promise<void> {
+  await installDynamoDbLocal();
+}
+
 /**
- * DynamoDB Local, which AWS publishes for tests: fetched once by Maven, started in memory on a free port of 127.0.0.1.
+ * DynamoDB Local, which AWS publishes for tests: fetched once by Maven, in memory on a free port of 127.0.0.1.
  * Transactions and conditions are those of DynamoDB. It does not throttle, checks no credentials, and its indexes never
  * lag behind.
  */
 export async function startDynamoDbLocal(): Promise<DynamoServer> {
-  const libraries = await fetchLibraries();
+  const libraries = await installDynamoDbLocal();
   // It lives for seconds: what compiles fast is faster than what runs fast.
   const options = [
     '-Xmx512m',
@@ -54,9 +56,11 @@ export async function startDynamoDbLocal(): Promise<DynamoServer> {
     const [code] = await exited;
     throw new Error(`DynamoDB Local ended with code ${code} before it was ready. ${NEEDS_JAVA}`);
   }
-  const connect = () => createDynamoClient(`http://127.0.0.1:${port}`);
+  const endpoint = `http://127.0.0.1:${port}`;
+  const connect = () => createDynamoClient(endpoint);
   const client = connect();
   return {
+    endpoint,
     client,
     connect,
     async stop() {
@@ -67,10 +71,8 @@ export async function startDynamoDbLocal(): Promise<DynamoServer> {
   };
 }
 
-/** For servers that take any credentials. */
 export function createDynamoClient(endpoint: string): DynamoDB {
-  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
-  return new DynamoDB({ endpoint, region: 'us-east-1', credentials });
+  return new DynamoDB({ endpoint, ...AWS });
 }
 
 /** An empty state table with a name of its own. */
@@ -112,38 +114,22 @@ function tableInput(): Omit<CreateTableCommandInput, 'TableName'> {
   };
 }
 
-/** The folder with all of them. Tests that start at the same time may fetch it twice, never use half of it. */
-async function fetchLibraries(): Promise<string> {
-  const { name, version } = DEPENDENCIES[0]!;
-  const libraries = join(CACHE, `${name}-${version}`);
-  if (existsSync(libraries)) return libraries;
-  const directory = join(CACHE, `${name}-${crypto.randomUUID()}`);
-  await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, 'pom.xml'), projectOf(DEPENDENCIES));
-  const output = join(directory, 'libraries');
-  await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${output}`], {
-    cwd: directory,
-  }).catch((error) => {
-    throw new Error('DynamoDB Local is fetched by mvn (Debian: maven), which failed or is not there.', {
-      cause: error,
-    });
-  });
-  await rename(output, libraries).catch((error) => {
-    if (!existsSync(libraries)) throw error;
-  });
-  await rm(directory, { recursive: true });
-  return libraries;
-}
-
-function projectOf(dependencies: typeof DEPENDENCIES): string {
-  const elements = dependencies.map(
+/** The folder with its libraries. */
+function installDynamoDbLocal(): Promise<string> {
+  const elements = DEPENDENCIES.map(
     ({ group, name, version, type }) =>
       `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId>` +
       `<version>${version}</version><type>${type}</type></dependency>`,
   );
-  return `<project><modelVersion>4.0.0</modelVersion>
+  const project = `<project><modelVersion>4.0.0</modelVersion>
     <groupId>test</groupId><artifactId>dynamodb-local</artifactId><version>1</version>
     <dependencies>${elements.join('')}</dependencies></project>`;
+  return install(`dynamodb-local-${DYNAMODB_LOCAL}`, async (folder) => {
+    await run('javac', ['-version']);
+    const file = join(folder, 'pom.xml');
+    await writeFile(file, project);
+    await run('mvn', ['-q', '-B', '-f', file, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`]);
+  });
 }
 
 async function readPort(output: NodeJS.ReadableStream): Promise<string | undefined> {
