@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { AppError, type ErrorCode, type FieldError } from '../shared/error.ts';
 import type { Description, Parameters, Progress } from '../shared/job.ts';
 import { isDiffusionModel } from '../shared/models.ts';
+import { asStorageFull } from '../shared/storage-room.ts';
 import { decodeImage } from './images/decode.ts';
 import type { Pixels } from './images/image.ts';
 import { loadSuperResolver } from './models/real-esrgan.ts';
@@ -132,8 +133,9 @@ async function openModel(message: ModelMessage): Promise<LoadedModel> {
   return { method: superResolution(resolver), weightsSha256, release: resolver.release };
 }
 
-function failure(error: unknown): FromChild {
-  const stack = error instanceof Error ? error.stack : undefined;
+function failure(thrown: unknown): FromChild {
+  const error = asStorageFull(thrown);
+  const stack = thrown instanceof Error ? thrown.stack : undefined;
   if (error instanceof AppError) {
     return { type: 'failed', code: error.code, message: error.message, errors: error.errors, stack };
   }

@@ -9,7 +9,6 @@ import { MIME } from '../shared/image-format.ts';
 import {
   type Description,
   heatmapKey,
-  isTerminal,
   type Job,
   type JobHeatmap,
   type LivePreview,
@@ -20,6 +19,8 @@ import {
 import { HEARTBEAT_SECONDS, type Limits, VISIBILITY_SECONDS } from '../shared/limits.ts';
 import { type Log, withFields } from '../shared/log.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
+import { asStorageFull, isStorageFull, type StorageRoom } from '../shared/storage-room.ts';
+import { awaitRoom } from './await-room.ts';
 import type { EngineResult } from './child.ts';
 import type { Engine } from './engine.ts';
 import { publishPreviews } from './publish-previews.ts';
@@ -35,6 +36,8 @@ export interface WorkerOptions {
   limits: Limits;
   /** An existing folder for files that live as long as an attempt. */
   scratchDirectory: string;
+  /** Where that folder and the results are. Default: as much as there is need for. */
+  room?: StorageRoom;
   log: Log;
   /** How often progress is published and the cancel flag read. */
   pulseMilliseconds?: number;
@@ -59,25 +62,30 @@ type Stop = 'drain' | 'cancel' | 'lost';
  */
 export async function runWorker(options: WorkerOptions, drain: AbortSignal): Promise<void> {
   const { queue, log } = options;
+  let wasFull = false;
   while (!drain.aborted) {
+    await awaitRoom(options, wasFull, drain);
     try {
       const message = await queue.receive({
         visibilitySeconds: VISIBILITY_SECONDS,
         waitSeconds: RECEIVE_WAIT_SECONDS,
         signal: drain,
       });
-      if (message) await handle(message, options, drain);
-    } catch (error) {
+      wasFull = message !== null && isStorageFull(await handle(message, options, drain));
+    } catch (thrown) {
+      const error = asStorageFull(thrown);
+      wasFull = isStorageFull(error);
       log.error('worker.store-failed', { error }); // the message comes again when its visibility ends
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
     }
   }
 }
 
-async function handle(message: QueueMessage, options: WorkerOptions, drain: AbortSignal): Promise<void> {
+/** Returns what kept the attempt from its end, if anything. */
+async function handle(message: QueueMessage, options: WorkerOptions, drain: AbortSignal): Promise<unknown> {
   const { queue } = options;
   const job = await claim(message, options);
-  if (!job) return;
+  if (!job) return undefined;
   const log = withFields(options.log, { job: job.id, attempt: job.attempt, account: job.account, ...job.trace });
   log.info('attempt.started');
   const stop = new AbortController();
@@ -88,9 +96,12 @@ async function handle(message: QueueMessage, options: WorkerOptions, drain: Abor
     const done = await runAttempt(job, message, { ...options, log }, stop);
     log.info('attempt.ended', { status: done.status });
     await queue.delete(message.receipt);
-  } catch (error) {
+    return undefined;
+  } catch (thrown) {
+    const error = asStorageFull(thrown);
     log.warn('attempt.failed', { error });
     await conclude(job, message, error, options);
+    return error;
   } finally {
     drain.removeEventListener('abort', onDrain);
   }

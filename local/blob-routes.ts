@@ -6,6 +6,7 @@ import type { Limits } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import type { JobQueue, StateStore } from '../shared/ports.ts';
 import type { PriceList } from '../shared/pricing.ts';
+import type { StorageRoom } from '../shared/storage-room.ts';
 import { readFormUpload } from './form-upload.ts';
 
 interface BlobDependencies {
@@ -14,17 +15,20 @@ interface BlobDependencies {
   queue: JobQueue;
   limits: Limits;
   prices: PriceList;
+  /** Default: as much as there is need for. */
+  room?: StorageRoom;
   log: Log;
 }
 
 /** What S3 does for signed URLs: takes uploads, hands out results. Whoever has the URL may use it; no key is asked. */
 export function createBlobRoutes(deps: BlobDependencies): Hono {
-  const { objects } = deps;
+  const { objects, room } = deps;
   const routes = new Hono();
 
   routes.put('/*', async (c) => {
     const allowed = objects.verifySignedRequest(c.req.raw);
     if (allowed.method !== 'PUT') throw new AppError('signature-invalid', 'The URL is for a download.');
+    await room?.check(allowed.bytes);
     const body = c.req.raw.body ?? new Blob([]).stream();
     await objects.put(allowed.key, exactly(body, allowed.bytes), { contentType: allowed.contentType });
     await announce(deps, allowed.key);
@@ -36,6 +40,7 @@ export function createBlobRoutes(deps: BlobDependencies): Hono {
     const body = c.req.raw.body ?? new Blob([]).stream();
     const form = await readFormUpload(body, c.req.header('Content-Type') ?? null);
     const { key, contentType, bytes } = objects.verifySignedForm(form.fields);
+    await room?.check(bytes);
     await objects.put(key, form.file(bytes), { contentType });
     await announce(deps, key);
     return c.body(null, 201);

@@ -7,6 +7,9 @@ import type { PriceList } from '../shared/pricing.ts';
 import type { RateLimits } from '../shared/rate-limit.ts';
 import { readPrices } from './prices.ts';
 
+/** Room for the result that is being made, twice: in the worker's scratch folder, and as an object. */
+const MIN_FREE_BYTES = 512 * 1024 * 1024;
+
 export interface Config {
   host: string;
   /** 0: any free port. */
@@ -17,6 +20,8 @@ export interface Config {
   /** Origin in all links, where a proxy stands in front; absent: the origin that the client asked. */
   publicUrl?: string | undefined;
   device: 'cpu' | 'cuda';
+  /** Below it nothing new is taken. */
+  minFreeBytes: number;
   logLevel: LogLevel;
   limits: Limits;
   prices: PriceList;
@@ -33,6 +38,7 @@ const environmentSchema = z.object({
   DATA_DIR: z.string().min(1).default('data'),
   MODELS_DIR: z.string().min(1).default('models'),
   DEVICE: z.enum(['cpu', 'cuda']).default('cpu'),
+  MIN_FREE_BYTES: z.coerce.number().int().min(0).default(MIN_FREE_BYTES),
   PRICES: z.string().default('free').transform(orIssue(readPrices)),
 });
 
@@ -46,6 +52,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     dataDirectory: resolve(variables.DATA_DIR),
     modelsDirectory: resolve(variables.MODELS_DIR),
     device: variables.DEVICE,
+    minFreeBytes: variables.MIN_FREE_BYTES,
     prices: variables.PRICES,
   };
 }

@@ -11,12 +11,13 @@ import { openStores, type StoreOptions, unusable } from './stores.ts';
 export async function takeDataDirectory(directory: string, options: StoreOptions = {}) {
   try {
     const release = claimOwnership(directory);
-    const stores = openStores(directory, options);
-    recoverAfterCrash(stores.database);
-    await removeUnfinishedObjects(stores.objectsDirectory);
     const scratchDirectory = join(directory, 'scratch');
+    // First, so that the rest has room where the last process filled the storage.
     rmSync(scratchDirectory, { recursive: true, force: true });
     mkdirSync(scratchDirectory, { mode: 0o700 });
+    const stores = openStores(directory, options);
+    await removeUnfinishedObjects(stores.objectsDirectory);
+    recoverAfterCrash(stores.database);
     return { stores, scratchDirectory, release };
   } catch (error) {
     throw unusable(directory, error);

@@ -20,6 +20,7 @@ import { createBlobRoutes } from './blob-routes.ts';
 import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
 import { createHttpServer } from './http-server.ts';
+import { createStorageRoom } from './storage-room.ts';
 import { createWebsite } from './website.ts';
 
 export interface Service {
@@ -59,6 +60,7 @@ export async function startService(config: Config, plainLog: Log): Promise<Servi
     now: Date.now,
     publicUrl: config.publicUrl,
     outbound,
+    room: createStorageRoom({ directory: dataDirectory, minFreeBytes: config.minFreeBytes }),
   };
   const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.

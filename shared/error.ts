@@ -48,6 +48,7 @@ const CODES = {
   'worker-lost': { status: 500, title: 'The worker was lost too often while it ran the job', retryable: true },
   'fetch-failed': { status: 502, title: 'A URL that was given could not be fetched', retryable: true },
   unavailable: { status: 503, title: 'The service is not ready', retryable: true },
+  'storage-full': { status: 503, title: 'The storage of the service is full', retryable: true },
 } as const;
 
 /** The registered type (draft-ietf-httpapi-ratelimit-headers-10, section 5.1). */

@@ -1,6 +1,7 @@
 import { AppError } from './error.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { isStorageFull } from './storage-room.ts';
 
 type Fields = Record<string, unknown>;
 type Count = (metrics: Metrics, fields: Fields) => void;
@@ -12,6 +13,10 @@ export interface StageTime {
   tiles: number;
 }
 
+const countStorageFull: Count = (metrics, { error }) => {
+  if (isStorageFull(error)) metrics.add('seesr_storage_full_total');
+};
+
 /** What these events of the log mean in numbers. */
 const COUNTED: Record<string, Count> = {
   'attempt.ended': (metrics, { status }) => metrics.add('seesr_attempts_total', { outcome: String(status), code: '' }),
@@ -20,7 +25,9 @@ const COUNTED: Record<string, Count> = {
     const stopped = typeof error === 'string';
     const code = error instanceof AppError ? error.code : 'internal';
     metrics.add('seesr_attempts_total', stopped ? { outcome: error, code: '' } : { outcome: 'failed', code });
+    countStorageFull(metrics, { error });
   },
+  'request-failed': countStorageFull,
   'attempt.restored': (metrics, { model, seconds, stages }) => {
     metrics.observe('seesr_restore_seconds', { model: String(model) }, Number(seconds));
     for (const { stage, seconds, tiles } of stages as StageTime[]) {

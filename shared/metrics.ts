@@ -18,6 +18,7 @@ const METRICS = {
   seesr_model_load_seconds_total: { type: 'counter', help: 'Time spent on that.' },
   seesr_gate_rejections_total: { type: 'counter', help: 'Results that the output gate refused.' },
   seesr_out_of_memory_total: { type: 'counter', help: 'Times that the engine went on with smaller tiles.' },
+  seesr_storage_full_total: { type: 'counter', help: 'Requests and attempts that found the storage full.' },
   seesr_endpoints_disabled_total: {
     type: 'counter',
     help: 'Receivers of webhooks that get nothing more: gone, or not reached for three days.',

@@ -112,7 +112,7 @@ async function prepareItem(
     const own = { batch_id: batch.id, batch_index: index, ...(batch.webhook && { webhook: batch.webhook }) };
     return { job: { ...job, ...own }, upload };
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
+    if (!(error instanceof AppError) || error.status >= 500) throw error; // not for what the item is
     const errors = (error.errors ?? [{ pointer: '#', message: error.message }]).map(({ pointer, ...rest }) => ({
       pointer: pointer.replace('#', `#/items/${index}`),
       ...rest,

@@ -9,6 +9,7 @@ import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
 import type { PriceList } from '../../shared/pricing.ts';
 import type { RateLimiter } from '../../shared/rate-limit.ts';
 import type { Signer } from '../../shared/signature.ts';
+import type { StorageRoom } from '../../shared/storage-room.ts';
 
 /** All that the API needs from outside. */
 export interface Dependencies {
@@ -30,6 +31,8 @@ export interface Dependencies {
   outbound?: Outbound;
   /** Where the API is seen from outside, e.g. `https://api.example.com`. Default: the origin of each request. */
   publicUrl?: string;
+  /** Where the installation keeps its files. Default: as much as there is need for. */
+  room?: StorageRoom;
   /** Rejects while the service cannot work. Default: asks each port. */
   ready?: () => Promise<void>;
 }

@@ -29,7 +29,7 @@ export function measureRequests(metrics: Metrics): MiddlewareHandler<Environment
  * callers from loopback without a key: behind a proxy everybody comes from there.
  */
 export function addMetrics(api: Api, deps: Dependencies, requireScope: RequireScope): void {
-  const { metrics, state, queue, now } = deps;
+  const { metrics, state, queue, now, room } = deps;
   const route = createRoute({
     method: 'get',
     path: '/metrics',
@@ -49,6 +49,7 @@ export function addMetrics(api: Api, deps: Dependencies, requireScope: RequireSc
       queue.depth(),
     ]);
     const age = oldest_queued_at === undefined ? 0 : (now() - Date.parse(oldest_queued_at)) / 1000;
+    const free = await room?.freeBytes();
     const text = metrics.render([
       {
         name: 'seesr_jobs',
@@ -79,6 +80,11 @@ export function addMetrics(api: Api, deps: Dependencies, requireScope: RequireSc
         help: 'Reserved, and given back.',
         type: 'counter',
         values: [{ value: released }],
+      },
+      {
+        name: 'seesr_storage_free_bytes',
+        help: 'Left where files are kept.',
+        values: free === undefined ? [] : [{ value: free }],
       },
     ]);
     return c.text(text, 200, { 'Content-Type': CONTENT_TYPE, 'Cache-Control': 'no-store' });

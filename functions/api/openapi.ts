@@ -16,24 +16,27 @@ const PROBLEMS = {
   415: 'The body is not JSON, or the file is no image that is accepted.',
   422: 'A field or the image breaks a rule; `errors` says which.',
   429: 'Too many requests, or as many unfinished jobs as the key may have; `Retry-After` says when to come again.',
-  503: 'Not ready.',
+  503: 'Not ready, or nothing can be stored at the moment (`storage-full`); `Retry-After` says when to come again.',
 } as const;
 
 type ProblemStatus = keyof typeof PROBLEMS;
 
 /**
  * Entries of `responses` for these statuses, each a problem document (RFC 9457). Where a key is asked for (401) its rate
- * limits hold as well (429).
+ * limits hold as well (429), and the storage may be full (503).
  */
 export function problems<Status extends ProblemStatus>(...statuses: Status[]) {
   const content = { 'application/problem+json': { schema: problemSchema } };
   return Object.fromEntries(
     withLimits(statuses).map((status) => [status, { description: PROBLEMS[status], content }]),
-  ) as unknown as Record<Status | (401 extends Status ? 429 : never), { description: string; content: typeof content }>;
+  ) as unknown as Record<
+    Status | (401 extends Status ? 429 | 503 : never),
+    { description: string; content: typeof content }
+  >;
 }
 
 function withLimits(statuses: ProblemStatus[]): ProblemStatus[] {
-  return statuses.includes(401) ? [...statuses, 429] : statuses;
+  return statuses.includes(401) ? [...statuses, 429, 503] : statuses;
 }
 
 /** Of routes that need a key: either header will do. */

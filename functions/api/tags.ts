@@ -109,7 +109,8 @@ async function prepareTagsJob(
   caller: Caller,
   { upload_id: uploadId, model: asked }: Asked,
 ): Promise<Job> {
-  const { state, objects, limits, installedModels, now } = deps;
+  const { state, objects, limits, installedModels, now, room } = deps;
+  await room?.check();
   const model = asked ?? installedModels.find(isDiffusionModel);
   if (!model) throw new AppError('model-unavailable', 'Tags are seen by diffusion models; none is installed here.');
   const parameters = completeParameters(requestedParametersSchema.parse({ model }), installedModels);

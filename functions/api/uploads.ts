@@ -12,7 +12,7 @@ import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 
 export function addUploads(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, objects, limits, now } = deps;
+  const { state, objects, limits, now, room } = deps;
   const route = createRoute({
     method: 'post',
     path: '/v1/uploads',
@@ -39,6 +39,7 @@ export function addUploads(api: Api, deps: Dependencies, requireScope: RequireSc
       });
     }
     return createOnce(c, state, body, async () => {
+      await room?.check(bytes);
       const owner = ownerOf(c.get('apiKey'));
       const created = now();
       const expiresAt = created + UPLOAD_URL_SECONDS * 1000;

@@ -4,6 +4,7 @@ import { AppError } from '../../shared/error.ts';
 import type { Job } from '../../shared/job.ts';
 import type { OutboundResponse } from '../../shared/outbound.ts';
 import type { Upload } from '../../shared/ports.ts';
+import { asStorageFull, isStorageFull } from '../../shared/storage-room.ts';
 import type { NotifyDependencies } from './notify.ts';
 
 const TIMEOUT_SECONDS = 60;
@@ -27,13 +28,18 @@ export async function fetchInput(
     else await uploadArrived(deps, upload);
     return { outcome: 'done', status };
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
+    if (!(error instanceof AppError) || isStorageFull(error)) throw error;
     return failed(deps, delivery, job, error);
   }
 }
 
 /** Returns the status. Throws AppError: retryable where another attempt may help. */
-async function download({ outbound, objects, limits }: NotifyDependencies, { url = '' }: Delivery, upload: Upload) {
+async function download(
+  { outbound, objects, limits, room }: NotifyDependencies,
+  { url = '' }: Delivery,
+  upload: Upload,
+) {
+  await room?.check(limits.max_upload_bytes);
   const response = await outbound.fetch({
     method: 'GET',
     url,
@@ -44,7 +50,7 @@ async function download({ outbound, objects, limits }: NotifyDependencies, { url
   await checkStatus(response, new URL(url).host);
   await objects.put(upload.key, response.body, { contentType: upload.content_type }).catch((error: unknown) => {
     // Of an attempt that was taken for lost, and was only slow.
-    if (!(error instanceof AppError) || error.code !== 'already-exists') throw error;
+    if (!(error instanceof AppError) || error.code !== 'already-exists') throw asStorageFull(error);
   });
   return response.status;
 }

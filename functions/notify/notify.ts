@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log.ts';
 import type { Outbound } from '../../shared/outbound.ts';
 import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
 import type { PriceList } from '../../shared/pricing.ts';
+import { asStorageFull, isStorageFull, type StorageRoom } from '../../shared/storage-room.ts';
 import { fetchInput } from './fetch-input.ts';
 import { sendResult } from './send-result.ts';
 import { sendWebhook } from './send-webhook.ts';
@@ -19,6 +20,8 @@ export interface NotifyDependencies {
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Where inputs are kept. Default: as much as there is need for. */
+  room?: StorageRoom;
   /** Of one webhook. */
   timeoutSeconds?: number;
 }
@@ -26,6 +29,8 @@ export interface NotifyDependencies {
 /** So many deliveries are under way at once: one takes as long as its receiver likes, up to its time limit. */
 const LANES = 6;
 const IDLE_MILLISECONDS = 500;
+/** Until it is asked again whether anything can be stored. */
+const STORAGE_FULL_MILLISECONDS = 5_000;
 
 /** Sends and fetches what is due, until `stop` is aborted and what is under way has ended. Nothing makes it throw. */
 export async function runNotifier(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
@@ -34,12 +39,15 @@ export async function runNotifier(deps: NotifyDependencies, stop: AbortSignal): 
 
 async function runLane(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
-    const didSomething = await notifyOnce(deps).catch((error: unknown) => {
+    let idle = IDLE_MILLISECONDS;
+    const didSomething = await notifyOnce(deps).catch((thrown: unknown) => {
+      const error = asStorageFull(thrown);
+      if (isStorageFull(error)) idle = STORAGE_FULL_MILLISECONDS;
       // The claim ends, and the delivery comes again. Where the service stops, the store may be closed by now.
       if (!stop.aborted) deps.log.error('notify.failed', { error });
       return false;
     });
-    if (!didSomething) await pause(IDLE_MILLISECONDS, stop);
+    if (!didSomething) await pause(idle, stop);
   }
 }
 
@@ -98,7 +106,13 @@ function attempt(deps: NotifyDependencies, delivery: Delivery): Promise<Omit<Att
 }
 
 /** Whatever kept us from asking may be over the next time: names and networks change. */
-function asFailure({ log }: NotifyDependencies, { id }: Delivery, error: unknown): Omit<AttemptResult, 'milliseconds'> {
+function asFailure(
+  { log }: NotifyDependencies,
+  { id }: Delivery,
+  thrown: unknown,
+): Omit<AttemptResult, 'milliseconds'> {
+  const error = asStorageFull(thrown);
+  if (isStorageFull(error)) throw error; // no try of it: it comes again when the claim ends
   if (error instanceof AppError) return { outcome: 'retry', error: error.message };
   log.error('delivery.failed', { id, error });
   return { outcome: 'retry', error: 'Unexpected error on our side.' };

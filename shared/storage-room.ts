@@ -1,0 +1,38 @@
+import { AppError } from './error.ts';
+
+/** What is left of the place where an installation keeps its files. */
+export interface StorageRoom {
+  /** Throws `storage-full` where so many bytes more would leave less than the reserve, which is for what runs. */
+  check(bytes?: number): Promise<void>;
+  /** As `check`, and writes so many bytes for a moment: a quota may refuse them although there is room. */
+  probe(bytes: number): Promise<void>;
+  freeBytes(): Promise<number>;
+}
+
+const RETRY_SECONDS = 60;
+/** POSIX; EFBIG is how a limit of the process or of the file system on the size of one file is told. */
+const FILE_CODES: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+/** The same in the words of C libraries: libvips gives no code. */
+const FILE_WORDS = /no space left on device|disk quota exceeded|file too large/i;
+/** SQLITE_FULL; SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, which is what it makes of a quota. */
+const SQLITE_CODES: readonly unknown[] = [13, 778, 4874];
+
+/** `storage-full` for an error of files or of SQLite that means it, any other error as it is. */
+export function asStorageFull(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof AppError) return error;
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  const isFull =
+    FILE_CODES.includes(code) ||
+    SQLITE_CODES.includes(errcode) ||
+    (code === undefined && FILE_WORDS.test(error.message));
+  if (!isFull) return error;
+  return storageFull('The storage of the service took no more bytes: it is full, or its quota is used up.', error);
+}
+
+export function isStorageFull(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === 'storage-full';
+}
+
+export function storageFull(message: string, cause?: unknown): AppError {
+  return new AppError('storage-full', message, { cause, headers: { 'Retry-After': String(RETRY_SECONDS) } });
+}
