@@ -34,7 +34,7 @@ describe('Idempotency-Key', () => {
     expect((await service.call('DELETE', `/v1/jobs/${id}`)).status).toBe(204);
     expect(await service.state.getUpload(upload_id)).toBeNull();
     const again = await post(
-      { seed: 7, scale: 2, format: 'png', input: { upload_id } },
+      { seed: 7, scale: 2, quality: 90, input: { upload_id } },
       { 'Idempotency-Key': '"k 1"' },
     );
     expect(again.status).toBe(202);
