@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type JobView, newClientTokenSchema } from '../../shared/api.ts';
 import { createRateLimiter, rateLimitsSchema } from '../../shared/rate-limit.ts';
 import {
@@ -7,16 +7,12 @@ import {
   createService,
   pngOf,
   problemOf,
-  type Service,
+  serviceForEach,
   succeed,
   upload,
 } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 async function createToken(json: object = {}, key = service.secret) {
   const response = await service.call('POST', '/v1/client_tokens', { json: { end_user: 'user-1', ...json }, key });

@@ -1,24 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { reap } from '../../functions/reap/reap.ts';
 import type { JobView } from '../../shared/api.ts';
 import { LEASE_SECONDS, RESEND_SECONDS } from '../../shared/limits.ts';
-import {
-  announce,
-  bodyOf,
-  claim,
-  createService,
-  pngOf,
-  problemOf,
-  type Service,
-  succeed,
-  upload,
-} from '../support/service.ts';
+import { announce, bodyOf, claim, pngOf, problemOf, serviceForEach, succeed, upload } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 const submitWithin = (deadline: string, uploadId: string) =>
   service.call('POST', '/v1/jobs', {

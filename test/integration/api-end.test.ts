@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type JobView, jobSchema, outputLinkSchema, photoLinkSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
 import { DOWNLOAD_URL_SECONDS } from '../../shared/limits.ts';
@@ -10,19 +10,17 @@ import {
   pngOf,
   problemOf,
   putOutput,
-  type Service,
+  serviceForEach,
   submit,
   succeed,
   upload,
 } from '../support/service.ts';
 
-let service: Service;
+const service = serviceForEach();
 let job: JobView;
 beforeEach(async () => {
-  service = await createService();
   job = await submit(service, undefined, { retention_hours: 2 });
 });
-afterEach(() => service.close());
 
 const cancel = () => service.call('POST', `/v1/jobs/${job.id}/cancel`);
 const erase = () => service.call('DELETE', `/v1/jobs/${job.id}`);

@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { JobView } from '../../shared/api.ts';
 import { IDEMPOTENCY_SECONDS } from '../../shared/limits.ts';
-import { bodyOf, createService, pngOf, problemOf, type Service, succeed, upload } from '../support/service.ts';
+import { bodyOf, pngOf, problemOf, serviceForEach, succeed, upload } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 const post = (json: unknown, headers: Record<string, string>) => service.call('POST', '/v1/jobs', { json, headers });
 const receive = () => service.queue.receive({ visibilitySeconds: 90, waitSeconds: 0 });

@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSqliteStateStore } from '../../shared/adapters/local/sqlite-state-store.ts';
 import { type JobView, newKeySchema } from '../../shared/api.ts';
 import { LAST_USED_SECONDS } from '../../shared/limits.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
-import { announce, bodyOf, createService, pngOf, problemOf, type Service, send, upload } from '../support/service.ts';
+import { announce, bodyOf, createService, pngOf, problemOf, send, serviceForEach, upload } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 async function createKey(json: object, key = service.secret) {
   const response = await service.call('POST', '/v1/keys', { json: { name: 'key', ...json }, key });

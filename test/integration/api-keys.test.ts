@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { newKeySchema } from '../../shared/api.ts';
 import { ALL_SCOPES } from '../../shared/keys.ts';
-import { bodyOf, createService, problemOf, type Service, submit, upload } from '../support/service.ts';
+import { bodyOf, createService, problemOf, serviceForEach, submit, upload } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 const listJobs = (headers: Record<string, string>) => service.app.request('/v1/jobs', { headers });
 

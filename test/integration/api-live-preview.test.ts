@@ -1,14 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createBlobRoutes } from '../../local/blob-routes.ts';
 import type { FileObjectStore } from '../../shared/adapters/local/file-object-store.ts';
 import { livePreviewKey } from '../../shared/job.ts';
-import { bodyOf, claim, createService, problemOf, type Service, submit } from '../support/service.ts';
+import { bodyOf, claim, problemOf, serviceForEach, submit } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 /** What a worker does: puts a live preview and tells of it. */
 async function show(id: string, number: number): Promise<string> {

@@ -1,12 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { countEvents } from '../../shared/event-metrics.ts';
-import { bodyOf, claim, createService, problemOf, type Service, submit } from '../support/service.ts';
+import { bodyOf, claim, problemOf, serviceForEach, submit } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 async function scrape(): Promise<string[]> {
   const { secret } = await service.newKey('acc_two', ['metrics:read']);

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bodyOf, createService, type Service } from '../support/service.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { bodyOf, serviceForEach } from '../support/service.ts';
 
 interface Document {
   openapi: string;
@@ -19,13 +19,11 @@ interface Operation {
 
 const METHODS = ['get', 'post', 'delete'];
 
-let service: Service;
+const service = serviceForEach();
 let document: Document;
 beforeEach(async () => {
-  service = await createService();
   document = await bodyOf<Document>(service.app.request('http://api.test/openapi.json'));
 });
-afterEach(() => service.close());
 
 const operations = () =>
   Object.entries(document.paths).flatMap(([path, item]) =>

@@ -1,20 +1,27 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type JobView, jobSchema } from '../../shared/api.ts';
 import type { Progress } from '../../shared/job.ts';
-import { bodyOf, claim, createService, problemOf, type Service, submit, succeed, upload } from '../support/service.ts';
+import {
+  bodyOf,
+  claim,
+  createService,
+  problemOf,
+  serviceForEach,
+  submit,
+  succeed,
+  upload,
+} from '../support/service.ts';
 
 interface JobList {
   data: JobView[];
   next_cursor?: string;
 }
 
-let service: Service;
+const service = serviceForEach();
 let job: JobView;
 beforeEach(async () => {
-  service = await createService();
   job = await submit(service);
 });
-afterEach(() => service.close());
 
 const poll = (headers?: Record<string, string>) =>
   service.call('GET', `/v1/jobs/${job.id}`, headers ? { headers } : undefined);

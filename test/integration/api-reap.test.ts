@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { reap } from '../../functions/reap/reap.ts';
 import {
   LEASE_SECONDS,
@@ -8,13 +8,9 @@ import {
   UPLOAD_URL_SECONDS,
   VISIBILITY_SECONDS,
 } from '../../shared/limits.ts';
-import { announce, claim, createService, pngOf, type Service, send, submit, succeed } from '../support/service.ts';
+import { announce, claim, createService, pngOf, send, serviceForEach, submit, succeed } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 const receive = () => service.queue.receive({ visibilitySeconds: VISIBILITY_SECONDS, waitSeconds: 0 });
 const statusOf = async (id: string) => (await service.state.getJob(id))!.status;

@@ -1,24 +1,13 @@
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { Run } from '../../shared/job.ts';
 import { flatPrices } from '../support/prices.ts';
-import {
-  bodyOf,
-  claim,
-  createService,
-  problemOf,
-  putOutput,
-  type Service,
-  submit,
-  succeed,
-} from '../support/service.ts';
+import { bodyOf, claim, problemOf, putOutput, serviceForEach, submit, succeed } from '../support/service.ts';
 
-let service: Service;
+const service = serviceForEach(() => ({ prices: flatPrices(500) }));
 beforeEach(async () => {
-  service = await createService({ prices: flatPrices(500) });
   await service.state.topUp({ account: 'acc_one', amount: 10_000, payment: 'first' });
 });
-afterEach(() => service.close());
 
 interface Signed {
   receipt: Record<string, unknown>;

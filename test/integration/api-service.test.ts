@@ -1,14 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { modelListSchema, uploadSchema } from '../../shared/api.ts';
 import { MAX_JSON_BYTES } from '../../shared/limits.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
-import { bodyOf, createService, problemOf, type Service } from '../support/service.ts';
+import { bodyOf, createService, problemOf, serviceForEach } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 const EXPOSED = [
   'Location',

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { uploadArrived } from '../../shared/admission.ts';
 import { type JobView, uploadSchema } from '../../shared/api.ts';
 import { UPLOAD_URL_SECONDS } from '../../shared/limits.ts';
@@ -10,18 +10,14 @@ import {
   createService,
   pngOf,
   problemOf,
-  type Service,
   send,
+  serviceForEach,
   submit,
   succeed,
   upload,
 } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 const post = (json: unknown, headers?: Record<string, string>) =>
   service.call('POST', '/v1/jobs', { json, ...(headers && { headers }) });

@@ -1,11 +1,7 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bodyOf, createService, type Service, upload } from '../support/service.ts';
+import { expect, test } from 'vitest';
+import { bodyOf, serviceForEach, upload } from '../support/service.ts';
 
-let service: Service;
-beforeEach(async () => {
-  service = await createService();
-});
-afterEach(() => service.close());
+const service = serviceForEach();
 
 async function traceOfJob(headers: Record<string, string>) {
   const json = { input: { upload_id: await upload(service) } };

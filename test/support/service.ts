@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { afterEach, beforeEach } from 'vitest';
 import { createApp } from '../../functions/api/app.ts';
 import type { Dependencies } from '../../functions/api/dependencies.ts';
 import { readSigningKey } from '../../local/secrets.ts';
@@ -77,6 +78,16 @@ export async function createService(changes: Partial<Dependencies> = {}) {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A service of its own for every test of a file: the same object, filled anew before each. */
+export function serviceForEach(changes: () => Partial<Dependencies> = () => ({})): Service {
+  const service = {} as Service;
+  beforeEach(async () => {
+    Object.assign(service, await createService(changes()));
+  });
+  afterEach(() => service.close());
+  return service;
 }
 
 interface CallOptions {
