@@ -1,13 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Client, ModelList, Quote } from '../../shared/client.ts';
-import type { Photo, Size } from './photo.ts';
+import type { Client, ModelList } from '../../shared/client.ts';
+import type { Photo } from './photo.ts';
 import { PhotoList } from './photo-list.tsx';
 import { type Choices, choicesFor, type Field, readFields } from './settings.ts';
 import { SettingsForm } from './settings-form.tsx';
 import { TrialStage } from './trial-stage.tsx';
-import { quoteFor, useQuotes } from './use-quotes.ts';
-import { useSizes } from './use-sizes.ts';
-import { formatPrice, formatSeconds } from './words.ts';
+import { usePrices } from './use-prices.ts';
 
 /** What is restored, and under which quote. */
 export interface Order {
@@ -39,7 +37,6 @@ export function Preparation({
   const [photos, setPhotos] = useState(given);
   const [about, setAbout] = useState<{ models: ModelList['data']; fields: Field[] }>();
   const [choices, setChoices] = useState(chosen);
-  const sizes = useSizes(photos);
 
   useEffect(() => {
     Promise.all([client.models(), readFields()]).then(([{ data }, fields]) => {
@@ -51,64 +48,44 @@ export function Preparation({
 
   const model = about?.models.find(({ id }) => id === choices.model);
   const complete = model && choicesFor(model, choices);
-  const quotes = useQuotes(client, { sizes: sizes.filter(isKnown), choices: complete, onError });
-  const [first] = photos;
-  const isOne = photos.length === 1 && first !== undefined;
-  const words = isOne ? 'Restore' : `Restore ${photos.length} photos`;
+  const price = usePrices(client, { photos, model, choices: complete, onError });
+  const [first, ...others] = photos;
+  const words = others.length === 0 ? 'Restore' : `Restore ${photos.length} photos`;
+
+  function submit(event: SubmitEvent): void {
+    event.preventDefault();
+    if (!complete) return;
+    if (price.isUnknown) return void price.ask();
+    const quoteIds = price.quoteIds();
+    onStart(photos.map((photo, index) => ({ photo, choices: complete, quoteId: quoteIds[index] })));
+  }
+
   return (
     <section class="two" aria-label="Settings">
-      {isOne ? (
-        <TrialStage client={client} photo={first} size={sizes[0]} choices={complete} />
+      {first && others.length === 0 ? (
+        <TrialStage client={client} photo={first} size={price.shown[0]} choices={complete} />
       ) : (
         <PhotoList
           photos={photos}
-          sizes={sizes}
+          sizes={price.shown}
           onRemove={(photo) => setPhotos(photos.filter((other) => other !== photo))}
         />
       )}
-      <form
-        class="card"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!complete) return;
-          const quoteIds = sizes.map((size) => quoteFor(quotes, size ?? undefined)?.id);
-          onStart(photos.map((photo, index) => ({ photo, choices: complete, quoteId: quoteIds[index] })));
-        }}
-      >
+      <form class="card" onSubmit={submit}>
         <h1>{words}</h1>
-        {about && (
-          <SettingsForm
-            {...about}
-            choices={choices}
-            onChange={setChoices}
-            size={isOne ? (sizes[0] ?? undefined) : undefined}
-          />
-        )}
+        {about && <SettingsForm {...about} choices={choices} onChange={setChoices} size={price.size} />}
         <div class="row">
           <button type="button" onClick={onBack} disabled={isBusy}>
             Back
           </button>
           <span class="quiet price" role="status">
-            {describeQuotes(quotes, sizes)}
+            {price.words}
           </span>
-          <button type="submit" class="primary" disabled={isBusy || !model}>
-            {isBusy ? 'Sending…' : words}
+          <button type="submit" class="primary" disabled={isBusy || price.isComing || !model}>
+            {isBusy ? 'Sending…' : price.isUnknown ? 'Send, and see the price' : words}
           </button>
         </div>
       </form>
     </section>
   );
-}
-
-const isKnown = (size: Size | null | undefined): size is Size => !!size;
-
-/** `0.003 credits, about 40 seconds`; of several photos only the price in all, as they wait for one another. */
-function describeQuotes(quotes: readonly Quote[] | undefined, sizes: readonly (Size | null | undefined)[]): string {
-  const [first] = quotes ?? [];
-  if (!quotes || !first) return '';
-  if (sizes.length === 1) return `${formatPrice(first.price)}, about ${formatSeconds(first.eta_seconds)}`;
-  const known = sizes.filter(isKnown);
-  const price = known.reduce((total, size) => total + (quoteFor(quotes, size)?.price ?? 0), 0);
-  const others = sizes.length - known.length;
-  return `${formatPrice(price)}${price > 0 ? ' in all' : ''}${others > 0 ? `, without ${others} of unknown size` : ''}`;
 }

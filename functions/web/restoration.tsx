@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import type { Client } from '../../shared/client.ts';
+import { apiError } from '../../shared/persist.ts';
 import type { AlbumEntry } from './album.ts';
 import { JobProgress } from './job-progress.tsx';
 import { LivePreview } from './live-preview.tsx';
@@ -56,7 +57,7 @@ export function Restoration({ client, entry, isBusy, onNew, onAll, onAgain, onRu
           {describeJob(job)}. Nothing was charged.
         </p>
       )}
-      {job?.error && <ProblemNote error={Object.assign(new Error(), { problem: job.error })} />}
+      {job?.error && <ProblemNote error={apiError(job.error)} />}
       {error !== undefined && <ProblemNote error={error} />}
       {job?.status === 'succeeded' ? (
         <Result

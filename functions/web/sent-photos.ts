@@ -1,5 +1,7 @@
 import { type Client, isApiError, type JobRequest, type JobView } from '../../shared/client.ts';
+import { apiError } from '../../shared/persist.ts';
 import type { AlbumEntry } from './album.ts';
+import type { Size } from './photo.ts';
 import type { Order } from './preparation.tsx';
 
 /** Photos that the service has got already: trying a part and restoring the whole send the file once. */
@@ -27,20 +29,23 @@ function send(client: Client, photo: Blob): Promise<string> {
   return sending;
 }
 
+/** Of a photo that this browser cannot show: the service is sent it, and reads it. Rejects as the client does. */
+export async function askSize(client: Client, photo: Blob): Promise<Size> {
+  const { input } = await client.quote({ input: { upload_id: await send(client, photo) } });
+  return input;
+}
+
 /**
- * A photo that the service fetches: no page may read from other sites as it likes. A free job on a single pixel brings
- * it there, and is canceled once it has. Rejects as the client does, also for what is no photo.
+ * A photo that the service fetches: no page may read from other sites as it likes. A job that may cost nothing brings it
+ * there; once it has, the job fails by its price, or is canceled. Rejects as the client does, also for what is no photo.
  */
 export async function fetchPhoto(client: Client, url: string): Promise<File> {
-  const { id, upload_id } = await client.submit({
-    ...(await cheapest(client)),
-    input: { url },
-    preview: { x: 0, y: 0, width: 1, height: 1 },
-  });
+  const request = { ...(await cheapest(client)), input: { url }, scale: 1, max_price: 0 };
+  const { id, upload_id } = await client.submit(request);
   const { input, error } = await arrival(client, id);
-  if (!input) throw Object.assign(new Error(error?.detail), { problem: error });
+  if (error && error.code !== 'price-exceeded') throw apiError(error);
   await client.cancel(id).catch(() => {}); // it has ended meanwhile
-  const file = new File([await client.photo(id)], nameOf(url), { type: `image/${input.format}` });
+  const file = new File([await client.photo(id)], nameOf(url), input && { type: `image/${input.format}` });
   sent.set(file, Promise.resolve(upload_id));
   return file;
 }

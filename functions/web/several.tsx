@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Client, JobView } from '../../shared/client.ts';
+import { apiError } from '../../shared/persist.ts';
 import { type AlbumEntry, keepInAlbum } from './album.ts';
 import type { Order } from './preparation.tsx';
 import { ProblemNote } from './problem-note.tsx';
@@ -85,9 +86,9 @@ function SeveralRow({ client, row: { task, error }, job, onOpen, onRetry }: RowP
   const { entry, order } = task;
   const name = entry?.name ?? order!.photo.name;
   const [failure, setFailure] = useState<unknown>();
-  const problem = error ?? failure ?? (job?.error && Object.assign(new Error(), { problem: job.error }));
+  const problem = error ?? failure ?? (job?.error && apiError(job.error));
   const isRunning = job?.status === 'running';
-  const words = job ? describeJob(job) : entry ? 'Asking' : error === undefined ? 'Sending' : 'Not sent';
+  const words = job ? describeJob(job) : entry ? 'Sent' : error === undefined ? 'Sending' : 'Not sent';
   return (
     <li class="card" aria-label={name}>
       <Thumbnail file={entry?.photo ?? order!.photo.file} />
@@ -111,7 +112,7 @@ function SeveralRow({ client, row: { task, error }, job, onOpen, onRetry }: RowP
             Download
           </button>
         )}
-        {entry && job && (
+        {entry && (
           <button type="button" aria-label={`Open ${name}`} onClick={() => onOpen(entry)}>
             Open
           </button>
@@ -161,5 +162,13 @@ function useSending(client: Client, tasks: readonly Task[]) {
     };
     for (let i = 0; i < LANES; i++) void lane();
   }, []);
+  const isSending = rows.some(({ task, error }) => task.order && error === undefined);
+  useEffect(() => {
+    if (!isSending) return;
+    // What was not sent would be lost with the page.
+    const ask = (event: Event) => event.preventDefault();
+    addEventListener('beforeunload', ask);
+    return () => removeEventListener('beforeunload', ask);
+  }, [isSending]);
   return { rows, retry: (index: number) => void sendOne(index) };
 }

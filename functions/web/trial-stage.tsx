@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Client, JobRequest, JobView } from '../../shared/client.ts';
+import { apiError } from '../../shared/persist.ts';
 import { Comparison } from './comparison.tsx';
 import { useObjectUrl } from './object-url.ts';
 import { PartFrame } from './part-frame.tsx';
@@ -111,7 +112,7 @@ function useTrial(client: Client, photo: Photo) {
       signal.addEventListener('abort', stop, { once: true });
       const ended = await client.watch(id, { onProgress: setJob, signal });
       signal.removeEventListener('abort', stop);
-      if (ended.error) throw Object.assign(new Error(ended.error.detail), { problem: ended.error });
+      if (ended.error) throw apiError(ended.error);
       const [before, after] = await Promise.all([cutOut(photo.file, part), client.output(id, { signal })]);
       setTried({ before, after, size: ended.output ?? part, choices });
     } catch (thrown) {

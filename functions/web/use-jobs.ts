@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Client, JobView } from '../../shared/client.ts';
+import { type Client, isApiError, type JobView } from '../../shared/client.ts';
 
 const EVERY_MILLISECONDS = 2_000;
 /** One page of the list has the newest. */
@@ -20,10 +20,13 @@ export function useJobs(client: Client, ids: readonly string[]): ReadonlyMap<str
       if (isHere && found.some(({ terminal }) => !terminal)) again();
     }
     const again = () => {
-      // No connection is no end.
-      timer = setTimeout(() => look().catch(() => isHere && again()), EVERY_MILLISECONDS);
+      timer = setTimeout(() => look().catch(persist), EVERY_MILLISECONDS);
     };
-    look().catch(() => isHere && again());
+    // No connection is no end; a key that may not ask is one.
+    const persist = (error: unknown) => {
+      if (isHere && (!isApiError(error) || error.problem.retryable)) again();
+    };
+    look().catch(persist);
     return () => {
       isHere = false;
       clearTimeout(timer);

@@ -47,11 +47,6 @@ export function useQuotes(client: Client, { sizes, choices, onError }: QuoteOpti
   return quotes;
 }
 
-/** The one for a photo of this size. */
-export function quoteFor(quotes: readonly Quote[] | undefined, size: { width: number; height: number } | undefined) {
-  return quotes?.find(({ input }) => input.width === size?.width && input.height === size.height);
-}
-
 /** Photos of one camera have one size. */
 function distinct(sizes: readonly { width: number; height: number }[]) {
   return [...new Map(sizes.map(({ width, height }) => [`${width}×${height}`, { width, height }])).values()];

@@ -185,8 +185,9 @@ test('several photos, each with its own state, and back to them after a reload',
 test('how far it is, as it happens: place, time left, what there is so far; without a network it waits', async () => {
   await topUp(100 * LEAST);
   const page = await enter();
-  const buffer = await sharp(PHOTO).resize(1500, 1500).jpeg().toBuffer();
-  await page.locator('input[type=file]').setInputFiles({ name: 'large.jpg', mimeType: 'image/jpeg', buffer });
+  // Narrow: the first of its many rows of tiles is soon done.
+  const buffer = await sharp(PHOTO).resize(380, 4000, { fit: 'fill' }).jpeg().toBuffer();
+  await page.locator('input[type=file]').setInputFiles({ name: 'tall.jpg', mimeType: 'image/jpeg', buffer });
   await page.getByLabel('Method').selectOption('real-esrgan-fast');
   const listens = page.waitForRequest((request) => /\/events\?token=/.test(request.url()));
   await restore(page);
@@ -216,4 +217,15 @@ test('a key that has spent all that it may is told so', async () => {
   await choose(page);
   await restore(page);
   expect(await alert(page).textContent()).toMatch(/spent all that it may.*Nothing was charged/);
+});
+
+test('of a photo that the browser cannot read the price is told before it is restored', async () => {
+  const page = await enter();
+  const buffer = await sharp(PHOTO).tiff().toBuffer();
+  await page.locator('input[type=file]').setInputFiles({ name: 'scan.tiff', mimeType: 'image/tiff', buffer });
+  await page.getByText('This browser cannot show the file').waitFor();
+  await page.getByLabel('Method').selectOption('real-esrgan-fast');
+  await page.getByRole('button', { name: 'Send, and see the price' }).click();
+  await page.getByText('0.001 credits, about').waitFor();
+  await page.getByRole('button', { name: 'Restore', exact: true }).waitFor();
 });
