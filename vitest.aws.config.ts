@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/aws/**/*.test.ts'],
     testTimeout: 2 * PATIENCE_MILLISECONDS,
     hookTimeout: 4 * PATIENCE_MILLISECONDS,
-    globalSetup: 'test/support/aws-servers.ts',
+    globalSetup: ['test/support/aws-servers.ts', 'test/support/dynamodb-local.ts'],
     expect: { poll: { timeout: PATIENCE_MILLISECONDS } },
     env: { LOG_LEVEL: 'silent' },
     maxWorkers: 2,

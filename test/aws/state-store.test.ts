@@ -1,6 +1,8 @@
+import type { DynamoDB } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDynamoStateStore } from '../../shared/adapters/aws/dynamo-state-store.ts';
 import type { Batch } from '../../shared/batch.ts';
+import type { Endpoint } from '../../shared/endpoint.ts';
 import { createId } from '../../shared/id.ts';
 import type { Job } from '../../shared/job.ts';
 import { createApiKey } from '../../shared/keys.ts';
@@ -11,32 +13,49 @@ import type { StateStore } from '../../shared/ports.ts';
 import { outboxContract } from '../contract/outbox.contract.ts';
 import { stateKeysContract } from '../contract/state-keys.contract.ts';
 import { stateStoreContract } from '../contract/state-store.contract.ts';
+import { type AwsServer, startMiniStack } from '../support/aws-servers.ts';
 import { type Clock, createClock } from '../support/clock.ts';
-import { createStateTable, type DynamoServer, startDynamoDbLocal } from '../support/dynamodb-local.ts';
+import {
+  createDynamoClient,
+  createStateTable,
+  type DynamoServer,
+  startDynamoDbLocal,
+} from '../support/dynamodb-local.ts';
 import { createRandom, interleave, STORM_ACCOUNT, stormFaults } from '../support/ledger-storm.ts';
 import { outcomeOf } from '../support/outcome.ts';
 import { sampleJob } from '../support/sample-job.ts';
 
 /**
- * The state store of AWS against DynamoDB Local, which has the transactions and conditions of DynamoDB. Not checked by
- * it: credentials, throttling, and indexes that lag behind.
+ * The state store of AWS against DynamoDB Local, which AWS publishes for tests, and MiniStack, which others wrote. Not
+ * checked by either: throttling, indexes that lag behind, limits of partitions; by DynamoDB Local: credentials.
  */
 let server: DynamoServer;
+let miniStack: AwsServer;
 beforeAll(async () => {
-  server = await startDynamoDbLocal();
+  [server, miniStack] = await Promise.all([startDynamoDbLocal(), startMiniStack()]);
 });
-afterAll(() => server.stop());
+afterAll(() => Promise.all([server.stop(), miniStack.close()]));
 
-async function open() {
+async function open(client = server.client) {
   const clock = createClock();
-  const { client } = server;
   const { table, remove } = await createStateTable(client);
   return { store: createDynamoStateStore({ client, table, now: clock.now }), clock, table, close: remove };
 }
 
-stateStoreContract('DynamoDB', open);
-stateKeysContract('DynamoDB', open);
-outboxContract('DynamoDB', open);
+async function openInMiniStack() {
+  const client = createDynamoClient(miniStack.endpoint);
+  const opened = await open(client);
+  const close = async () => {
+    await opened.close();
+    client.destroy();
+  };
+  return { ...opened, close };
+}
+
+for (const contract of [stateStoreContract, stateKeysContract, outboxContract]) {
+  contract('DynamoDB Local', () => open());
+  contract('MiniStack', openInMiniStack);
+}
 
 describe('DynamoDB: several processes', () => {
   let clock: Clock;
@@ -69,6 +88,61 @@ describe('DynamoDB: several processes', () => {
     expect(await stores[1].getBalance('acc_one')).toBe(90);
     expect(await stores[1].listKeys('acc_one')).toMatchObject([{ spent: 10 }]);
     expect((await stores[1].getTotals()).jobs.queued).toBe(1);
+  });
+
+  it('keep to the spend cap of a key together', async () => {
+    await stores[0].topUp({ account: 'acc_one', amount: 1000, payment: 'pay' });
+    const given = { account: 'acc_one', name: 'key', scopes: [], spend_cap: 35, now: clock.now() };
+    const { key, hash } = await createApiKey(given);
+    await stores[0].createKey(key, hash);
+    const jobs = Array.from({ length: 12 }, () => sampleJob(clock.now(), { key_id: key.id, price: 10 }));
+    const outcomes = await Promise.all(jobs.map((job, i) => outcomeOf(stores[i % 2]!.createJob(job))));
+    expect(outcomes.filter((code) => code === 'fulfilled')).toHaveLength(3);
+    expect(outcomes.filter((code) => code === 'spend-cap-reached')).toHaveLength(9);
+    expect(await stores[1].getBalance('acc_one')).toBe(970);
+  });
+
+  it('keep the rows of a job in order though their clocks differ', async () => {
+    await stores[0].topUp({ account: 'acc_one', amount: 10, payment: 'pay' });
+    clock.advance(1);
+    const job = sampleJob(clock.now(), { price: 10 });
+    await stores[0].createJob(job);
+    clock.advance(-0.5);
+    await stores[1].updateJob(job.id, { type: 'cancel' });
+    const kinds = async (filter: object) =>
+      (await stores[0].listLedger({ account: 'acc_one', ...filter })).map(({ kind }) => kind);
+    expect(await kinds({})).toEqual(['top_up', 'reserve', 'release']);
+    expect(await kinds({ job_id: job.id })).toEqual(['reserve', 'release']);
+  });
+
+  it('know what they have written when the answer was lost', async () => {
+    const client = server.connect();
+    const answered = new Set<unknown>();
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const answer = await next(args);
+        if (answered.has(args.input)) return answer;
+        answered.add(args.input);
+        throw lostAnswer();
+      },
+      { step: 'deserialize' },
+    );
+    const store = createDynamoStateStore({ client, table, now: clock.now });
+    await store.topUp({ account: 'acc_one', amount: 10, payment: 'pay' });
+    const job = sampleJob(clock.now(), { price: 10 });
+    expect(await store.createJob(job)).toEqual({ created: true });
+    expect(await store.updateJob(job.id, { type: 'claim' })).toMatchObject({ attempt: 1 });
+    await store.updateJob(job.id, { type: 'give_back', attempt: 1 });
+    await store.updateJob(job.id, { type: 'cancel' });
+    expect(await store.updateJob(job.id, { type: 'delete' })).toHaveProperty('deleted_at');
+    const secrets = [{ secret: 'whsec_one' }];
+    const endpoint: Endpoint = { id: 'whe_one', account: 'acc_one', events: [], secrets, created_at: iso(clock.now()) };
+    await store.createEndpoint(endpoint);
+    const rotation = { type: 'rotate', secret: 'whsec_two', overlapSeconds: 60 } as const;
+    expect((await store.updateEndpoint('acc_one', endpoint.id, rotation))?.secrets).toHaveLength(2);
+    expect(await store.deleteEndpoint('acc_one', endpoint.id)).toBe(true);
+    expect(await store.getBalance('acc_one')).toBe(10);
+    client.destroy();
   });
 
   it('give each delivery to one of them, and a receiver no more than it can take', async () => {
@@ -122,14 +196,7 @@ describe('DynamoDB: batches', () => {
   const dyingAt = (nth: number) => {
     const client = server.connect();
     let transactions = 0;
-    client.middlewareStack.add(
-      (next, context) => (args) => {
-        if (context.commandName === 'TransactWriteItemsCommand' && ++transactions >= nth) throw new Error('dead');
-        if (transactions >= nth) throw new Error('dead');
-        return next(args);
-      },
-      { step: 'initialize' },
-    );
+    dieBefore(client, ({ commandName }) => commandName === 'TransactWriteItemsCommand' && ++transactions === nth);
     return createDynamoStateStore({ client, table: subject.table, now: subject.clock.now });
   };
 
@@ -185,25 +252,30 @@ describe('DynamoDB: batches', () => {
     expect(await store.createBatch(again.batch, again.jobs, request)).toEqual({ created: true });
   });
 
-  it('that were given up cannot be completed any more', async () => {
-    const { store, clock } = subject;
+  it('that were given up cannot be completed any more, even where the sweep died half-way', async () => {
+    const { store, clock, table } = subject;
+    const before = await keysIn(table);
     const { batch, jobs } = newBatch();
+    const sweeping = server.connect();
+    dieBefore(sweeping, ({ commandName }) => commandName === 'BatchWriteItemCommand');
+    const sweeper = createDynamoStateStore({ client: sweeping, table, now: clock.now });
     const slow = server.connect();
     let transactions = 0;
     slow.middlewareStack.add(
       (next, context) => async (args) => {
         if (context.commandName === 'TransactWriteItemsCommand' && ++transactions === 3) {
           clock.advance(901);
-          await store.listDueJobs(1);
+          await expect(sweeper.listDueJobs(1)).rejects.toThrow('dead');
         }
         return next(args);
       },
       { step: 'initialize' },
     );
-    const late = createDynamoStateStore({ client: slow, table: subject.table, now: clock.now });
+    const late = createDynamoStateStore({ client: slow, table, now: clock.now });
     expect(await outcomeOf(late.createBatch(batch, jobs, request))).toBe('unavailable');
     expect(await store.getBalance('acc_one')).toBe(10_000);
     expect(await store.getJob(jobs[0]!.id)).toBeNull();
+    expect(await keysIn(table)).toEqual(before);
   });
 });
 
@@ -218,13 +290,13 @@ describe('DynamoDB: a storm', () => {
       client.middlewareStack.add(
         (next) => async (args) => {
           const answer = await next(args);
-          if (random() < 0.02) throw Object.assign(new Error('The answer was lost.'), { name: 'TimeoutError' });
+          if (random() < 0.02) throw lostAnswer();
           return answer;
         },
         { step: 'deserialize' },
       );
       const state = createDynamoStateStore({ client, table, now: clock.now });
-      for (let i = 0; i < 60; i++) await interleave({ state, clock, random });
+      for (let i = 0; i < 50; i++) await interleave({ state, clock, random });
       client.destroy();
     });
     await Promise.all(lanes);
@@ -243,6 +315,24 @@ describe('DynamoDB: a storm', () => {
 async function keysIn(table: string): Promise<string[]> {
   const { Items = [] } = await server.client.scan({ TableName: table });
   return Items.map(({ pk, sk }) => `${pk!.S} ${sk!.S}`).toSorted();
+}
+
+/** From the first request on that `isLast` tells, nothing of this client reaches the server. */
+function dieBefore(client: DynamoDB, isLast: (request: { commandName?: string }) => boolean): void {
+  let isDead = false;
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      isDead ||= isLast(context);
+      if (isDead) throw new Error('dead');
+      return next(args);
+    },
+    { step: 'initialize' },
+  );
+}
+
+/** As the SDK knows it, which then repeats the request. */
+function lostAnswer(): Error {
+  return Object.assign(new Error('The answer was lost.'), { name: 'TimeoutError' });
 }
 
 function iso(milliseconds: number): string {

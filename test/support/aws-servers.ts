@@ -14,7 +14,7 @@ import { CreateQueueCommand, GetQueueAttributesCommand, type SQSClient } from '@
 
 const VERSITYGW = '1.8.0'; // S3, Apache-2.0, Go
 const ELASTICMQ = '1.7.1'; // SQS, Apache-2.0, Maven
-const MINISTACK = '1.5.33'; // S3, SQS and more, MIT, PyPI
+const MINISTACK = '1.5.33'; // S3, SQS, DynamoDB and more, MIT, PyPI
 
 const CACHE = join(homedir(), '.cache', 'seesr-cloud-test');
 const START_MILLISECONDS = 60_000;
@@ -74,7 +74,7 @@ export async function startElasticMq(): Promise<AwsServer> {
   });
 }
 
-/** S3 and SQS (and more). */
+/** S3, SQS and DynamoDB (and more). */
 export async function startMiniStack(): Promise<AwsServer> {
   const folder = await installMiniStack();
   return startServer((port, data) => ({
@@ -85,7 +85,7 @@ export async function startMiniStack(): Promise<AwsServer> {
       BIND_HOST: '127.0.0.1',
       MINISTACK_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
-      SERVICES: 's3,sqs',
+      SERVICES: 's3,sqs,dynamodb',
       AUTH: 'true',
       AWS_ACCESS_KEY_ID: AWS.credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: AWS.credentials.secretAccessKey,
@@ -138,7 +138,7 @@ function installMiniStack(): Promise<string> {
 }
 
 /** The folder CACHE/name, which `fill` makes once. It has its name only when it is whole. */
-async function install(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
+export async function install(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const target = join(CACHE, name);
   if (existsSync(target)) return target;
   await mkdir(CACHE, { recursive: true });
@@ -153,7 +153,7 @@ async function install(name: string, fill: (folder: string) => Promise<void>): P
   return target;
 }
 
-async function run(command: string, args: string[], environment: Record<string, string> = {}): Promise<void> {
+export async function run(command: string, args: string[], environment: Record<string, string> = {}): Promise<void> {
   try {
     await promisify(execFile)(command, args, { env: { ...process.env, ...environment } });
   } catch (error) {

@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AttributeValue, DynamoDB, QueryCommandInput } from '@aws-sdk/client-dynamodb';
+import {
+  type AttributeValue,
+  BatchGetItemCommand,
+  BatchWriteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  QueryCommand,
+  type QueryCommandInput,
+} from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { type Item, indexKeyOf, type Key, keyOf } from './dynamo-items.ts';
 import { SHARDS, STATE_TABLE } from './dynamo-table.ts';
@@ -17,14 +25,16 @@ type Entry = Key & { sort?: string; due_at?: number; target?: string };
 export type Reads = ReturnType<typeof createReads>;
 
 /** Reads of the table are strong: they see every write that ended before. Those of indexes may lag behind. */
-export function createReads(client: DynamoDB, table: string) {
+export function createReads(client: DynamoDBClient, table: string) {
   async function getMany(keys: readonly Key[]): Promise<(Item | undefined)[]> {
     const found = new Map<string, Item>();
     const distinct = new Map(keys.map(({ pk, sk }) => [nameOf({ pk, sk }), { pk, sk }]));
     let rest = [...distinct.values()].map((key) => marshall(key));
     for (let tries = 0; rest.length > 0; ) {
       const asked = { Keys: rest.slice(0, MAX_GETS), ConsistentRead: true };
-      const { Responses, UnprocessedKeys } = await client.batchGetItem({ RequestItems: { [table]: asked } });
+      const { Responses, UnprocessedKeys } = await client.send(
+        new BatchGetItemCommand({ RequestItems: { [table]: asked } }),
+      );
       for (const item of Responses?.[table] ?? []) {
         const read = unmarshall(item) as Item;
         found.set(nameOf(read), read);
@@ -51,11 +61,9 @@ export function createReads(client: DynamoDB, table: string) {
   async function* queryPages(input: Omit<QueryCommandInput, 'TableName'>): AsyncGenerator<Item[]> {
     let from: Record<string, AttributeValue> | undefined;
     do {
-      const { Items = [], LastEvaluatedKey } = await client.query({
-        ...input,
-        TableName: table,
-        ...(from && { ExclusiveStartKey: from }),
-      });
+      const { Items = [], LastEvaluatedKey } = await client.send(
+        new QueryCommand({ ...input, TableName: table, ...(from && { ExclusiveStartKey: from }) }),
+      );
       yield Items.map((item) => unmarshall(item) as Item);
       from = LastEvaluatedKey;
     } while (from);
@@ -92,7 +100,8 @@ export function createReads(client: DynamoDB, table: string) {
       return found.filter(({ seal }) => !seal || complete.has(seal as string));
     },
     async get({ pk, sk }: Key): Promise<Item | undefined> {
-      const { Item } = await client.getItem({ TableName: table, Key: marshall({ pk, sk }), ConsistentRead: true });
+      const Key = marshall({ pk, sk });
+      const { Item } = await client.send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }));
       return Item && (unmarshall(Item) as Item);
     },
     /** What is due until `time` (ms, inclusive), the most overdue first. */
@@ -117,7 +126,7 @@ export function createReads(client: DynamoDB, table: string) {
       let rest = keys.map(({ pk, sk }) => ({ DeleteRequest: { Key: marshall({ pk, sk }) } }));
       for (let tries = 0; rest.length > 0; ) {
         const asked = { [table]: rest.slice(0, MAX_DELETES) };
-        const { UnprocessedItems } = await client.batchWriteItem({ RequestItems: asked });
+        const { UnprocessedItems } = await client.send(new BatchWriteItemCommand({ RequestItems: asked }));
         const left = (UnprocessedItems?.[table] ?? []) as typeof rest;
         rest = [...left, ...rest.slice(MAX_DELETES)];
         if (left.length > 0) await pause(tries++);

@@ -1,4 +1,4 @@
-import type { DynamoDB } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { StateStore } from '../../ports.ts';
 import { createDynamoAccounts } from './dynamo-accounts.ts';
 import { createDynamoKeys } from './dynamo-api-keys.ts';
@@ -13,7 +13,7 @@ import { openTable } from './dynamo-transaction.ts';
 import { createDynamoUploads } from './dynamo-uploads.ts';
 
 interface Options {
-  client: DynamoDB;
+  client: DynamoDBClient;
   /** Of a table as in dynamo-table.ts. */
   table: string;
   /** Milliseconds since 1970. */

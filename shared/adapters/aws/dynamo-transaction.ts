@@ -1,12 +1,14 @@
-import type {
-  CancellationReason,
-  ConditionalCheckFailedException,
-  Delete,
-  DynamoDB,
-  Put,
-  TransactionCanceledException,
-  TransactWriteItem,
-  Update,
+import {
+  type CancellationReason,
+  type ConditionalCheckFailedException,
+  type Delete,
+  type DynamoDBClient,
+  type Put,
+  PutItemCommand,
+  type TransactionCanceledException,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+  type Update,
 } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { AppError } from '../../error.ts';
@@ -50,18 +52,18 @@ export const MAX_WRITES = 100;
 export type Dynamo = ReturnType<typeof openTable>;
 
 /** Reads and transactions of one table. */
-export function openTable(client: DynamoDB, table: string) {
+export function openTable(client: DynamoDBClient, table: string) {
   return { ...createReads(client, table), transact: createTransactions(client, table) };
 }
 
-function createTransactions(client: DynamoDB, table: string) {
+function createTransactions(client: DynamoDBClient, table: string) {
   /** False: a condition does not hold, or the items are busy; nothing was written. */
   async function commit(writes: readonly Write[]): Promise<boolean> {
     const [first, ...others] = writes.map((write) => requestOf(table, write));
     try {
       if (first?.Put && others.length === 0) return await putAlone(client, first.Put);
       // The SDK repeats a lost request with the same token, so that it happens once.
-      await client.transactWriteItems({ TransactItems: [first!, ...others] });
+      await client.send(new TransactWriteItemsCommand({ TransactItems: [first!, ...others] }));
       return true;
     } catch (error) {
       if (mayComeAgain(error as Error)) return false;
@@ -84,11 +86,11 @@ function createTransactions(client: DynamoDB, table: string) {
 }
 
 /** Half as dear as a transaction of one. When the answer is lost and the SDK repeats it, it must know its own write. */
-async function putAlone(client: DynamoDB, put: Put): Promise<boolean> {
+async function putAlone(client: DynamoDBClient, put: Put): Promise<boolean> {
   const writer = marshall({ writer: crypto.randomUUID() });
   const Item = { ...put.Item, ...writer };
   try {
-    await client.putItem({ ...put, Item, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' });
+    await client.send(new PutItemCommand({ ...put, Item, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' }));
     return true;
   } catch (error) {
     const { Item: found } = error as ConditionalCheckFailedException;

@@ -1,4 +1,4 @@
-import { DynamoDB } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
@@ -27,7 +27,7 @@ export function openAwsStores(variables: z.output<z.ZodObject<typeof awsVariable
   const s3 = new S3Client({ requestChecksumCalculation: 'WHEN_REQUIRED', forcePathStyle: S3_PATH_STYLE });
   const sqs = new SQSClient();
   const state = createDynamoStateStore({
-    client: new DynamoDB(),
+    client: new DynamoDBClient(),
     table: TABLE,
     now: Date.now,
     ...(inflightCap !== undefined && { inflightCap }),
