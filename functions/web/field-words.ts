@@ -28,7 +28,7 @@ export const FIELD_WORDS: Record<string, Words> = {
   prompt: { label: 'What the photo shows', about: 'In your words, for example: two children at a lake.' },
   added_prompt: { label: 'How it should look', about: 'For example: sharp, natural colors.' },
   negative_prompt: { label: 'What it should not look like', about: 'For example: blurred, painted, smooth.' },
-  seed: { label: 'Number of the dice', about: 'Another number gives another result, the same one the same.' },
+  seed: { label: 'Variation', about: 'Another number gives another result, the same number the same.' },
   steps: { label: 'Steps', expert: true },
   guidance_scale: { label: 'Strength of the words', expert: true },
   conditioning_scale: { label: 'Strength of the photo', expert: true },

@@ -36,16 +36,12 @@ function Picture({ entry, job, onOpen, onRemove }: PictureProps) {
   const state = job && job.status !== 'succeeded' ? describeJob(job) : '';
   return (
     <li>
-      <button
-        type="button"
-        class="picture"
-        onClick={() => onOpen(entry)}
-        aria-label={`Open ${entry.name}${state && `, ${state}`}`}
-      >
+      <button type="button" class="picture" onClick={() => onOpen(entry)}>
         <Thumbnail file={entry.photo} />
         <span>
+          <span class="visually-hidden">Open </span>
           {entry.name}
-          {state && <small>{state}</small>}
+          {state && <small> {state}</small>}
         </span>
       </button>
       <button type="button" class="remove" onClick={() => onRemove(entry)} aria-label={`Erase ${entry.name}`}>

@@ -61,7 +61,7 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
         <p class="quiet">
           <code>signature</code> is Ed25519 over <code>receipt</code> as canonical JSON (RFC 8785). The public key is at{' '}
           <a href="/v1/receipt_keys">/v1/receipt_keys</a>; <code>run.output.sha256</code> is that of the file. The
-          receipt also names the weights, the settings and the number of the dice.
+          receipt also names the weights and all settings.
         </p>
       </details>
     </section>
