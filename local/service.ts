@@ -113,7 +113,7 @@ function urlOf(host: string, server: Server): string {
 }
 
 /** One sweep after the other, the first at once: a restart continues what the last process left. */
-function startReaper(sweep: () => Promise<void>, log: Log) {
+function startReaper(sweep: () => Promise<unknown>, log: Log) {
   let stopped = false;
   let wake = () => {};
   async function loop() {

@@ -1,0 +1,138 @@
+import { parseArgs } from 'node:util';
+import { reap, type SweepReport } from '../functions/reap/reap.ts';
+import { AppError } from '../shared/error.ts';
+import { type Job, jobStatusSchema } from '../shared/job.ts';
+import { createLog } from '../shared/log.ts';
+import { LOCAL_ACCOUNT } from './account.ts';
+import { type Config, readConfig } from './config.ts';
+import { eraseOrphans } from './orphans.ts';
+import { openStores } from './stores.ts';
+
+const USAGE = `npm run jobs -- list [--account ACCOUNT] [--status STATUS] [--cursor CURSOR]
+npm run jobs -- show JOB_ID
+npm run jobs -- cancel JOB_ID
+npm run jobs -- sweep
+
+Works on DATA_DIR (default ./data), whether the service runs or not. --json: for scripts.
+--account is ${LOCAL_ACCOUNT} by default. STATUS: ${jobStatusSchema.options.join(', ')}.
+cancel: a running job stops within a moment. Nothing is charged.
+sweep: what the running service does every ten seconds (uploads that never came, results whose time is over, jobs of lost
+workers), and files that belong to nothing.
+`;
+
+const PAGE = 100;
+
+type Stores = ReturnType<typeof openStores>;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      account: { type: 'string', default: LOCAL_ACCOUNT },
+      status: { type: 'string' },
+      cursor: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return print(USAGE.trimEnd());
+  const show = (value: unknown, text: string) => print(values.json ? JSON.stringify(value) : text);
+  const config = readConfig(process.env);
+  const stores = openStores(config.dataDirectory);
+  const { state } = stores;
+  try {
+    const [command, id, ...rest] = positionals;
+    if (command === 'list' && id === undefined) {
+      const { account, cursor } = values;
+      const status = values.status === undefined ? undefined : parseStatus(values.status);
+      const page = await state.listJobs({ account, status, cursor, limit: PAGE });
+      const more = page.next_cursor ? [`There are more: --cursor ${page.next_cursor}`] : [];
+      show(
+        { ...page, jobs: page.jobs.map(shown) },
+        [...page.jobs.map(describe), ...more].join('\n') || 'No such jobs.',
+      );
+    } else if (command === 'show' && id !== undefined && rest.length === 0) {
+      const job = await state.getJob(id);
+      if (!job) throw new AppError('not-found', `There is no job ${id}.`);
+      const ledger = await state.listLedger({ account: job.account, job_id: id });
+      show({ ...shown(job), ledger }, JSON.stringify({ ...shown(job), ledger }, undefined, 2));
+    } else if (command === 'cancel' && id !== undefined && rest.length === 0) {
+      const job = await state.updateJob(id, { type: 'cancel' });
+      show(shown(job), `${id} ${job.status === 'canceled' ? 'is canceled' : 'will stop'}; ${chargeOf(job)}.`);
+    } else if (command === 'sweep' && id === undefined) {
+      const report = await sweep(stores, config);
+      show(report, describeSweep(report));
+      if (report.errors > 0) process.exitCode = 1;
+    } else {
+      throw new AppError('invalid', `"${positionals.join(' ')}" is not a command.\n\n${USAGE}`);
+    }
+  } finally {
+    stores.database.close();
+  }
+}
+
+/** Without what opens the doors of others. */
+function shown({ fetch_url: _source, deliver: _target, ...job }: Job): Partial<Job> {
+  return job;
+}
+
+function describe(job: Job): string {
+  const { id, status, created_at, parameters, charge, error } = job;
+  const size = job.input ? `${job.input.width}×${job.input.height}` : '-';
+  const end = error ? `  ${error.code}: ${error.detail}` : '';
+  return `${id}  ${created_at}  ${status}  ${parameters.model}  ${size}  ${charge.state} ${charge.amount}${end}`;
+}
+
+function chargeOf({ charge: { state, amount } }: Job): string {
+  if (state === 'released' && amount > 0) return `${amount} micro-units were reserved and are given back`;
+  if (state === 'reserved') return `${amount} micro-units are reserved and given back when it has stopped`;
+  return 'nothing was reserved for it';
+}
+
+/** Until nothing is left that is due. */
+async function sweep(stores: Stores, { limits, prices, logLevel }: Config): Promise<SweepReport & { orphans: number }> {
+  const log = createLog(logLevel, (line) => process.stderr.write(`${line}\n`));
+  const { errors, ...total } = await reap({ ...stores, limits, prices, log });
+  for (let isDone = false; !isDone; ) {
+    isDone = true;
+    const next = await reap({ ...stores, limits, prices, log });
+    for (const kind of Object.keys(total) as (keyof typeof total)[]) {
+      total[kind] += next[kind];
+      if (next[kind] > 0) isDone = false;
+    }
+  }
+  return { ...total, errors, orphans: await eraseOrphans(stores) };
+}
+
+function describeSweep({ errors, ...done }: SweepReport & { orphans: number }): string {
+  const words: Record<keyof typeof done, string> = {
+    admitted: 'uploads had arrived unnoticed; their jobs are queued',
+    expired: 'jobs expired: their upload never came',
+    ended: 'jobs ended: their deadline is over',
+    sent: 'jobs were queued again',
+    failed: 'jobs failed: every worker that took them was lost',
+    results: 'results were erased: their time is over',
+    deleted: 'deleted jobs were erased',
+    uploads: 'uploads were erased: no job needs them',
+    orphans: 'files were erased that belonged to nothing',
+  };
+  const lines = (Object.keys(words) as (keyof typeof done)[]).filter((kind) => done[kind] > 0);
+  const text = lines.map((kind) => `${done[kind]} ${words[kind]}.`);
+  if (errors > 0) text.push(`${errors} failed, see above.`);
+  return text.join('\n') || 'Nothing was due.';
+}
+
+function parseStatus(text: string) {
+  const status = jobStatusSchema.safeParse(text);
+  if (status.success) return status.data;
+  throw new AppError('invalid', `--status "${text}" is none of ${jobStatusSchema.options.join(', ')}.`);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(1);
+});
