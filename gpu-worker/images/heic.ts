@@ -3,7 +3,7 @@ import { AppError } from '../../shared/error.ts';
 import type { ImageHeader } from '../../shared/image-format.ts';
 import type { Pixels } from './image.ts';
 
-const INSTALL = 'npm install --no-save libheif-js@1.23.2';
+const INSTALL = 'npm install --no-save --save-prod --omit=dev libheif-js@1.23.2';
 
 const require = createRequire(import.meta.url);
 
@@ -18,7 +18,6 @@ interface HeifImage {
   get_height(): number;
   /** Fills RGBA rows, cropped and turned as the file says; null for a picture that is damaged. */
   display(target: Target, done: (filled: Target | null) => void): void;
-  free(): void;
 }
 
 interface Target {
@@ -30,9 +29,9 @@ interface Target {
 /** Finds the decoder without loading it. Throws `invalid` when the operator has not installed it. */
 export function checkHeicDecoder(): void {
   try {
-    require.resolve('libheif-js/wasm-bundle.js');
+    require.resolve('libheif-js/libheif-wasm/libheif-bundle.js');
   } catch (error) {
-    throw new AppError('invalid', `HEIC=on needs a decoder that does not come along: ${INSTALL}`, { cause: error });
+    throw new AppError('invalid', `HEIC=on needs a decoder that is not installed: ${INSTALL}`, { cause: error });
   }
 }
 
@@ -46,26 +45,24 @@ export async function decodeHeic(
   header: ImageHeader,
   { hasProfile, hasAlpha }: { hasProfile: boolean; hasAlpha: boolean },
 ): Promise<{ pixels: Pixels; alpha: Pixels | undefined }> {
-  const { HeifDecoder } = require('libheif-js/wasm-bundle.js') as Libheif; // 2 MB that nobody else shall load
+  // Loaded here, since nobody else shall load it, and made anew: its memory never shrinks, and a file may have broken it.
+  const createLibheif = require('libheif-js/libheif-wasm/libheif-bundle.js') as () => Libheif;
+  const { HeifDecoder } = createLibheif();
   const images = new HeifDecoder().decode(bytes);
-  try {
-    const image = images.find((each) => each.is_primary());
-    if (!image) throw new AppError('image-unreadable', 'The heic data holds no picture that can be decoded.');
-    const [width, height] = [image.get_width(), image.get_height()];
-    if (width !== header.width || height !== header.height) {
-      throw new AppError(
-        'image-unreadable',
-        `The heic header says ${header.width}×${header.height} pixels, but the picture has ${width}×${height}.`,
-      );
-    }
-    const target = { width, height, data: new Uint8ClampedArray(width * height * 4) };
-    const filled = await new Promise<Target | null>((resolve) => image.display(target, resolve));
-    if (!filled) throw new AppError('image-unreadable', 'The heic data is damaged or cut off.');
-    const channels = !hasProfile && isGray(filled.data) ? 1 : 3;
-    return { pixels: planes(filled, 0, channels), alpha: hasAlpha ? planes(filled, 3, 1) : undefined };
-  } finally {
-    for (const image of images) image.free();
+  const image = images.find((each) => each.is_primary());
+  if (!image) throw new AppError('image-unreadable', 'The heic data holds no picture that can be decoded.');
+  const [width, height] = [image.get_width(), image.get_height()];
+  if (width !== header.width || height !== header.height) {
+    throw new AppError(
+      'image-unreadable',
+      `The heic header says ${header.width}×${header.height} pixels, but the picture has ${width}×${height}.`,
+    );
   }
+  const target = { width, height, data: new Uint8ClampedArray(width * height * 4) };
+  const filled = await new Promise<Target | null>((resolve) => image.display(target, resolve));
+  if (!filled) throw new AppError('image-unreadable', 'The heic data is damaged or cut off.');
+  const channels = !hasProfile && isGray(filled.data) ? 1 : 3;
+  return { pixels: planes(filled, 0, channels), alpha: hasAlpha ? planes(filled, 3, 1) : undefined };
 }
 
 /** `channels` of RGBA, the first of which is `first`. */
