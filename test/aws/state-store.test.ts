@@ -211,6 +211,7 @@ describe('DynamoDB: batches', () => {
     const [created, ...more] = asked.filter(({ creation }) => creation.created);
     expect(more).toEqual([]);
     const { jobs } = await store.listJobs({ account: 'acc_one', limit: 100 });
+    expect(await store.listJobs({ account: 'acc_one', batch_id: created!.batch.id, limit: 100 })).toEqual({ jobs });
     expect(jobs.map(({ batch_id }) => batch_id)).toEqual(Array(COUNT).fill(created!.batch.id));
     expect(await store.getBalance('acc_one')).toBe(10_000 - (COUNT / 2) * 10);
     expect(findLedgerProblems(await store.getStatement('acc_one'))).toEqual([]);
@@ -239,7 +240,9 @@ describe('DynamoDB: batches', () => {
     expect(await store.getBatch(batch.id)).toBeNull();
     expect(await store.getJob(jobs[0]!.id)).toBeNull();
     expect(await outcomeOf(store.updateJob(jobs[0]!.id, { type: 'sent' }))).toBe('not-found');
-    expect((await store.listJobs({ account: 'acc_one', limit: 100 })).jobs).toEqual([]);
+    for (const filter of [{}, { batch_id: batch.id }, { status: 'queued' as const }]) {
+      expect((await store.listJobs({ account: 'acc_one', limit: 100, ...filter })).jobs).toEqual([]);
+    }
     expect(await store.getTotals()).not.toHaveProperty('oldest_queued_at');
     expect(await store.claimDelivery()).toBeNull();
     expect(await store.getBalance('acc_one')).toBe(10_000);

@@ -170,7 +170,7 @@ interface Command {
 }
 
 /** On a free port of loopback, with an empty folder for data. Resolves when it answers. */
-async function startServer(commandOf: (port: number, data: string) => Command): Promise<AwsServer> {
+export async function startServer(commandOf: (port: number, data: string) => Command): Promise<AwsServer> {
   const data = await mkdtemp(join(tmpdir(), 'seesr-aws-'));
   const port = await freePort();
   const { command, args, environment } = commandOf(port, data);

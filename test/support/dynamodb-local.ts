@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type CreateTableCommandInput, DynamoDB } from '@aws-sdk/client-dynamodb';
 import { STATE_TABLE } from '../../shared/adapters/aws/dynamo-table.ts';
-import { AWS, install, run } from './aws-servers.ts';
+import { AWS, install, run, startServer } from './aws-servers.ts';
 
 const DYNAMODB_LOCAL = '3.3.1'; // AWS's licence, for tests; Maven
 const DEPENDENCIES = [
@@ -15,7 +12,6 @@ const DEPENDENCIES = [
   { group: 'com.almworks.sqlite4java', name: 'libsqlite4java-linux-amd64', version: '1.0.392', type: 'so' },
 ];
 const LAUNCHER = fileURLToPath(new URL('./DynamoDbOnLoopback.java', import.meta.url));
-const NEEDS_JAVA = 'It needs java and javac 17 or later (Debian: default-jdk-headless).';
 
 export interface DynamoServer {
   endpoint: string;
@@ -37,38 +33,27 @@ export async function setup(): Promise<void> {
  */
 export async function startDynamoDbLocal(): Promise<DynamoServer> {
   const libraries = await installDynamoDbLocal();
-  // It lives for seconds: what compiles fast is faster than what runs fast.
-  const options = [
-    '-Xmx512m',
-    '-XX:TieredStopAtLevel=1',
-    '-XX:+UseSerialGC',
-    `-Djava.library.path=${libraries}`,
-    '-cp',
-    join(libraries, '*'),
-    LAUNCHER,
-  ];
-  const server = spawn('java', options, { stdio: ['pipe', 'pipe', 'ignore'] });
-  const exited = once(server, 'exit').catch((error) => {
-    throw new Error(NEEDS_JAVA, { cause: error });
-  });
-  const port = await readPort(server.stdout);
-  if (port === undefined) {
-    const [code] = await exited;
-    throw new Error(`DynamoDB Local ended with code ${code} before it was ready. ${NEEDS_JAVA}`);
-  }
-  const endpoint = `http://127.0.0.1:${port}`;
+  const { endpoint, close } = await startServer((port) => ({
+    command: 'java',
+    args: [
+      '-Xmx512m',
+      // It lives for seconds: what compiles fast is faster than what runs fast.
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+UseSerialGC',
+      `-Djava.library.path=${libraries}`,
+      '-cp',
+      `${libraries}/*`,
+      LAUNCHER,
+      String(port),
+    ],
+  }));
   const connect = () => createDynamoClient(endpoint);
   const client = connect();
-  return {
-    endpoint,
-    client,
-    connect,
-    async stop() {
-      client.destroy();
-      server.kill();
-      await exited;
-    },
+  const stop = async () => {
+    client.destroy();
+    await close();
   };
+  return { endpoint, client, connect, stop };
 }
 
 export function createDynamoClient(endpoint: string): DynamoDB {
@@ -130,15 +115,4 @@ function installDynamoDbLocal(): Promise<string> {
     await writeFile(file, project);
     await run('mvn', ['-q', '-B', '-f', file, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`]);
   });
-}
-
-async function readPort(output: NodeJS.ReadableStream): Promise<string | undefined> {
-  for await (const line of createInterface(output)) {
-    const port = /^port (\d+)$/.exec(line)?.[1];
-    if (port) {
-      output.resume();
-      return port;
-    }
-  }
-  return undefined;
 }

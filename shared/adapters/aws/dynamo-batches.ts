@@ -39,6 +39,7 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
     const by = {
       ...keyOf.batch(batch.id),
       data: JSON.stringify(batch),
+      jobs: jobs.map(({ id }) => id),
       open: parts.map(({ pk, sk }): Key => ({ pk, sk })),
       due_of: indexKeyOf.due('BATCH', shardOf(batch.id)),
       due_at: now() + OPEN_SECONDS * 1000,
@@ -73,7 +74,7 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
     }
     const reserved = jobs.filter(({ charge }) => charge.state === 'reserved');
     return [
-      { replace: { was: item, by: completeItem(batch) } },
+      { replace: { was: item, by: completeItem(batch, item) } },
       ...(await funds.take(jobs, { isNew: true })),
       bookOfBatch(batch.account, batch.id, reserved, now()),
       ...countNew(jobs),
@@ -104,12 +105,18 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
   };
   return {
     verbs,
+    /** The newest first. */
+    async *keysOfJobs(id: string, { before }: { before: string }): AsyncGenerator<Key[]> {
+      const item = await dynamo.get(keyOf.batch(id));
+      const jobs = ((item?.jobs ?? []) as string[]).filter((job) => job < before);
+      yield jobs.toSorted().reverse().map(keyOf.job);
+    },
     /** What is written with the end of a job. */
     async record(after: Job): Promise<Write[]> {
       const item = after.batch_id ? await dynamo.get(keyOf.batch(after.batch_id)) : undefined;
       if (!item) return [];
       const counted = countEnd(parse<Batch>(item), after.status, now());
-      const write: Write = { replace: { was: item, by: completeItem(counted) } };
+      const write: Write = { replace: { was: item, by: completeItem(counted, item) } };
       return [write, ...(counted.finished_at ? await outbox.recordBatch(counted) : [])];
     },
     async sweep(): Promise<void> {
@@ -118,6 +125,6 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
   };
 }
 
-function completeItem(batch: Batch): Item {
-  return { ...keyOf.batch(batch.id), data: JSON.stringify(batch) };
+function completeItem(batch: Batch, { jobs }: Item): Item {
+  return { ...keyOf.batch(batch.id), data: JSON.stringify(batch), jobs };
 }

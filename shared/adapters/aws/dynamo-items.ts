@@ -36,6 +36,7 @@ export const keyOf = {
   /** That the account has its endpoint without `url`. */
   signer: (account: string): Key => ({ pk: `ACC#${account}`, sk: 'SIGNER' }),
   job: (id: string): Key => ({ pk: `JOB#${id}`, sk: 'JOB' }),
+  /** With the ids of its `jobs`; while it is not complete also `open`, the keys of all that came with it. */
   batch: (id: string): Key => ({ pk: `BAT#${id}`, sk: 'BATCH' }),
   upload: (id: string): Key => ({ pk: `UPL#${id}`, sk: 'UPLOAD' }),
   /** With `hash` of its secret, and `earlier` secrets with the time until which they are valid. */
@@ -89,7 +90,6 @@ export function jobItem(job: Job, seal?: string): Item {
     reference_of: of(job.client_reference),
     request_of: of(job.idempotency_key),
     user_of: of(job.end_user),
-    part_of: of(job.batch_id),
     queued_of: status === 'queued' ? indexKeyOf.queued(shard) : undefined,
     due_of: due_at === undefined ? undefined : indexKeyOf.due('JOB', shard),
     due_at,
@@ -106,7 +106,7 @@ export function deliveryItem(delivery: Delivery, seal?: string): Item {
     data: JSON.stringify(delivery),
     sort: id,
     list_of: kind === 'webhook' ? indexKeyOf.webhooks(account) : undefined,
-    part_of: job_id && indexKeyOf.of(account, job_id),
+    job_of: job_id && indexKeyOf.of(account, job_id),
     endpoint_of: endpoint_id && indexKeyOf.of(account, endpoint_id),
     due_of: due_at === undefined ? undefined : indexKeyOf.due('DELIVERY', shardOf(id)),
     due_at,

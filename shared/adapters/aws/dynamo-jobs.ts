@@ -18,7 +18,6 @@ type JobVerbs = Pick<StateStore, 'createJob' | 'getJob' | 'listJobs' | 'updateJo
 /** The index that fewest jobs pass first. */
 const FILTERS = [
   ['idempotency_key', 'request'],
-  ['batch_id', 'part'],
   ['upload_id', 'upload'],
   ['client_reference', 'reference'],
   ['end_user', 'user'],
@@ -70,16 +69,21 @@ export function createDynamoJobs(dynamo: Dynamo, { funds, idempotency, outbox, b
       const item = await find(id);
       return item ? parse<Job>(item) : null;
     },
-    async listJobs({ account, test, cursor, limit, ...filter }) {
+    async listJobs({ account, test, batch_id, cursor, limit, ...filter }) {
       const given = FILTERS.filter(([name]) => filter[name] !== undefined);
-      const [name, index] = given[0] ?? [];
+      const [name, index] = given[0] ?? [undefined, 'list' as const];
+      const hash = name ? indexKeyOf.of(account, filter[name]!) : indexKeyOf.jobs(account);
       const { page, ...next } = await readPage<Job>(dynamo, {
-        index: index ?? 'list',
-        hash: name ? indexKeyOf.of(account, filter[name]!) : indexKeyOf.jobs(account),
+        entries: (range) =>
+          batch_id === undefined ? dynamo.queryIndex(index, hash, range) : batches.keysOfJobs(batch_id, range),
         prefix: 'job',
         cursor,
         limit,
-        filter: (job) => !job.deleted_at && isOfMode(job, test) && given.every(([key]) => job[key] === filter[key]),
+        filter: (job) =>
+          job.account === account &&
+          !job.deleted_at &&
+          isOfMode(job, test) &&
+          given.every(([field]) => job[field] === filter[field]),
       });
       return { jobs: page, ...next };
     },

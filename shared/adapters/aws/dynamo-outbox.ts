@@ -54,7 +54,7 @@ export function createDynamoOutbox(dynamo: Dynamo, idempotency: IdempotentAnswer
     },
     /** Of a deleted job. The rest is cleared away by age. */
     async eraseFinished({ account, id }: Job): Promise<void> {
-      for await (const page of dynamo.queryIndex('part', indexKeyOf.of(account, id))) {
+      for await (const page of dynamo.queryIndex('job', indexKeyOf.of(account, id))) {
         const items = (await dynamo.getMany(page)).filter((item) => item !== undefined);
         await dynamo.erase(items.filter((item) => parse<Delivery>(item).status !== 'pending'));
       }
@@ -82,11 +82,11 @@ function createLog(dynamo: Dynamo, now: () => number) {
       return (await find(account, id))?.delivery ?? null;
     },
     async listDeliveries({ account, endpoint_id, job_id, cursor, limit }) {
-      const index = job_id !== undefined ? 'part' : endpoint_id !== undefined ? 'endpoint' : 'list';
+      const index = job_id !== undefined ? 'job' : endpoint_id !== undefined ? 'endpoint' : 'list';
       const value = job_id ?? endpoint_id;
+      const hash = value === undefined ? indexKeyOf.webhooks(account) : indexKeyOf.of(account, value);
       const { page, ...next } = await readPage<Delivery>(dynamo, {
-        index,
-        hash: value === undefined ? indexKeyOf.webhooks(account) : indexKeyOf.of(account, value),
+        entries: (range) => dynamo.queryIndex(index, hash, range),
         prefix: 'msg',
         cursor,
         limit,

@@ -1,31 +1,31 @@
 import { AppError } from '../../error.ts';
-import { type Item, parse } from './dynamo-items.ts';
+import { type Item, type Key, parse } from './dynamo-items.ts';
 import type { Reads } from './dynamo-reads.ts';
 
 /** Fewer at a time are not worth a request where a filter lets few pass. */
 const MIN_PAGE = 20;
 
 interface PageQuery<T> {
-  index: Parameters<Reads['queryIndex']>[0];
-  hash: string;
+  /** What may be in the list, the newest first: ids before `before`, about `size` at a time. */
+  entries: (range: { before: string; size: number }) => AsyncIterable<readonly Key[]>;
   /** Of the ids of what is listed: `job`. */
   prefix: string;
   cursor: string | undefined;
   limit: number;
-  /** Judges what is in the table; the index only names it. */
+  /** Judges what is in the table; `entries` only name it. */
   filter: (thing: T) => boolean;
 }
 
 /** The newest first, which is by id (shared/id.ts). Throws `malformed` when the cursor is not one of ours. */
 export async function readPage<T extends { id: string }>(
   reads: Reads,
-  { index, hash, prefix, cursor, limit, filter }: PageQuery<T>,
+  { entries, prefix, cursor, limit, filter }: PageQuery<T>,
 ): Promise<{ page: T[]; next_cursor?: string }> {
   const before = cursor === undefined ? '~' : idBefore(cursor, prefix);
   const size = Math.max(limit + 1, MIN_PAGE);
   const found: T[] = [];
-  for await (const entries of reads.queryIndex(index, hash, { before, size })) {
-    const items = await reads.visible(await reads.getMany(entries));
+  for await (const keys of entries({ before, size })) {
+    const items = await reads.visible(await reads.getMany(keys));
     found.push(...items.map((item: Item) => parse<T>(item)).filter(filter));
     // One more than asked for tells whether there is a next page.
     if (found.length > limit) break;

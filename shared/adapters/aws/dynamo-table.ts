@@ -17,7 +17,7 @@ export const STATE_TABLE = {
     reference_of: 'string',
     request_of: 'string',
     user_of: 'string',
-    part_of: 'string',
+    job_of: 'string',
     endpoint_of: 'string',
     queued_of: 'string',
     due_of: 'string',
@@ -34,8 +34,8 @@ export const STATE_TABLE = {
     reference: { hashKey: 'reference_of', rangeKey: 'sort', projection: 'keys-only' },
     request: { hashKey: 'request_of', rangeKey: 'sort', projection: 'keys-only' },
     user: { hashKey: 'user_of', rangeKey: 'sort', projection: 'keys-only' },
-    /** Jobs of a batch, webhooks about a job. */
-    part: { hashKey: 'part_of', rangeKey: 'sort', projection: 'keys-only' },
+    /** Webhooks about a job. */
+    job: { hashKey: 'job_of', rangeKey: 'sort', projection: 'keys-only' },
     /** Webhooks of an endpoint. */
     endpoint: { hashKey: 'endpoint_of', rangeKey: 'sort', projection: 'keys-only' },
     /** Queued jobs of all accounts, in SHARDS parts. */
