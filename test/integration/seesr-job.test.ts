@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { MODELS } from '../../shared/models.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import { SEESR_CHANGES } from '../support/picture-changes.ts';
 import { buildRecorded } from '../support/recorded-models.ts';
 import { createWorkshop, type Workshop } from '../support/workshop.ts';
 
@@ -108,28 +109,7 @@ describe('what is asked for', () => {
       );
     };
     const results = new Map<string, string>();
-    const varied: object[] = [
-      {},
-      { seed: 1 },
-      { steps: 3 },
-      { prompt: 'a lighthouse' },
-      { added_prompt: 'old' },
-      { negative_prompt: 'red' },
-      { tags: { mode: 'append', list: ['storm'] } },
-      { tags: { mode: 'replace', list: ['storm'] } },
-      { tags: { mode: 'replace', list: [] } },
-      { guidance_scale: 2 },
-      { guidance_scale: 1 },
-      { conditioning_scale: 0.5 },
-      { fidelity: 0.5 },
-      { start_point: 'noise' },
-      { start_steps: 400 },
-      { scheduler: 'dpm-solver++' },
-      { color_fix: 'adain' },
-      { color_fix: 'none' },
-      { scale: 2 },
-      { model: 'seesr-turbo' },
-    ];
+    const varied = [{}, ...Object.values(SEESR_CHANGES).flat()];
     for (const asked of varied) results.set(JSON.stringify(asked), await restore(asked));
     const twins = [...results].filter(([asked, sha]) => [...results].some(([o, t]) => o !== asked && t === sha));
     expect(twins).toEqual([]);

@@ -1,0 +1,47 @@
+import type { ModelId } from '../../shared/models.ts';
+
+/** A value of each parameter, other than its default, and a model that has it. */
+export const SAMPLES: Record<string, { model?: ModelId; value: unknown }> = {
+  model: { value: 'real-esrgan-fast' },
+  scale: { value: 2 },
+  seed: { value: 7 },
+  format: { value: 'webp' },
+  quality: { value: 30 },
+  metadata: { value: 'strip' },
+  fidelity: { value: 0.5 },
+  denoise: { model: 'real-esrgan-fast', value: 0.1 },
+  prompt: { model: 'seesr', value: 'a lighthouse' },
+  added_prompt: { model: 'seesr', value: 'old' },
+  negative_prompt: { model: 'seesr', value: 'red' },
+  tags: { model: 'seesr', value: { mode: 'append', list: ['storm'] } },
+  steps: { model: 'seesr', value: 20 },
+  guidance_scale: { model: 'seesr', value: 1 },
+  conditioning_scale: { model: 'seesr', value: 0.5 },
+  start_point: { model: 'seesr', value: 'noise' },
+  start_steps: { model: 'seesr', value: 700 },
+  scheduler: { model: 'seesr', value: 'dpm-solver++' },
+  color_fix: { model: 'seesr', value: 'adain' },
+};
+
+/**
+ * By parameter, what makes another picture with `seesr`, at two steps: seesr-job.test.ts looks at the pictures,
+ * documented-parameters.test.ts that no parameter is missing here.
+ */
+export const SEESR_CHANGES: Record<string, object[]> = {
+  model: [{ model: 'seesr-turbo' }],
+  scale: [{ scale: 2 }],
+  seed: [{ seed: 1 }],
+  steps: [{ steps: 3 }],
+  prompt: [{ prompt: 'a lighthouse' }],
+  added_prompt: [{ added_prompt: 'old' }],
+  negative_prompt: [{ negative_prompt: 'red' }],
+  'tags.mode': [{ tags: { mode: 'append', list: ['storm'] } }, { tags: { mode: 'replace', list: ['storm'] } }],
+  'tags.list': [{ tags: { mode: 'replace', list: [] } }],
+  guidance_scale: [{ guidance_scale: 2 }, { guidance_scale: 1 }],
+  conditioning_scale: [{ conditioning_scale: 0.5 }],
+  fidelity: [{ fidelity: 0.5 }],
+  start_point: [{ start_point: 'noise' }],
+  start_steps: [{ start_steps: 400 }],
+  scheduler: [{ scheduler: 'dpm-solver++' }],
+  color_fix: [{ color_fix: 'adain' }, { color_fix: 'none' }],
+};
