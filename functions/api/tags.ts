@@ -114,7 +114,7 @@ async function prepareTagsJob(
   const model = asked ?? installedModels.find(isDiffusionModel);
   if (!model) throw new AppError('model-unavailable', 'Tags are seen by diffusion models; none is installed here.');
   const parameters = completeParameters(requestedParametersSchema.parse({ model }), installedModels);
-  const upload = await getOwnUpload(state, caller, uploadId);
+  const upload = await getOwnUpload(state, caller, uploadId, '#/upload_id');
   const input = await inspectUpload(objects, upload, limits);
   if (!input) throw new AppError('conflict', `The file of upload ${uploadId} is not there yet: send it first.`);
   checkInputPixels(input, limits);

@@ -97,6 +97,7 @@ describe('POST /v1/tags', () => {
     service = await createService({ installedModels: ['seesr', 'real-esrgan'] });
     const later = await announce(service, new Uint8Array(10));
     expect(await problemOf(await ask(later))).toMatchObject({ status: 409, code: 'conflict' });
-    expect(await problemOf(await ask('upl_00000000000000000000000000'))).toMatchObject({ status: 404 });
+    const unknown = await problemOf(await ask('upl_00000000000000000000000000'));
+    expect(unknown).toMatchObject({ status: 404, errors: [{ pointer: '#/upload_id' }] });
   });
 });
