@@ -180,4 +180,8 @@ export const MIGRATIONS: readonly string[] = [
     WHERE status = 'awaiting_upload' AND data ->> '$.charge.state' = 'reserved' AND data ->> '$.charge.amount' = 0;
   `,
   'CREATE TABLE paces (model TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT',
+  `
+  CREATE INDEX jobs_by_mode ON jobs (account, test, id) WHERE deleted_at IS NULL;
+  CREATE INDEX jobs_by_mode_and_status ON jobs (account, test, status, id) WHERE deleted_at IS NULL;
+  `,
 ];

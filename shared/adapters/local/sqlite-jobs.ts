@@ -110,7 +110,9 @@ function createPageSelector(db: DatabaseSync) {
     const filters = given.map((name, i) => `${i === 0 ? '' : '+'}${name} = ?`);
     const conditions = ['account = ?', 'deleted_at IS NULL', ...filters];
     const values = [account, ...given.map((name) => filter[name]!)];
-    if (test !== undefined) conditions.push(`+test = ${test ? 1 : 0}`);
+    // Of the filters only `status` has an index that knows the mode; the others let few jobs pass.
+    const isIndexed = given[0] === undefined || given[0] === 'status';
+    if (test !== undefined) conditions.push(`${isIndexed ? '' : '+'}test = ${test ? 1 : 0}`);
     if (cursor !== undefined) {
       conditions.push('id < ?');
       values.push(idBefore(cursor));

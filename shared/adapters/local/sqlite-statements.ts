@@ -18,7 +18,7 @@ export function createSqliteStatements(db: DatabaseSync, { entriesOf, balanceOf 
     `SELECT substr(data ->> 'created_at', 1, 10) AS day, data ->> '$.parameters.model' AS model, count(*) AS jobs,
        sum(status = 'succeeded') AS succeeded,
        sum(CASE data ->> '$.charge.state' WHEN 'captured' THEN data ->> '$.charge.amount' ELSE 0 END) AS captured
-     FROM jobs WHERE account = ? AND data ->> 'created_at' >= ? AND data ->> 'created_at' < ? AND test = ?
+     FROM jobs WHERE account = ? AND data ->> 'created_at' >= ? AND data ->> 'created_at' < ? AND +test = ?
      GROUP BY day, model ORDER BY day, model`,
   );
   return {
