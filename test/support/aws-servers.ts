@@ -36,7 +36,9 @@ export interface AwsServer {
 
 /** Before all suites (`globalSetup`), so that two of them never install the same thing at once. */
 export async function setup(): Promise<void> {
-  await Promise.all([installVersityGateway(), installElasticMq(), installMiniStack()]);
+  const installs = [installVersityGateway(), installElasticMq(), installMiniStack()];
+  await Promise.allSettled(installs); // whoever fails, the others clean up behind them
+  await Promise.all(installs);
 }
 
 /** S3 that checks every signature. */
