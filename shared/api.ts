@@ -250,7 +250,9 @@ export const outputLinkSchema = z.object({
 export const eventsLinkSchema = z.object({ url: z.url(), expires_at: z.iso.datetime() });
 /** Of the photo itself. */
 export const photoLinkSchema = eventsLinkSchema.extend({ bytes: z.int() });
-export const livePreviewLinkSchema = livePreviewSchema.extend({ url: z.url(), expires_at: z.iso.datetime() });
+export const livePreviewLinkSchema = livePreviewSchema
+  .extend({ url: z.url(), expires_at: z.iso.datetime() })
+  .meta({ id: 'LivePreview' });
 export const modelListSchema = z.object({
   data: z.array(
     z.object({
