@@ -39,7 +39,7 @@ interface LoadOptions {
 
 /**
  * With less than this to take, tagger and text encoder, which a job calls once, leave the memory of a CPU for the steps:
- * about 3 GB of 10, and loading them again takes less time than one step.
+ * 2.2 of 9 GB of weights, and loading them again takes less time than one step.
  */
 const AMPLE_MEMORY_BYTES = 16 * 2 ** 30;
 
