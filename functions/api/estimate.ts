@@ -33,14 +33,15 @@ const UNMEASURED: Record<ModelId, number> = {
 /** From here on a running job tells more about itself than others do. */
 const TELLING_PERCENT = 10;
 
-/** Whole seconds until a job that were submitted now would have ended. */
+/** Whole seconds until a job that were submitted now would have ended. `test`: no network would run. */
 export async function estimateSeconds(
   { state, queue }: EstimateDependencies,
   size: Size,
   parameters: Parameters,
+  test = false,
 ): Promise<number> {
   const [paces, depth] = await Promise.all([state.getPaces(), queue.depth()]);
-  const own = ownSeconds(paces, size, parameters);
+  const own = test ? 0 : ownSeconds(paces, size, parameters);
   return Math.max(1, Math.ceil(aheadSeconds(paces, depth.visible, depth.inFlight, own) + own));
 }
 
@@ -53,7 +54,7 @@ export async function outlookOf(
   if (isTerminal(job) || !input) return {};
   try {
     const paces = await state.getPaces();
-    const own = ownSeconds(paces, input, parameters);
+    const own = job.test ? 0 : ownSeconds(paces, input, parameters);
     if (status !== 'queued') return task ? {} : { eta: later(remainingSeconds(job, own, now()), now()) };
     const { visible, inFlight } = await queue.depth();
     const position = Math.max(1, visible);

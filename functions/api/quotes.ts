@@ -58,7 +58,7 @@ export function addQuotes(api: Api, deps: Dependencies, requireScope: RequireSco
       expires,
     });
     const { tiles, steps } = planWork(workedSize(size, preview), parameters);
-    const eta_seconds = await estimateSeconds(deps, size, parameters);
+    const eta_seconds = await estimateSeconds(deps, size, parameters, caller.test);
     return c.json(
       {
         id,

@@ -126,6 +126,10 @@ describe('a quote', () => {
     service.clock.advance(1);
     await service.state.recordPace('real-esrgan-fast', { seconds: 1, work: 0.01 });
     expect((await quote(asked)).eta_seconds).toBe(24); // the other model has to be loaded again
+    const { key } = await bodyOf<{ key: string }>(
+      service.call('POST', '/v1/keys', { json: { name: 't', test: true } }),
+    );
+    expect((await bodyOf<Quote>(ask(asked, key))).eta_seconds).toBe(1); // no network runs
   });
 
   test('is refused where the job would be', async () => {
