@@ -33,13 +33,11 @@ interface LoadOptions {
   modelsDirectory: string;
   model: DiffusionModelId;
   device: Device;
-  /** That the process may still take. */
-  memoryBytes?: number;
 }
 
 /**
- * With less than this to take, tagger and text encoder, which a job calls once, leave the memory of a CPU for the steps:
- * 2.2 of 9 GB of weights, and loading them again takes less time than one step.
+ * With less than this for the process to take, tagger and text encoder, which a job calls once, leave the memory of a
+ * CPU for the steps: 2.2 of 9 GB of weights, and loading them again takes less time than one step.
  */
 const AMPLE_MEMORY_BYTES = 16 * 2 ** 30;
 
@@ -47,17 +45,12 @@ const AMPLE_MEMORY_BYTES = 16 * 2 ** 30;
  * A model that was built from the user's files. Its networks are loaded at their first call. Throws AppError
  * `model-unavailable` for one that is not there and `engine-failed` for one that is not whole.
  */
-export async function loadSeesr({
-  modelsDirectory,
-  model,
-  device,
-  memoryBytes = process.availableMemory(),
-}: LoadOptions): Promise<SeesrModels> {
+export async function loadSeesr({ modelsDirectory, model, device }: LoadOptions): Promise<SeesrModels> {
   const { directory } = await openInstalled(modelsDirectory, model);
   const path = (name: string) => join(directory, name);
   const config = await readSeesrConfig(path(CONFIG_FILE));
   const { vae, flavor, timeChannels, tags, schedule, taggerImageSize } = config;
-  const stays = device !== 'cpu' || memoryBytes >= AMPLE_MEMORY_BYTES;
+  const stays = device !== 'cpu' || process.availableMemory() >= AMPLE_MEMORY_BYTES;
   const networks = {
     tagger: createTagger({ model: path('tagger.onnx'), device, stays }),
     textEncoder: createTextEncoder({ model: path('text-encoder.onnx'), device, stays }),
