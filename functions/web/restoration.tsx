@@ -64,7 +64,10 @@ export function Restoration({ client, entry, isBusy, onNew, onAll, onAgain, onRu
           client={client}
           job={job}
           entry={entry}
-          onRunWithTags={(list) => onRun({ ...entry.choices, tags: { mode: 'replace', list } })}
+          onRunWithTags={(list) =>
+            // Tags do not change the price; should the list have changed, nobody pays what they were not told.
+            onRun({ ...entry.choices, tags: { mode: 'replace', list }, max_price: job.charge.amount })
+          }
         />
       ) : (
         <LivePreview client={client} job={job} entry={entry} />

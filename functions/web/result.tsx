@@ -56,7 +56,9 @@ export function Result({ client, job, entry, onRunWithTags }: ResultProps) {
       )}
       {job.fidelity_report && <Report report={job.fidelity_report} />}
       {job.links.receipt && result && <ReceiptCard client={client} job={job} file={result} name={entry.name} />}
-      {job.description && <TagEditor key={job.id} seen={job.description.tags} onRun={onRunWithTags} />}
+      {job.description && (
+        <TagEditor key={job.id} seen={job.description.tags} price={job.charge.amount} onRun={onRunWithTags} />
+      )}
     </>
   );
 }

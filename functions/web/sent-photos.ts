@@ -69,7 +69,12 @@ function arrival(client: Client, id: string): Promise<JobView> {
 /** `https://example.com/beach.jpg?size=s` → `beach.jpg`. */
 function nameOf(url: string): string {
   const { pathname, hostname } = new URL(url);
-  return decodeURIComponent(pathname.split('/').at(-1) ?? '') || hostname;
+  const last = pathname.split('/').at(-1) ?? '';
+  try {
+    return decodeURIComponent(last) || hostname;
+  } catch {
+    return last; // a lone percent sign
+  }
 }
 
 /** Sends the photo and orders its restoration: what the album keeps of it. Rejects as the client does. */

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { Client } from '../../shared/client.ts';
 import { type AlbumEntry, findInAlbum, keepInAlbum, listAlbum, removeFromAlbum } from './album.ts';
 import { Gallery } from './gallery.tsx';
@@ -77,8 +77,15 @@ export function Studio({ client, onError, onMoney }: StudioProps) {
     },
     [fail],
   );
+  const latest = useRef(screen);
+  latest.current = screen;
   const fetchFrom = useCallback(
-    (url: string) => void attempt(async () => choose([await fetchPhoto(client, url)])),
+    (url: string) =>
+      void attempt(async () => {
+        const before = latest.current;
+        const photo = await fetchPhoto(client, url);
+        if (latest.current === before) choose([photo]); // else another photo was chosen meanwhile
+      }),
     [client, attempt, choose],
   );
 

@@ -1,10 +1,18 @@
 import { useState } from 'preact/hooks';
 import type { JobView } from '../../shared/client.ts';
+import { formatPrice } from './words.ts';
 
 type Tags = NonNullable<JobView['description']>['tags'];
 
+interface TagEditorProps {
+  seen: Tags;
+  /** Of another run, in micro-units. */
+  price: number;
+  onRun: (tags: string[]) => void;
+}
+
 /** What the model saw, as chips: take a wrong one away, add a missing one, run again. */
-export function TagEditor({ seen, onRun }: { seen: Tags; onRun: (tags: string[]) => void }) {
+export function TagEditor({ seen, price, onRun }: TagEditorProps) {
   const found = seen.map(({ name }) => name);
   const [tags, setTags] = useState(found);
   const isChanged = tags.join() !== found.join();
@@ -39,7 +47,7 @@ export function TagEditor({ seen, onRun }: { seen: Tags; onRun: (tags: string[])
         <input name="tag" maxLength={100} aria-label="Another tag" placeholder="Another tag" autocomplete="off" />
         <button type="submit">Add</button>
         <button type="button" class="primary" disabled={!isChanged} onClick={() => onRun(tags)}>
-          Run again
+          {price > 0 ? `Run again for ${formatPrice(price)}` : 'Run again'}
         </button>
       </form>
     </section>

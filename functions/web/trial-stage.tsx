@@ -108,10 +108,9 @@ function useTrial(client: Client, photo: Photo) {
     try {
       const request = { ...choices, format: 'png', preview: part } as Omit<JobRequest, 'input'>;
       const { id } = await submitPhoto(client, photo.file, request);
-      const stop = () => void client.cancel(id).catch(() => {}); // it has ended meanwhile
-      signal.addEventListener('abort', stop, { once: true });
-      const ended = await client.watch(id, { onProgress: setJob, signal });
-      signal.removeEventListener('abort', stop);
+      const ended = await client.watch(id, { onProgress: setJob, signal }).finally(() => {
+        if (signal.aborted) client.cancel(id).catch(() => {}); // it has ended meanwhile
+      });
       if (ended.error) throw apiError(ended.error);
       const [before, after] = await Promise.all([cutOut(photo.file, part), client.output(id, { signal })]);
       setTried({ before, after, size: ended.output ?? part, choices });
