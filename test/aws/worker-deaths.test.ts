@@ -33,41 +33,32 @@ const VISIBILITY_SECONDS = 3; // a little longer than a lease on the fast clock,
 
 let queueServer: AwsServer;
 let stateServer: DynamoServer;
+let sqs: SQSClient;
 let directory: string;
 beforeAll(async () => {
   [queueServer, stateServer] = await Promise.all([startElasticMq(), startDynamoDbLocal()]);
+  sqs = new SQSClient({ ...AWS, endpoint: queueServer.endpoint });
   directory = await mkdtemp(join(tmpdir(), 'seesr-deaths-'));
 });
 afterAll(async () => {
+  sqs?.destroy();
   await Promise.all([queueServer?.close(), stateServer?.stop()]);
   await rm(directory, { recursive: true, force: true });
 });
 
 it(`ends each of ${JOBS} jobs once while workers die`, async () => {
   expect(VISIBILITY_SECONDS).toBeGreaterThan(LEASE_SECONDS / CLOCK_SPEED);
-  const sqs = new SQSClient({ ...AWS, endpoint: queueServer.endpoint });
-  const urls = await createQueues(sqs, 'jobs', MAX_RECEIVES);
-  const queue = createSqsJobQueue({ client: sqs, url: urls.queue });
-  const deadLetters = createSqsJobQueue({ client: sqs, url: urls.deadLetters });
-  const { table } = await createStateTable(stateServer.client);
-  const started = Date.now();
-  const now = () => started + (Date.now() - started) * CLOCK_SPEED;
-  const state = createDynamoStateStore({ client: stateServer.client, table, now });
-  const random = createRandom(started);
+  const { deps, now } = await open('jobs');
+  const { state, queue, deadLetters } = deps;
   const tenants = Array.from({ length: TENANTS }, (_, i) => `acc_${i}`);
-
-  const run: Run = { state, queue, random, deaths: 0, delays: 0, ended: [], isOver: false };
-  const objects = createFileObjectStore({ directory, secret: 'unused', now });
-  const log = createLog('silent', () => {});
+  const run: Run = { state, queue, random: createRandom(now()), deaths: 0, delays: 0, ended: [], isOver: false };
   const sweeper = (async () => {
-    const deps = { state, objects, queue, deadLetters, limits: DEFAULT_LIMITS, prices: PRICE_LISTS.free, log };
     for (; !run.isOver; await sleep(1000)) await reap(deps);
   })();
   const workers = Array.from({ length: WORKERS }, () => work(run));
   await Promise.all(tenants.map((tenant) => submitJobs(run, tenant, now)));
   await Promise.all(workers);
   await sweeper;
-  sqs.destroy();
 
   expect(run.deaths).toBeGreaterThan(JOBS * DEATH);
   expect(run.delays).toBeGreaterThan(0);
@@ -82,6 +73,47 @@ it(`ends each of ${JOBS} jobs once while workers die`, async () => {
     expect(statement.entries.filter(({ kind }) => kind === 'capture')).toHaveLength(JOBS_EACH);
   }
 });
+
+it('fails a job that no worker survives, without charge', async () => {
+  const { deps, now } = await open('poison');
+  const { state, queue, deadLetters } = deps;
+  const job = sampleJob(now(), { price: PRICE });
+  await state.createAccount({ id: job.account, name: job.account, created_at: new Date(now()).toISOString() });
+  await state.topUp({ account: job.account, amount: PRICE, payment: 'seed' });
+  await state.createJob(job);
+  await enqueue(deps, job);
+  for (let receives = 1; receives <= MAX_RECEIVES; receives++) {
+    const message = await queue.receive({ visibilitySeconds: VISIBILITY_SECONDS, waitSeconds: 1 });
+    expect(message).toMatchObject({ jobId: job.id, receiveCount: receives });
+    await queue.extend(message!.receipt, 0);
+  }
+  expect(await queue.receive({ visibilitySeconds: VISIBILITY_SECONDS, waitSeconds: 1 })).toBeNull();
+  expect((await deadLetters.depth()).visible).toBe(1);
+  await reap(deps);
+  expect(await state.getJob(job.id)).toMatchObject({ status: 'failed', error: { code: 'worker-lost' } });
+  const statement = await state.getStatement(job.account);
+  expect(findLedgerProblems(statement)).toEqual([]);
+  expect(statement.balance).toBe(PRICE);
+  expect(await deadLetters.depth()).toEqual({ visible: 0, inFlight: 0 });
+});
+
+/** Queues and a table of their own, with what the reaper needs. */
+async function open(name: string) {
+  const urls = await createQueues(sqs, name, MAX_RECEIVES);
+  const { table } = await createStateTable(stateServer.client);
+  const started = Date.now();
+  const now = () => started + (Date.now() - started) * CLOCK_SPEED;
+  const deps = {
+    state: createDynamoStateStore({ client: stateServer.client, table, now }),
+    queue: createSqsJobQueue({ client: sqs, url: urls.queue }),
+    deadLetters: createSqsJobQueue({ client: sqs, url: urls.deadLetters }),
+    objects: createFileObjectStore({ directory, secret: 'unused', now }),
+    limits: DEFAULT_LIMITS,
+    prices: PRICE_LISTS.free,
+    log: createLog('silent', () => {}),
+  };
+  return { deps, now };
+}
 
 interface Run {
   state: StateStore;
