@@ -1,4 +1,4 @@
-import { DynamoDB } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { createApp } from '../../functions/api/app.ts';
@@ -45,7 +45,7 @@ async function open(variables: Variables) {
   });
   return createApp({
     state: createDynamoStateStore({
-      client: new DynamoDB(sdk(variables.DYNAMODB_ENDPOINT)),
+      client: new DynamoDBClient(sdk(variables.DYNAMODB_ENDPOINT)),
       table: variables.TABLE,
       now: Date.now,
     }),
