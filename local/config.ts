@@ -53,6 +53,5 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     modelsDirectory: resolve(variables.MODELS_DIR),
     device: variables.DEVICE,
     minFreeBytes: variables.MIN_FREE_BYTES,
-    prices: variables.PRICES,
   };
 }

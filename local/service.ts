@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { createApp } from '../functions/api/app.ts';
+import { createWebsite } from '../functions/api/website.ts';
 import { runNotifier } from '../functions/notify/notify.ts';
 import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
@@ -21,7 +22,7 @@ import type { Config } from './config.ts';
 import { takeDataDirectory } from './data-directory.ts';
 import { createHttpServer } from './http-server.ts';
 import { createStorageRoom } from './storage-room.ts';
-import { createWebsite } from './website.ts';
+import { buildWebsite } from './website-files.ts';
 
 export interface Service {
   /** Where it listens. */
@@ -69,7 +70,7 @@ export async function startService(config: Config, plainLog: Log): Promise<Servi
   const limiter = rateLimits && createRateLimiter({ limits: rateLimits, now: Date.now });
   const app = createApp({ ...deps, ...(limiter && { limiter }) });
   app.route('/blobs', createBlobRoutes(deps));
-  const server = createHttpServer(createWebsite(app.fetch).fetch);
+  const server = createHttpServer(createWebsite(app.fetch, { load: buildWebsite }).fetch);
   await listen(server, config);
 
   const firstKey = await createFirstKey(stores.state);

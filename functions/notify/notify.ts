@@ -37,6 +37,14 @@ export async function runNotifier(deps: NotifyDependencies, stop: AbortSignal): 
   await Promise.all(Array.from({ length: LANES }, () => runLane(deps, stop)));
 }
 
+/** What is due now, until nothing is or `stop` is aborted: for a function that is woken when there is something. */
+export async function notifyDue(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
+  const lane = async () => {
+    while (!stop.aborted && (await notifyOnce(deps)));
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
 async function runLane(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     let idle = IDLE_MILLISECONDS;
