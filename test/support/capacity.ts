@@ -82,7 +82,7 @@ const GIGABYTES_OF_RESULT = 0.006;
 const MESSAGES = 3;
 
 /** Dollars for 1,000 photos, by part; the workers as busy as the scaler keeps them under a steady load. */
-export function costOfThousand(): Record<string, number> {
+function costOfThousand(): Record<string, number> {
   const needs = needsOf(1);
   const { secondsPerJob, utilization } = DEFAULT_SCALING;
   return {
@@ -97,7 +97,7 @@ export function costOfThousand(): Record<string, number> {
   };
 }
 
-export const RATES = [1, 100, 10_000];
+const RATES = [1, 100, 10_000];
 
 /** The tables of docs/scaling.md. */
 export function renderCapacity(): string {

@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-
-/** The binary itself: the script beside it passes no other channels on. */
-const { default: workerd } = createRequire(import.meta.url)('workerd') as { default: string };
+// @ts-expect-error It comes without types. It is the path of the binary, whose script passes no other channels on.
+import workerd from 'workerd';
 
 /** test/support/NAME in workerd, the runtime of Cloudflare Workers, at a free port; its bundle goes to `directory`. */
 export async function startWorkerd(name: string, variables: Record<string, string>, directory: string) {
