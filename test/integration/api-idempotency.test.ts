@@ -29,10 +29,7 @@ describe('Idempotency-Key', () => {
     await succeed(service, id);
     expect((await service.call('DELETE', `/v1/jobs/${id}`)).status).toBe(204);
     expect(await service.state.getUpload(upload_id)).toBeNull();
-    const again = await post(
-      { seed: 7, scale: 2, quality: 90, input: { upload_id } },
-      { 'Idempotency-Key': '"k 1"' },
-    );
+    const again = await post({ seed: 7, scale: 2, quality: 90, input: { upload_id } }, { 'Idempotency-Key': '"k 1"' });
     expect(again.status).toBe(202);
     expect(await again.text()).toBe(body);
     for (const name of ['Location', 'Retry-After', 'Content-Type', 'Vary']) {
