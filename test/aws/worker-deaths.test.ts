@@ -53,7 +53,7 @@ it(`ends each of ${JOBS} jobs once while workers die`, async () => {
   const tenants = Array.from({ length: TENANTS }, (_, i) => `acc_${i}`);
   const run: Run = { state, queue, random: createRandom(now()), deaths: 0, delays: 0, ended: [], isOver: false };
   const sweeper = (async () => {
-    for (; !run.isOver; await sleep(1000)) await reap(deps);
+    for (; !run.isOver; await sleep(2000)) await reap(deps);
   })();
   const workers = Array.from({ length: WORKERS }, () => work(run));
   await Promise.all(tenants.map((tenant) => submitJobs(run, tenant, now)));
