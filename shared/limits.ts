@@ -13,6 +13,8 @@ export const MAX_ATTEMPTS = 3;
 export const MAX_RECEIVES = 10;
 /** On SIGTERM the worker has this long to give its job back. */
 export const DRAIN_SECONDS = 20;
+/** Then a container is killed. A spot instance is gone 120 seconds after its notice. */
+export const STOP_TIMEOUT_SECONDS = 115;
 
 export const UPLOAD_URL_SECONDS = 15 * 60;
 export const DOWNLOAD_URL_SECONDS = 60 * 60;

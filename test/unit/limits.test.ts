@@ -14,6 +14,7 @@ import {
   MAX_WAIT_SECONDS,
   RESEND_SECONDS,
   STALL_SECONDS,
+  STOP_TIMEOUT_SECONDS,
   UPLOAD_RETENTION_SECONDS,
   UPLOAD_URL_SECONDS,
   VISIBILITY_SECONDS,
@@ -40,6 +41,8 @@ describe('limits agree with each other', () => {
   it('a draining worker gives its job back while it still owns it', () => {
     expect(DRAIN_SECONDS).toBeLessThan(LEASE_SECONDS);
     expect(DRAIN_SECONDS).toBeLessThan(30); // ECS and Docker kill after 30 s and 10 s unless told otherwise
+    expect(DRAIN_SECONDS).toBeLessThan(STOP_TIMEOUT_SECONDS);
+    expect(STOP_TIMEOUT_SECONDS).toBeLessThan(120); // what ECS allows on Fargate, and what EC2 leaves a spot instance
   });
 
   it('a stall is judged by missing progress over several heartbeats', () => {

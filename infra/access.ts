@@ -1,0 +1,104 @@
+import { deadLetters, jobs } from './queues.ts';
+import { bucket, models, table } from './storage.ts';
+
+/** Who may do what: exactly what the adapters call (shared/adapters/aws). SST's `link` would allow everything. */
+
+export interface Statement {
+  actions: string[];
+  resources: $util.Input<string>[];
+}
+
+/** Transactions are allowed by the actions inside them. */
+const useTable: Statement = {
+  actions: [
+    'dynamodb:BatchGetItem',
+    'dynamodb:BatchWriteItem',
+    'dynamodb:DeleteItem',
+    'dynamodb:GetItem',
+    'dynamodb:PutItem',
+    'dynamodb:Query',
+    'dynamodb:UpdateItem',
+  ],
+  resources: [table.arn, $interpolate`${table.arn}/index/*`],
+};
+
+/** Without it S3 answers 403, not 404, for what is not there. */
+const seeWhatIsMissing: Statement = { actions: ['s3:ListBucket'], resources: [bucket.arn] };
+const IN = $interpolate`${bucket.arn}/in/*`;
+const OUT = $interpolate`${bucket.arn}/out/*`;
+/** That nobody has put there: the API asks for it to see whether S3 answers. */
+const READINESS = $interpolate`${bucket.arn}/readiness`;
+
+/** Its signed URLs can do no more than itself. */
+export const apiStatements: Statement[] = [
+  useTable,
+  seeWhatIsMissing,
+  { actions: ['s3:GetObject'], resources: [IN, OUT, READINESS] },
+  { actions: ['s3:PutObject'], resources: [IN] },
+  { actions: ['s3:DeleteObject'], resources: [IN, OUT] },
+  { actions: ['sqs:GetQueueAttributes', 'sqs:SendMessage'], resources: [jobs.arn] },
+];
+
+export const notifyStatements: Statement[] = [
+  useTable,
+  {
+    actions: ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator', 'dynamodb:ListStreams'],
+    resources: [table.nodes.table.streamArn],
+  },
+  seeWhatIsMissing,
+  { actions: ['s3:GetObject'], resources: [IN, OUT] },
+  { actions: ['s3:AbortMultipartUpload', 's3:PutObject'], resources: [IN] },
+  { actions: ['s3:DeleteObject'], resources: [IN, OUT] },
+  { actions: ['sqs:SendMessage'], resources: [jobs.arn] },
+];
+
+export const reapStatements: Statement[] = [
+  useTable,
+  seeWhatIsMissing,
+  { actions: ['s3:GetObject'], resources: [IN] },
+  { actions: ['s3:DeleteObject'], resources: [IN, OUT] },
+  { actions: ['sqs:SendMessage'], resources: [jobs.arn] },
+  { actions: ['sqs:DeleteMessage', 'sqs:ReceiveMessage'], resources: [deadLetters.arn] },
+];
+
+export function scaleStatements(service: $util.Input<string>): Statement[] {
+  return [
+    {
+      actions: ['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
+      resources: [table.arn, $interpolate`${table.arn}/index/*`],
+    },
+    { actions: ['sqs:GetQueueAttributes'], resources: [jobs.arn] },
+    { actions: ['ecs:DescribeServices', 'ecs:UpdateService'], resources: [service] },
+  ];
+}
+
+/** `tasks`: of its cluster; the one that is busy protects itself from being scaled in. */
+export function workerStatements(tasks: $util.Input<string>): Statement[] {
+  return [
+    useTable,
+    seeWhatIsMissing,
+    { actions: ['s3:GetObject'], resources: [IN, OUT] },
+    { actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:PutObject'], resources: [OUT] },
+    { actions: ['s3:ListBucket'], resources: [models.arn] },
+    { actions: ['s3:GetObject'], resources: [$interpolate`${models.arn}/*`] },
+    {
+      actions: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+      resources: [jobs.arn],
+    },
+    { actions: ['ecs:GetTaskProtection', 'ecs:UpdateTaskProtection'], resources: [tasks] },
+  ];
+}
+
+/** As the only policy of a role. */
+export function inlinePolicies(statements: Statement[]) {
+  const { json } = aws.iam.getPolicyDocumentOutput({ statements });
+  return [{ name: 'inline', policy: json }];
+}
+
+/** Names of what the program works with (shared/adapters/aws/stores.ts). */
+export const storesEnvironment = {
+  TABLE: table.name,
+  BUCKET: bucket.name,
+  QUEUE_URL: jobs.url,
+  DEAD_LETTERS_URL: deadLetters.url,
+};
