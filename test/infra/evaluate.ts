@@ -72,7 +72,7 @@ export async function evaluate(stage: string, environment: Record<string, string
   pulumi.runtime.setMocks(createMocks(resources), 'seesr-cloud', stage, false);
   const options = await watchOptions();
   await setGlobals(stage);
-  const { default: config } = (await import(join(ROOT, 'sst.config.ts'))) as { default: Config };
+  const config = await loadConfig();
   const { name, removal, protect } = config.app({ stage });
   Object.assign(globalThis, { $app: { name, stage, removal, protect, providers: { aws: { region: REGION } } } });
   const { run } = await load<{ run(program: Config['run']): Promise<unknown> }>('src/auto/run.ts');
@@ -80,6 +80,12 @@ export async function evaluate(stage: string, environment: Record<string, string
   await untilQuiet(resources);
   server.close();
   return resources.map((resource) => ({ ...resource, ...options.get(`${resource.type} ${resource.name}`) }));
+}
+
+/** After `evaluate`, as the file is no program without the globals of SST. */
+export async function loadConfig(): Promise<Config> {
+  const { default: config } = (await import(join(ROOT, 'sst.config.ts'))) as { default: Config };
+  return config;
 }
 
 function load<Module>(path: string): Promise<Module> {
