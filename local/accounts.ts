@@ -4,8 +4,7 @@ import { createId } from '../shared/id.ts';
 import { findLedgerProblems } from '../shared/ledger.ts';
 import type { LedgerEntry, StateStore } from '../shared/ports.ts';
 import { LOCAL_ACCOUNT } from './account.ts';
-import { readConfig } from './config.ts';
-import { openStores } from './stores.ts';
+import { openOperatorState } from './operator-state.ts';
 
 const USAGE = `npm run accounts -- create --name NAME
 npm run accounts -- list
@@ -14,7 +13,7 @@ npm run accounts -- balance [--account ACCOUNT]
 npm run accounts -- ledger [--account ACCOUNT]
 npm run accounts -- check
 
-Works on DATA_DIR (default ./data), whether the service runs or not. --json: for scripts.
+Works on DATA_DIR (default ./data), whether the service runs or not, or on the table on AWS that TABLE names. --json: for scripts.
 Amounts are whole micro-units: 1000000 are one unit of your currency. --account is ${LOCAL_ACCOUNT} by default.
 --payment: a top-up that is repeated with the same reference is booked once.
 check: every balance is the sum of its ledger, every job has exactly the entries that it should have.
@@ -34,7 +33,7 @@ async function main(): Promise<void> {
   if (values.help) return print(USAGE.trimEnd());
   const { account, json } = values;
   const show = (value: unknown, text: string) => print(json ? JSON.stringify(value) : text);
-  const { state, database } = openStores(readConfig(process.env).dataDirectory);
+  const { state, close } = openOperatorState(process.env);
   try {
     const [command, argument, ...rest] = positionals;
     const isAlone = argument === undefined;
@@ -66,7 +65,7 @@ async function main(): Promise<void> {
       throw new AppError('invalid', `"${positionals.join(' ')}" is not a command.\n\n${USAGE}`);
     }
   } finally {
-    database.close();
+    close();
   }
 }
 

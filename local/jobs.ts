@@ -4,7 +4,8 @@ import { AppError } from '../shared/error.ts';
 import { type Job, jobStatusSchema } from '../shared/job.ts';
 import { createLog } from '../shared/log.ts';
 import { LOCAL_ACCOUNT } from './account.ts';
-import { type Config, readConfig } from './config.ts';
+import { readConfig } from './config.ts';
+import { openOperatorState } from './operator-state.ts';
 import { eraseOrphans } from './orphans.ts';
 import { openStores } from './stores.ts';
 
@@ -13,7 +14,7 @@ npm run jobs -- show JOB_ID
 npm run jobs -- cancel JOB_ID
 npm run jobs -- sweep
 
-Works on DATA_DIR (default ./data), whether the service runs or not. --json: for scripts.
+Works on DATA_DIR (default ./data), whether the service runs or not, or on the table on AWS that TABLE names. --json: for scripts.
 --account is ${LOCAL_ACCOUNT} by default. STATUS: ${jobStatusSchema.options.join(', ')}.
 cancel: a running job stops within a moment. Nothing is charged.
 sweep: what the running service does every ten seconds (uploads that never came, results whose time is over, jobs of lost
@@ -21,8 +22,6 @@ workers), and files that belong to nothing.
 `;
 
 const PAGE = 100;
-
-type Stores = ReturnType<typeof openStores>;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -37,9 +36,7 @@ async function main(): Promise<void> {
   });
   if (values.help) return print(USAGE.trimEnd());
   const show = (value: unknown, text: string) => print(values.json ? JSON.stringify(value) : text);
-  const config = readConfig(process.env);
-  const stores = openStores(config.dataDirectory);
-  const { state } = stores;
+  const { state, close } = openOperatorState(process.env);
   try {
     const [command, id, ...rest] = positionals;
     if (command === 'list' && id === undefined) {
@@ -60,14 +57,14 @@ async function main(): Promise<void> {
       const job = await state.updateJob(id, { type: 'cancel' });
       show(shown(job), `${id} ${job.status === 'canceled' ? 'is canceled' : 'will stop'}; ${chargeOf(job)}.`);
     } else if (command === 'sweep' && id === undefined) {
-      const report = await sweep(stores, config);
+      const report = await sweep();
       show(report, describeSweep(report));
       if (report.errors > 0) process.exitCode = 1;
     } else {
       throw new AppError('invalid', `"${positionals.join(' ')}" is not a command.\n\n${USAGE}`);
     }
   } finally {
-    stores.database.close();
+    close();
   }
 }
 
@@ -90,18 +87,25 @@ function chargeOf({ charge: { state, amount } }: Job): string {
 }
 
 /** Until nothing is left that is due. */
-async function sweep(stores: Stores, { limits, prices, logLevel }: Config): Promise<SweepReport & { orphans: number }> {
+async function sweep(): Promise<SweepReport & { orphans: number }> {
+  if (process.env.TABLE) throw new AppError('invalid', 'On AWS the function Reap sweeps, every minute.');
+  const { dataDirectory, limits, prices, logLevel } = readConfig(process.env);
+  const stores = openStores(dataDirectory);
   const log = createLog(logLevel, (line) => process.stderr.write(`${line}\n`));
-  const { errors, ...total } = await reap({ ...stores, limits, prices, log });
-  for (let isDone = false; !isDone; ) {
-    isDone = true;
-    const next = await reap({ ...stores, limits, prices, log });
-    for (const kind of Object.keys(total) as (keyof typeof total)[]) {
-      total[kind] += next[kind];
-      if (next[kind] > 0) isDone = false;
+  try {
+    const { errors, ...total } = await reap({ ...stores, limits, prices, log });
+    for (let isDone = false; !isDone; ) {
+      isDone = true;
+      const next = await reap({ ...stores, limits, prices, log });
+      for (const kind of Object.keys(total) as (keyof typeof total)[]) {
+        total[kind] += next[kind];
+        if (next[kind] > 0) isDone = false;
+      }
     }
+    return { ...total, errors, orphans: await eraseOrphans(stores) };
+  } finally {
+    stores.database.close();
   }
-  return { ...total, errors, orphans: await eraseOrphans(stores) };
 }
 
 function describeSweep({ errors, ...done }: SweepReport & { orphans: number }): string {

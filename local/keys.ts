@@ -4,8 +4,7 @@ import { rotateKeySchema } from '../shared/api.ts';
 import { AppError } from '../shared/error.ts';
 import { ALL_SCOPES, type ApiKey, capShape, createSecret, type KeyCaps, scopeSchema } from '../shared/keys.ts';
 import { createLocalKey, LOCAL_ACCOUNT } from './account.ts';
-import { readConfig } from './config.ts';
-import { openStores } from './stores.ts';
+import { openOperatorState } from './operator-state.ts';
 
 const USAGE = `npm run keys -- create [--name NAME] [--scopes a,b] [--expires-at 2027-01-01T00:00:00Z] [--test] [--json]
     [--spend-cap MICRO_UNITS] [--inflight-cap JOBS] [--origins https://a.example,https://b.example]
@@ -13,7 +12,7 @@ npm run keys -- list [--json]
 npm run keys -- rotate KEY_ID [--overlap-seconds 0] [--json]
 npm run keys -- revoke KEY_ID [--json]
 
-Works on DATA_DIR (default ./data), whether the service runs or not.
+Works on DATA_DIR (default ./data), whether the service runs or not, or on the table on AWS that TABLE names.
 --account: whose keys, ${LOCAL_ACCOUNT} by default (npm run accounts -- create).
 Scopes: ${ALL_SCOPES.join(', ')} (default: all);
     metrics:read, of the whole service.
@@ -39,7 +38,7 @@ async function main(): Promise<void> {
   });
   const [command, id, ...rest] = positionals;
   if (values.help) return print(USAGE.trimEnd());
-  const { state, database } = openStores(readConfig(process.env).dataDirectory);
+  const { state, close } = openOperatorState(process.env);
   try {
     if (command === 'create' && id === undefined) {
       const expires_at = values['expires-at'] === undefined ? undefined : parseDate(values['expires-at']);
@@ -70,7 +69,7 @@ async function main(): Promise<void> {
       throw new AppError('invalid', `"${positionals.join(' ')}" is not a command.\n\n${USAGE}`);
     }
   } finally {
-    database.close();
+    close();
   }
 }
 
