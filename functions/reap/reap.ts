@@ -69,17 +69,18 @@ export async function reap(deps: ReapDependencies): Promise<SweepReport> {
     }
   };
   for (const job of await state.listDueJobs(BATCH)) await count({ job_id: job.id }, () => reapJob(deps, job));
-  for (let i = 0; i < BATCH; i++) {
-    const message = await deps.deadLetters.receive({ visibilitySeconds: VISIBILITY_SECONDS, waitSeconds: 0 });
-    if (!message) break;
-    await count({ job_id: message.jobId }, () => buryDeadLetter(deps, message));
-  }
   for (const upload of await state.listStaleUploads(BATCH)) {
     await count({ upload_id: upload.id }, async () => {
       await deps.objects.delete(upload.key);
       await state.deleteUpload(upload.id);
       return 'uploads';
     });
+  }
+  // Last: a message that is none of ours ends the sweep with an error.
+  for (let i = 0; i < BATCH; i++) {
+    const message = await deps.deadLetters.receive({ visibilitySeconds: VISIBILITY_SECONDS, waitSeconds: 0 });
+    if (!message) break;
+    await count({ job_id: message.jobId }, () => buryDeadLetter(deps, message));
   }
   return report;
 }

@@ -21,13 +21,20 @@ interface Options {
   inflightCap?: number | undefined;
 }
 
+/** A connection that says nothing for so long is given up, and the request repeated. */
+const TIMEOUTS = { connectionTimeout: 5_000, socketTimeout: 60_000 };
+
 /** The three ports on AWS. */
 export function openAwsStores(variables: z.output<z.ZodObject<typeof awsVariables>>, { inflightCap }: Options = {}) {
   const { TABLE, BUCKET, QUEUE_URL, DEAD_LETTERS_URL, S3_PATH_STYLE } = variables;
-  const s3 = new S3Client({ requestChecksumCalculation: 'WHEN_REQUIRED', forcePathStyle: S3_PATH_STYLE });
-  const sqs = new SQSClient();
+  const s3 = new S3Client({
+    requestHandler: TIMEOUTS,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    forcePathStyle: S3_PATH_STYLE,
+  });
+  const sqs = new SQSClient({ requestHandler: TIMEOUTS });
   const state = createDynamoStateStore({
-    client: new DynamoDBClient(),
+    client: new DynamoDBClient({ requestHandler: TIMEOUTS }),
     table: TABLE,
     now: Date.now,
     ...(inflightCap !== undefined && { inflightCap }),
