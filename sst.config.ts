@@ -21,9 +21,10 @@ export default $config({
     await import('./infra/alarms.ts');
     await import('./infra/budget.ts');
     await import('./infra/dashboard.ts');
-    const { bucket, models } = await import('./infra/storage.ts');
+    const { bucket, models, table } = await import('./infra/storage.ts');
     return {
       url: router.url,
+      table: table.name,
       bucket: bucket.name,
       models: models.name,
       cluster: cluster.nodes.cluster.name,
