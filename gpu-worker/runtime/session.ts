@@ -1,3 +1,5 @@
+import './no-telemetry.ts';
+
 import { availableParallelism } from 'node:os';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { AppError } from '../../shared/error.ts';
