@@ -6,6 +6,7 @@ import type { Limits } from '../../shared/limits.ts';
 import { displayP3Profile } from './display-p3.ts';
 import { decodeHeic } from './heic.ts';
 import type { DecodedImage, Pixels } from './image.ts';
+import { countJpegScans } from './jpeg-scans.ts';
 import { GAIN_MAP_NOTE, readMetadata } from './metadata.ts';
 import { orientPixels } from './orient.ts';
 
@@ -14,6 +15,13 @@ const KEPT_SPACES = { srgb: 3, rgb16: 3, 'b-w': 1, grey16: 1 } as const;
 const CONVERTED_SPACES = ['cmyk', 'lab', 'labs'];
 /** Names the auxiliary picture that brightens HEIC on HDR screens. */
 const APPLE_GAIN_MAP = 'urn:com:apple:photo:2020:aux:hdrgainmap';
+/** Encoders make ten or so. */
+const MAX_JPEG_SCANS = 100;
+
+// libvips reads more than photos (SVG, its own format): what is not accepted has no loader either.
+const LOADERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff'].map((name) => `VipsForeignLoad${name}`);
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({ operation: LOADERS });
 
 /**
  * Reads a photo upright, in its own colour encoding: RGB and grey values are not converted, their profile is returned.
@@ -23,6 +31,7 @@ export async function decodeImage(path: string, limits: Limits): Promise<Decoded
   const bytes = await readFile(path);
   const header = readImageHeader(bytes, limits);
   checkInputPixels(header, limits);
+  if (header.format === 'jpeg') checkJpegScans(bytes);
   try {
     return await decode(bytes, header, limits);
   } catch (error) {
@@ -32,6 +41,12 @@ export async function decodeImage(path: string, limits: Limits): Promise<Decoded
       cause: error,
     });
   }
+}
+
+/** A few hundred KB would else keep a core busy until the engine is taken for stalled. */
+function checkJpegScans(bytes: Buffer): void {
+  if (countJpegScans(bytes, MAX_JPEG_SCANS) <= MAX_JPEG_SCANS) return;
+  throw new AppError('image-unreadable', `The JPEG file has more than ${MAX_JPEG_SCANS} scans.`);
 }
 
 async function decode(bytes: Buffer, header: ImageHeader, limits: Limits): Promise<DecodedImage> {
