@@ -40,7 +40,8 @@ export const MAX_PARALLEL_DELIVERIES = 2;
 export const QUOTE_SECONDS = 15 * 60;
 /** That one request for usage may span. */
 export const USAGE_DAYS = 366;
-export const MAX_WAIT_SECONDS = 60;
+/** Of `Prefer: wait`. CloudFront waits a minute for the first byte of an answer. */
+export const MAX_WAIT_SECONDS = 55;
 export const MAX_JSON_BYTES = 64 * 1024;
 /** Of a photo inside a JSON body. */
 export const MAX_INLINE_BYTES = 256 * 1024;

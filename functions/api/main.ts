@@ -60,5 +60,10 @@ async function readWebsite(): Promise<WebsiteFiles> {
 
 /** For API Gateway and load balancers: the whole answer at once, so no events and no waiting. */
 export const buffered = handle(guarded);
-/** For the function's own URL. */
-export const handler = 'awslambda' in globalThis ? streamHandle(guarded) : buffered;
+/** For the function's own URL. Only Lambda itself can stream. */
+export const handler = canStream() ? streamHandle(guarded) : buffered;
+
+function canStream(): boolean {
+  const { awslambda } = globalThis as { awslambda?: { streamifyResponse?: unknown } };
+  return awslambda?.streamifyResponse !== undefined;
+}

@@ -82,7 +82,7 @@ function submitJobRoute(requireScope: RequireScope) {
         prefer: z
           .string()
           .optional()
-          .describe('`wait=N`: answer when the job has ended, after N ≤ 60 s at the latest.'),
+          .describe('`wait=N`: answer when the job has ended, after N ≤ 55 s at the latest.'),
       }),
       body: {
         required: true,

@@ -288,7 +288,7 @@ describe('Prefer', () => {
     await succeed(service, message!.jobId);
     const response = await pending;
     expect(response.status).toBe(200);
-    expect(response.headers.get('Preference-Applied')).toBe('wait=60');
+    expect(response.headers.get('Preference-Applied')).toBe('wait=55');
     expect(response.headers.get('Vary')).toContain('Prefer');
     expect(await response.json()).toMatchObject({ status: 'succeeded', terminal: true });
   });
