@@ -13,7 +13,15 @@ export function createHttpServer(fetch: (request: Request) => Response | Promise
   // An upload may take as long as its URL is valid: Node would cut it off after five minutes.
   // A missing Host is left to the listener, whose refusal has a body; Node's own has none.
   const options = { requestTimeout: UPLOAD_URL_SECONDS * 1000, requireHostHeader: false };
-  const server = createServer(options, getRequestListener(fetch, { errorHandler: refuse }));
+  const listen = getRequestListener(fetch, { errorHandler: refuse });
+  const server = createServer(options, (request, response) => {
+    // Node takes the first of several, a proxy perhaps another (RFC 9112, section 3.2).
+    if ((request.headersDistinct.host?.length ?? 0) < 2) return listen(request, response);
+    const { status, headers, body } = answer(new AppError('malformed', 'The request has more than one Host.'));
+    response.writeHead(status, headers).end(body);
+  });
+  // Without this, Node closes the connection and says nothing.
+  server.on('connect', (_request, socket) => send(socket, new AppError('malformed', 'This is no proxy.')));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (socket.writable && error.code !== 'ECONNRESET') send(socket, problemOf(error.code));
     else socket.destroy();

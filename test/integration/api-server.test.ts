@@ -101,6 +101,8 @@ test.each([
   ['a method that is none', 'FOO /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n', 400],
   ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n', 400],
   ['a Host that is none', 'GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
+  ['two Hosts', 'GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n', 400],
+  ['a tunnel', 'CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n', 400],
   ['two lengths', 'POST /v1/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab', 400],
   ['headers without end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}`, 431],
 ])('a problem document also for %s', async (_name, request, status) => {
