@@ -24,6 +24,7 @@ import { createErrorHandler, handleMethodNotAllowed, handleNotFound, refuseInval
 import { addQuotes } from './quotes.ts';
 import { addGetJob, addListJobs } from './read-jobs.ts';
 import { addReceipt, addReceiptKeys } from './receipts.ts';
+import { addSafeHeaders } from './safe-headers.ts';
 import { addSubmitJob } from './submit-job.ts';
 import { addTags } from './tags.ts';
 import { addUploads } from './uploads.ts';
@@ -39,6 +40,7 @@ export function createApp(deps: Dependencies): Api {
   api.use(requestId());
   api.use(measureRequests(deps.metrics));
   api.use(allowCrossOrigin);
+  api.use(addSafeHeaders);
   api.use(methodNotAllowed({ app: api, onMethodNotAllowed: handleMethodNotAllowed }));
 
   const originOf = createOriginOf(deps.publicUrl);
