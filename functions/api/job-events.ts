@@ -9,6 +9,7 @@ import { EVENTS_LINK_SECONDS } from '../../shared/limits.ts';
 import type { Signer } from '../../shared/signature.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
+import { outlookOf } from './estimate.ts';
 import { signLivePreview } from './job-live-preview.ts';
 import { viewJob } from './job-view.ts';
 import { json, problems, security } from './openapi.ts';
@@ -130,7 +131,8 @@ async function follow(
         await stream.writeSSE({ event: 'preview', data: JSON.stringify(await signLivePreview(deps, job, origin)) });
         shown = picture;
       }
-      await stream.writeSSE({ event, id: String(id), data: JSON.stringify(viewJob(job, origin)) });
+      const data = JSON.stringify(viewJob(job, origin, await outlookOf(deps, job)));
+      await stream.writeSSE({ event, id: String(id), data });
       if (event === 'end') return;
       ({ version, status } = job);
     }

@@ -72,7 +72,8 @@ test('tells every change, with the version as id, until the job has ended', asyn
   expect(stream.response.headers.get('Content-Type')).toBe('text/event-stream');
   expect(stream.response.headers.get('Access-Control-Allow-Origin')).toBe('*');
   expect(await stream.next()).toEqual({ retry: '3000' });
-  expect(await stream.next()).toMatchObject({ event: 'status', id: '1', data: { status: 'queued' } });
+  const queued = { status: 'queued', queue: { position_estimate: 1 }, eta: expect.any(String) };
+  expect(await stream.next()).toMatchObject({ event: 'status', id: '1', data: queued });
   const attempt = await claim(service, job.id);
   expect(await stream.next()).toMatchObject({ event: 'status', id: '2', data: { status: 'starting' } });
   await report(job.id, attempt, 5);
