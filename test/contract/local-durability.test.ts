@@ -198,6 +198,9 @@ describe('database', () => {
     await state.updateJob(job.id, { type: 'uploaded', input, price: 4 });
     expect(findLedgerProblems(await state.getStatement(ACCOUNT.id))).toEqual([]);
     expect(await state.getBalance(ACCOUNT.id)).toBe(6);
+    const day = job.created_at.slice(0, 10);
+    const usage = await state.getUsage({ account: ACCOUNT.id, test: false, from: day, to: day });
+    expect(usage).toEqual([{ day, model: job.parameters.model, jobs: 1, succeeded: 0, captured: 0 }]);
     expect(() => database.exec('DELETE FROM ledger')).toThrow('append-only');
     database.close();
   });

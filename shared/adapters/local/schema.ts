@@ -1,5 +1,5 @@
 import { BATCH_TABLES, OUTBOX_TABLES } from './outbox-schema.ts';
-import { TOTALS_TABLES } from './totals-schema.ts';
+import { TOTALS_TABLES, USAGE_TABLE } from './totals-schema.ts';
 
 /**
  * What `openDatabase` runs, in this order and each once (`PRAGMA user_version` counts them). Only ever append.
@@ -184,4 +184,5 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX jobs_by_mode ON jobs (account, test, id) WHERE deleted_at IS NULL;
   CREATE INDEX jobs_by_mode_and_status ON jobs (account, test, status, id) WHERE deleted_at IS NULL;
   `,
+  USAGE_TABLE,
 ];

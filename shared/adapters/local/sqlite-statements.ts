@@ -15,11 +15,8 @@ export function createSqliteStatements(db: DatabaseSync, { entriesOf, balanceOf 
      FROM jobs WHERE account = ? ORDER BY id`,
   );
   const selectUsage = db.prepare(
-    `SELECT substr(data ->> 'created_at', 1, 10) AS day, data ->> '$.parameters.model' AS model, count(*) AS jobs,
-       sum(status = 'succeeded') AS succeeded,
-       sum(CASE data ->> '$.charge.state' WHEN 'captured' THEN data ->> '$.charge.amount' ELSE 0 END) AS captured
-     FROM jobs WHERE account = ? AND data ->> 'created_at' >= ? AND data ->> 'created_at' < ? AND +test = ?
-     GROUP BY day, model ORDER BY day, model`,
+    `SELECT day, model, jobs, succeeded, captured FROM usage
+     WHERE account = ? AND test = ? AND day BETWEEN ? AND ? ORDER BY day, model`,
   );
   return {
     async listAccounts() {
@@ -37,11 +34,7 @@ export function createSqliteStatements(db: DatabaseSync, { entriesOf, balanceOf 
     },
     async getUsage({ account, test, from, to }) {
       if (!(from <= to)) throw new AppError('invalid', `The days from ${from} to ${to} are none.`);
-      return selectUsage.all(account, from, dayAfter(to), test ? 1 : 0) as unknown as UsageRow[];
+      return selectUsage.all(account, test ? 1 : 0, from, to) as unknown as UsageRow[];
     },
   };
-}
-
-function dayAfter(day: string): string {
-  return new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
 }
