@@ -4,7 +4,7 @@ import { workOf } from '../shared/pace.ts';
 import type { StateStore } from '../shared/ports.ts';
 
 /**
- * Tells the estimates how long a job took; a test job says nothing about others. `seconds`: from the claim to the end,
+ * Tells the estimates how long a job took; one without a network, as in test mode, says nothing about others. `seconds`: from the claim to the end,
  * `loadSeconds` of them to load the model, where it had to be. Never throws: the job has ended well by now.
  */
 export async function recordPace(
@@ -15,6 +15,7 @@ export async function recordPace(
   if (test || !input) return;
   try {
     const work = workOf(input, parameters);
+    if (work === 0) return;
     await state.recordPace(parameters.model, { seconds: seconds - (loadSeconds ?? 0), work, loadSeconds });
   } catch (error) {
     log.warn('pace.failed', { error });

@@ -42,9 +42,10 @@ export function withSample(pace: Pace | undefined, { seconds, work, loadSeconds 
   };
 }
 
-/** Calls of a diffusion network, or megapixels of the photo. `photo`: its size, upright. */
+/** Calls of a diffusion network, or megapixels of the photo; 0 where no network runs. `photo`: its size, upright. */
 export function workOf(photo: { width: number; height: number }, parameters: Parameters): number {
   const size = workedSize(photo, parameters.preview);
-  if (isDiffusionModel(parameters.model)) return planWork(size, parameters).calls;
+  const { calls } = planWork(size, parameters);
+  if (isDiffusionModel(parameters.model) || calls === 0) return calls;
   return (size.width * size.height) / 1e6;
 }

@@ -76,7 +76,8 @@ function ownSeconds(paces: Paces, size: Size, parameters: Parameters): number {
   const pace = paces[model];
   const perWork = pace && pace.work > 0 ? pace.seconds / pace.work : UNMEASURED[model];
   const isWarm = Object.values(paces).every(({ at }) => pace !== undefined && at <= pace.at);
-  return perWork * workOf(size, parameters) + (isWarm ? 0 : (pace?.load_seconds ?? 0));
+  const work = workOf(size, parameters);
+  return work === 0 ? 0 : perWork * work + (isWarm ? 0 : (pace?.load_seconds ?? 0));
 }
 
 /** Those who are being worked on are half done on average, and so many workers go through those who wait. */

@@ -118,6 +118,7 @@ describe('a quote', () => {
     expect((await quote(asked)).eta_seconds).toBe(5);
     await service.state.recordPace('real-esrgan', { seconds: 10, work: 0.01, loadSeconds: 4 });
     expect((await quote(asked)).eta_seconds).toBe(20); // twice the pixels
+    expect((await quote({ ...asked, fidelity: 1 })).eta_seconds).toBe(1); // no network runs
     await submit(service, await upload(service, await pngOf(100, 100)), { model: 'real-esrgan' });
     expect((await quote(asked)).eta_seconds).toBe(30); // one waits, who takes as long as others
     const message = await service.queue.receive({ visibilitySeconds: 60, waitSeconds: 0 });
