@@ -8,6 +8,9 @@ import { namesPlace, patchXmp, readXmp, withDigitalSource } from './xmp.ts';
 /** Photoshop image resource 1028: captions, credits and places as IPTC-IIM records. */
 const IPTC_RESOURCE = Buffer.from('8BIM\x04\x04', 'latin1');
 
+/** Pixels per inch, more than any scanner has. Four times as many are the most that JPEG can tell, in 16 bits. */
+const MAX_DENSITY = 16_383;
+
 export const GAIN_MAP_NOTE = 'The HDR gain map is not kept; the picture itself is.';
 
 /** Takes what travels beside the pixels. What cannot be read is left out with a note; it never fails a job. */
@@ -27,7 +30,10 @@ export function readMetadata(found: SharpMetadata, channels: 1 | 3, notes: strin
     if (readXmp(found.xmp) !== undefined) metadata.xmp = found.xmp;
     else notes.push('The XMP data is damaged; it was left out.');
   }
-  if (found.density !== undefined) metadata.density = found.density;
+  if (found.density !== undefined) {
+    if (found.density <= MAX_DENSITY) metadata.density = found.density;
+    else notes.push(`${found.density} pixels an inch are not to be believed; the density was left out.`);
+  }
   if (found.iptc?.includes(IPTC_RESOURCE))
     notes.push('Captions in the old IPTC-IIM form are not kept; those in XMP are.');
   if (found.gainMap) notes.push(GAIN_MAP_NOTE);

@@ -233,6 +233,14 @@ describe('several pictures in one file', () => {
 });
 
 describe('metadata', () => {
+  it('a density that no result can tell is left out with a note', async () => {
+    const png = await rawImage(noise(3), 1, 1, 3).png().toBuffer();
+    const huge = withPngChunk(png, 'pHYs', Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 1));
+    const { metadata, notes } = await decodeBytes(huge);
+    expect(metadata.density).toBeUndefined();
+    expect(notes.join()).toMatch(/pixels an inch .* left out/);
+  });
+
   it('finds EXIF, XMP, profile and density', async () => {
     const { metadata, notes } = await decodeImage(fixture('photos/06_landscape_denali.webp'), limits);
     expect(Buffer.from(metadata.exif!.subarray(0, 4)).toString('latin1')).toBe('II*\0');
