@@ -1,0 +1,108 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { decodeImage } from '../../gpu-worker/images/decode.ts';
+import { encodeImage } from '../../gpu-worker/images/encode.ts';
+import type { Pixels } from '../../gpu-worker/images/image.ts';
+import { AppError } from '../../shared/error.ts';
+import { DEFAULT_LIMITS } from '../../shared/limits.ts';
+import { MODEL_SCALE } from '../../shared/tile-plan.ts';
+import { findPictures } from '../pairs.ts';
+import { createPlane, cutPlane } from '../plane.ts';
+import { degradePicture, sharpenPicture } from './degrade-picture.ts';
+import { type Degradation, drawDegradation } from './draw.ts';
+import type { Picture } from './jpeg.ts';
+import { createRandom } from './random.ts';
+
+const USAGE = `npm run degrade -- --hr DIR --out DIR [options]
+
+Makes poor photos from good ones, a quarter of their size, as the training of SeeSR does: blur, resampling, noise and
+JPEG, twice, and a sinc filter. Writes hr/ and lr/ for "npm run evaluate", and degradations.json with all that was drawn.
+
+  --seed N      same seed, same bytes (default 0)
+  --crop N      a part of N×N pixels of each picture, drawn too; N is a multiple of ${MODEL_SCALE}
+  --sharpen     sharpen the good ones first, as the training does
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      hr: { type: 'string' },
+      out: { type: 'string' },
+      seed: { type: 'string', default: '0' },
+      crop: { type: 'string' },
+      sharpen: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(USAGE);
+  const { hr, out } = values;
+  if (!hr || !out) throw new AppError('invalid', `--hr and --out are needed.\n\n${USAGE}`);
+  const seed = readNumber('seed', values.seed);
+  const crop = values.crop === undefined ? undefined : readNumber('crop', values.crop);
+  const [truthDirectory, poorDirectory] = [join(out, 'hr'), join(out, 'lr')];
+  for (const directory of [truthDirectory, poorDirectory]) await mkdir(directory, { recursive: true });
+  const drawn: Record<string, Degradation> = {};
+  for (const [name, path] of await findPictures(hr)) {
+    const random = createRandom(seed, name);
+    const { pixels } = await decodeImage(path, DEFAULT_LIMITS);
+    let truth = cropPicture(name, toPicture(pixels), crop, random.uniform(), random.uniform());
+    if (values.sharpen) truth = sharpenPicture(truth);
+    const degradation = drawDegradation(random);
+    drawn[name] = degradation;
+    await write(join(truthDirectory, `${name}.png`), truth);
+    await write(join(poorDirectory, `${name}.png`), degradePicture(truth, degradation, random));
+    process.stderr.write(`${name}\n`);
+  }
+  await writeFile(join(out, 'degradations.json'), `${JSON.stringify({ seed, pictures: drawn }, null, 2)}\n`);
+}
+
+function readNumber(option: string, value: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new AppError('invalid', `--${option} ${value}: it is a whole number below 10⁹.`);
+}
+
+/** Where the part lies is given in 0..1. */
+function cropPicture(name: string, picture: Picture, crop: number | undefined, across: number, down: number): Picture {
+  const { width, height } = picture[0];
+  const [newWidth, newHeight] = crop === undefined ? [width, height] : [crop, crop];
+  const fits = newWidth > 0 && newWidth <= width && newHeight <= height;
+  if (!fits || newWidth % MODEL_SCALE !== 0 || newHeight % MODEL_SCALE !== 0) {
+    throw new AppError(
+      'invalid',
+      `${name} has ${width}×${height} pixels, taken would be ${newWidth}×${newHeight}: it must fit, and be a multiple of ${MODEL_SCALE} (see --crop).`,
+    );
+  }
+  const left = Math.floor(across * (width - newWidth + 1));
+  const top = Math.floor(down * (height - newHeight + 1));
+  const cut = (index: 0 | 1 | 2) => cutPlane(picture[index], left, top, newWidth, newHeight);
+  return [cut(0), cut(1), cut(2)];
+}
+
+/** Grey becomes three equal planes. */
+function toPicture({ width, height, channels, data }: Pixels): Picture {
+  const unit = data instanceof Uint16Array ? 65_535 : 255;
+  const plane = (channel: number) => {
+    const made = createPlane(width, height);
+    for (let i = 0; i < made.data.length; i++) made.data[i] = data[i * channels + (channel % channels)]! / unit;
+    return made;
+  };
+  return [plane(0), plane(1), plane(2)];
+}
+
+async function write(path: string, picture: Picture): Promise<void> {
+  const { width, height } = picture[0];
+  const data = new Uint8Array(width * height * 3);
+  for (const [channel, plane] of picture.entries()) {
+    for (let i = 0; i < plane.data.length; i++) {
+      data[i * 3 + channel] = Math.round(255 * Math.min(1, Math.max(0, plane.data[i]!)));
+    }
+  }
+  const options = { width, height, format: 'png', quality: 100, metadata: 'strip' } as const;
+  await encodeImage(path, { width, height, channels: 3, data }, undefined, {}, options);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(1);
+});
