@@ -8,6 +8,7 @@ const BENCHES: Record<string, () => Promise<{ run: () => Promise<unknown> }>> = 
   ledger: () => import('./ledger.ts'),
   scale: () => import('./scale.ts'),
   edge: () => import('./edge.ts'),
+  offline: () => import('./offline.ts'),
 };
 
 const name = process.argv[2] ?? '';
