@@ -3,13 +3,14 @@
 interface Words {
   label: string;
   about?: string;
-  /** Of the options, by their value. */
+  /** Of the options, by their value; '' is that the service decides. */
   options?: Record<string, string>;
   /** Only who knows the method will want it. */
   expert?: true;
 }
 
 const FORMATS = {
+  '': 'What suits the photo: PNG, of HEIC JPEG',
   png: 'PNG: nothing is lost',
   jpeg: 'JPEG: small, opens everywhere',
   webp: 'WebP: smaller still',

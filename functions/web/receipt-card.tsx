@@ -15,12 +15,16 @@ interface ReceiptCardProps {
 /** What was paid for what, signed by the service and checked here. */
 export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
   const [signed, setSigned] = useState<SignedReceipt>();
+  const [method, setMethod] = useState<string>();
   const [checked, setChecked] = useState<Awaited<ReturnType<typeof checkReceipt>>>();
   useEffect(() => {
     let isHere = true;
     async function load(): Promise<void> {
-      const found = await client.receipt(job.id);
-      if (isHere) setSigned(found);
+      const [found, { data }] = await Promise.all([client.receipt(job.id), client.models()]);
+      if (isHere) {
+        setSigned(found);
+        setMethod(data.find(({ id }) => id === found.receipt.parameters.model)?.name);
+      }
       const result = await checkReceipt(client, found, file);
       if (isHere) setChecked(result);
     }
@@ -47,7 +51,7 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
         </div>
         <div>
           <dt>Method</dt>
-          <dd>{receipt.parameters.model}</dd>
+          <dd>{method ?? receipt.parameters.model}</dd>
         </div>
       </dl>
       {checked && <Verdict {...checked} />}

@@ -6,9 +6,23 @@ import type { Order } from './preparation.tsx';
 
 /** Photos that the service has got already: trying a part and restoring the whole send the file once. */
 const sent = new WeakMap<Blob, Promise<string>>();
+/** Jobs that did nothing but fetch a photo. */
+const fetchers = new WeakMap<Blob, string>();
 
 /** `input` comes from the photo. Rejects as the client does. */
 export async function submitPhoto(client: Client, photo: Blob, request: Omit<JobRequest, 'input'>): Promise<JobView> {
+  const job = await submitSent(client, photo, request);
+  const fetcher = fetchers.get(photo);
+  // Not earlier: without another job that has it the photo would go, too. One that still stops waits for the next.
+  if (fetcher)
+    client.erase(fetcher).then(
+      () => fetchers.delete(photo),
+      () => {},
+    );
+  return job;
+}
+
+async function submitSent(client: Client, photo: Blob, request: Omit<JobRequest, 'input'>): Promise<JobView> {
   const isKnown = sent.has(photo);
   try {
     return await client.submit({ ...request, input: { upload_id: await send(client, photo) } });
@@ -47,6 +61,7 @@ export async function fetchPhoto(client: Client, url: string): Promise<File> {
   await client.cancel(id).catch(() => {}); // it has ended meanwhile
   const file = new File([await client.photo(id)], nameOf(url), input && { type: `image/${input.format}` });
   sent.set(file, Promise.resolve(upload_id));
+  fetchers.set(file, id);
   return file;
 }
 

@@ -128,8 +128,12 @@ function Input({ field, id, about, value, onChange }: ControlProps & { id: strin
   const shared = { id, 'aria-describedby': about };
   if (options) {
     return (
-      <select {...shared} value={String(value ?? options[0])} onChange={(event) => onChange(event.currentTarget.value)}>
-        {options.map((option) => (
+      <select
+        {...shared}
+        value={String(value ?? '')}
+        onChange={({ currentTarget }) => onChange(currentTarget.value || undefined)}
+      >
+        {(field.default === undefined ? ['', ...options] : options).map((option) => (
           <option key={option} value={option}>
             {FIELD_WORDS[field.name]?.options?.[option] ?? formatName(option)}
           </option>

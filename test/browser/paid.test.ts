@@ -100,6 +100,7 @@ test('what it costs, that there is not enough, what is left, and the receipt of 
   await restore(page);
   await page.getByRole('heading', { name: 'Receipt' }).waitFor();
   await page.getByText('Paid 0.001 credits').waitFor();
+  await page.locator('dd', { hasText: 'Gentle, quick (Real-ESRGAN)' }).waitFor();
   await page.getByText('Balance: 0.009 credits').waitFor();
   await page.getByText('Signed by this service, and for exactly this file').waitFor();
   const arrives = page.waitForEvent('download');
@@ -154,8 +155,11 @@ test('a photo from an address; an address that leads to none, or where the servi
   await fetchFrom(`${elsewhereUrl}/album/girl.jpg`);
   await page.getByText('girl.jpg, 144 × 144').waitFor();
   await page.getByLabel('Method').selectOption('real-esrgan-fast');
+  const erased = page.waitForResponse((response) => response.request().method() === 'DELETE');
   await restore(page);
   await page.getByRole('group', { name: /Comparison/ }).waitFor();
+  // The job that only fetched it.
+  expect((await erased).status()).toBe(204);
 });
 
 test('several photos, each with its own state, and back to them after a reload', async () => {
