@@ -4,8 +4,9 @@ import { workOf } from '../shared/pace.ts';
 import type { StateStore } from '../shared/ports.ts';
 
 /**
- * Tells the estimates how long a job took; one without a network, as in test mode, says nothing about others. `seconds`: from the claim to the end,
- * `loadSeconds` of them to load the model, where it had to be. Never throws: the job has ended well by now.
+ * Tells the estimates how long a job took; one that ran no network, as in test mode, says nothing about others. `seconds`:
+ * from the claim to the end, `loadSeconds` of them to load the model, where it had to be. Never throws: the job has ended
+ * well by now.
  */
 export async function recordPace(
   { input, parameters, test }: Job,

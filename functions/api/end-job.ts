@@ -47,7 +47,8 @@ export function addDeleteJob(api: Api, deps: Dependencies, requireScope: Require
     path: '/v1/jobs/{id}',
     tags: ['jobs'],
     summary: 'Erase the job’s photo and result',
-    description: 'The input stays while another job has it too. What was charged stays in the ledger.',
+    description:
+      'With them go prompt, tags, reference and receivers. The input stays while another job has it too, what was charged in the ledger, and the answer that is kept for repeats of the Idempotency-Key until its 24 hours are over.',
     security,
     middleware: [requireScope('jobs:write')] as const,
     request: { params: pathId('job') },
