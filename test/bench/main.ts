@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<{ run: () => Promise<unknown> }>> = 
   scale: () => import('./scale.ts'),
   edge: () => import('./edge.ts'),
   offline: () => import('./offline.ts'),
+  hostile: () => import('./hostile.ts'),
 };
 
 const name = process.argv[2] ?? '';
