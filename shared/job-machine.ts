@@ -241,7 +241,7 @@ function end(
   };
 }
 
-/** The user's own words go at once; the objects go with `purge`. */
+/** The user's own words and what was seen in the photo go at once; the objects go with `purge`. */
 function markDeleted(job: Job, now: number): Job {
   const {
     client_reference: _reference,
@@ -250,9 +250,19 @@ function markDeleted(job: Job, now: number): Job {
     deliver: _target,
     webhook: _receiver,
     run: _run,
+    description: _seen,
+    notes: _notes,
+    delivery: _delivery,
     ...rest
   } = job;
-  return visible(rest, { deleted_at: iso(now) });
+  const {
+    prompt: _prompt,
+    added_prompt: _added,
+    negative_prompt: _unwanted,
+    tags: _tags,
+    ...parameters
+  } = job.parameters;
+  return visible(rest, { parameters, deleted_at: iso(now) });
 }
 
 function purge(job: Job, now: number): Job {

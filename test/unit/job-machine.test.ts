@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../shared/error.ts';
-import { isTerminal, type Job, type JobEvent, type JobStatus, jobStatusSchema } from '../../shared/job.ts';
+import {
+  isTerminal,
+  type Job,
+  type JobEvent,
+  type JobStatus,
+  jobStatusSchema,
+  type Parameters,
+} from '../../shared/job.ts';
 import { applyEvent, createJob, type LedgerKind } from '../../shared/job-machine.ts';
 import { LEASE_SECONDS, MAX_ATTEMPTS, RESEND_SECONDS, UPLOAD_URL_SECONDS } from '../../shared/limits.ts';
 import { SAMPLE_OUTPUT, sampleJob } from '../support/sample-job.ts';
@@ -218,6 +225,11 @@ describe('job', () => {
     expect(JOBS.succeeded.client_reference).toBe('mine');
     expect(deleted.job).not.toHaveProperty('client_reference');
     expect(deleted.job.due_at).toBe(NOW);
+    const tags: Parameters['tags'] = { mode: 'append', list: ['boy'] };
+    const told = { prompt: 'my son', added_prompt: 'red', negative_prompt: 'hat', tags };
+    const seen = { description: { prompt: 'my son, boy', truncated: false, tags: [] }, notes: ['first frame of 3'] };
+    const described = { ...JOBS.succeeded, ...seen, parameters: { ...JOBS.succeeded.parameters, ...told } };
+    expect(applyEvent(described, { type: 'delete' }, NOW).job).toEqual(deleted.job);
     const { job } = applyEvent(deleted.job, { type: 'purge' }, NOW);
     expect(job.purged_at).toBe(new Date(NOW).toISOString());
     expect(job.output).toBeUndefined();
