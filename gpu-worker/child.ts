@@ -8,6 +8,7 @@ import type { Pixels } from './images/image.ts';
 import { loadSuperResolver } from './models/real-esrgan.ts';
 import { loadSeesr } from './models/seesr.ts';
 import { hashOfWeights } from './models/weights-hash.ts';
+import { type CheckpointFile, openCheckpoints } from './pipeline/checkpoint.ts';
 import { describePhoto, diffusion } from './pipeline/diffusion.ts';
 import type { LivePreviewFile } from './pipeline/live-preview.ts';
 import type { Method } from './pipeline/method.ts';
@@ -15,6 +16,7 @@ import { type RestoreRequest, type RestoreResult, restore } from './pipeline/res
 import { testMode } from './pipeline/test-mode.ts';
 import { superResolution } from './pipeline/upscale.ts';
 import { checkDevice, type Device } from './runtime/session.ts';
+import { sha256Of } from './weights/sha256.ts';
 
 /** What the engine (engine.ts) says to the child. */
 export type ToChild =
@@ -26,10 +28,13 @@ export type ToChild =
 
 export type DescribeRequest = Pick<RestoreRequest, 'inputPath' | 'parameters' | 'limits'>;
 
-/** What the child answers: any number of `progress`, `preview` and `loaded`, then one `done` or `failed`. */
+/** What the child answers: any number of others, then one `done` or `failed`. */
 export type FromChild =
   | { type: 'progress'; progress: Progress }
   | { type: 'preview'; file: LivePreviewFile }
+  | { type: 'checkpoint'; file: CheckpointFile }
+  /** The checkpoint that was given is of no use. */
+  | { type: 'started-anew'; reason: string }
   | { type: 'loaded'; model: string; seconds: number }
   /** `result`: of `restore` or `describe`. */
   | { type: 'done'; result?: EngineResult | Description }
@@ -42,6 +47,8 @@ export interface EngineResult extends RestoreResult {
   weightsSha256?: string;
   /** Where the model had to be loaded first. */
   loadSeconds?: number;
+  /** Steps that an earlier attempt had done. */
+  resumedStep?: number;
 }
 
 interface LoadedModel {
@@ -76,10 +83,14 @@ async function answer(work: () => Promise<EngineResult | Description | undefined
   }
 }
 
-async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<EngineResult> {
+type RestoreMessage = Extract<ToChild, { type: 'restore' }>;
+
+async function run(message: RestoreMessage): Promise<EngineResult> {
   running = new AbortController();
   const { method, weightsSha256, loadSeconds } = message.request.test ? { method: testMode } : await load(message);
+  const checkpoints = weightsSha256 ? await checkpointsOf(message, weightsSha256) : undefined;
   const result = await restore(message.request, method, {
+    ...(checkpoints && { checkpoints }),
     tileSize: message.tileSize,
     signal: running.signal,
     onProgress: (progress) => send({ type: 'progress', progress }),
@@ -90,7 +101,20 @@ async function run(message: Extract<ToChild, { type: 'restore' }>): Promise<Engi
     device: message.device,
     ...(weightsSha256 && { weightsSha256 }),
     ...(loadSeconds !== undefined && { loadSeconds }),
+    ...(checkpoints?.from && { resumedStep: checkpoints.from.step }),
   };
+}
+
+async function checkpointsOf({ request, device, tileSize }: RestoreMessage, weightsSha256: string) {
+  const { inputPath, checkpointDirectory: directory, checkpointPath: path, parameters, compat = false } = request;
+  if (!directory) return undefined;
+  return openCheckpoints({
+    directory,
+    ...(path && { path }),
+    dependsOn: { parameters, compat, tileSize, device, weightsSha256, inputSha256: await sha256Of(inputPath) },
+    onSaved: (file) => send({ type: 'checkpoint', file }),
+    onRefused: (reason) => send({ type: 'started-anew', reason }),
+  });
 }
 
 async function describe(message: Extract<ToChild, { type: 'describe' }>): Promise<Description> {
@@ -149,7 +173,8 @@ function isOutOfMemory(message: string): boolean {
 }
 
 function send(message: FromChild): void {
-  process.send?.(message);
+  // Where it cannot be delivered the parent is gone, and `disconnect` tells.
+  process.send?.(message, undefined, undefined, () => {});
 }
 
 function sacrificeToOutOfMemory(): void {

@@ -5,6 +5,7 @@ import { STALL_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import { TILE_SIZES } from '../shared/tile-plan.ts';
 import type { DescribeRequest, EngineResult, FromChild, ToChild } from './child.ts';
+import type { CheckpointFile } from './pipeline/checkpoint.ts';
 import type { LivePreviewFile } from './pipeline/live-preview.ts';
 import type { RestoreRequest } from './pipeline/restore.ts';
 import type { Device } from './runtime/session.ts';
@@ -21,6 +22,8 @@ interface RunOptions {
   onProgress: (progress: Progress) => void;
   /** Where the request has a `previewDirectory`. */
   onPreview?: (file: LivePreviewFile) => void;
+  /** Where the request has a `checkpointDirectory`. */
+  onCheckpoint?: (file: CheckpointFile) => void;
   /** Ends the work within a tile, or else by killing the child. The call rejects with the signal's reason. */
   signal: AbortSignal;
   /** Says whose work it is. Default: the engine's own. */
@@ -122,7 +125,7 @@ type FromChildResult = Extract<FromChild, { type: 'done' }>['result'];
 function converse<Result extends FromChildResult>(
   child: ChildProcess,
   request: ToChild,
-  { onProgress, onPreview, signal, log, stallSeconds }: RunOptions & { log: Log; stallSeconds: number },
+  { onProgress, onPreview, onCheckpoint, signal, log, stallSeconds }: RunOptions & { log: Log; stallSeconds: number },
 ): Promise<Result> {
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   let stalled = false;
@@ -148,6 +151,10 @@ function converse<Result extends FromChildResult>(
       if (!signal.aborted) onProgress(message.progress);
     } else if (message.type === 'preview') {
       if (!signal.aborted) onPreview?.(message.file);
+    } else if (message.type === 'checkpoint') {
+      onCheckpoint?.(message.file);
+    } else if (message.type === 'started-anew') {
+      log.warn('engine.started-anew', { reason: message.reason });
     } else if (message.type === 'loaded') {
       log.info('engine.model-loaded', { model: message.model, seconds: message.seconds });
     } else if (signal.aborted) reject(signal.reason);

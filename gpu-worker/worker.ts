@@ -16,13 +16,15 @@ import {
   type Progress,
   type Run,
 } from '../shared/job.ts';
-import { HEARTBEAT_SECONDS, type Limits, VISIBILITY_SECONDS } from '../shared/limits.ts';
+import { HEARTBEAT_SECONDS, type Limits, MAX_RECEIVES, VISIBILITY_SECONDS } from '../shared/limits.ts';
 import { type Log, withFields } from '../shared/log.ts';
+import { isDiffusionModel } from '../shared/models.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
 import { asStorageFull, isStorageFull, type StorageRoom } from '../shared/storage-room.ts';
 import { awaitRoom } from './await-room.ts';
 import type { EngineResult } from './child.ts';
 import type { Engine } from './engine.ts';
+import { publishCheckpoints } from './publish-checkpoints.ts';
 import { publishPreviews } from './publish-previews.ts';
 import { recordPace } from './record-pace.ts';
 import { SOFTWARE } from './software.ts';
@@ -41,10 +43,15 @@ export interface WorkerOptions {
   log: Log;
   /** How often progress is published and the cancel flag read. */
   pulseMilliseconds?: number;
+  /** How often a checkpoint of a diffusion model is put into the store, at most. */
+  checkpointMilliseconds?: number;
+  /** Runs the work on a message. */
+  around?: <Result>(work: () => Promise<Result>) => Promise<Result>;
 }
 
 const RECEIVE_WAIT_SECONDS = 20;
 const PULSE_MILLISECONDS = 500;
+const CHECKPOINT_MILLISECONDS = 20_000;
 /** After a storage error: the next message may fare no better, so do not spin. */
 const PAUSE_MILLISECONDS = 1_000;
 
@@ -61,7 +68,7 @@ type Stop = 'drain' | 'cancel' | 'lost';
  * Nothing that a job or a store does makes it throw.
  */
 export async function runWorker(options: WorkerOptions, drain: AbortSignal): Promise<void> {
-  const { queue, log } = options;
+  const { queue, log, around = (work) => work() } = options;
   let wasFull = false;
   while (!drain.aborted) {
     await awaitRoom(options, wasFull, drain);
@@ -71,7 +78,7 @@ export async function runWorker(options: WorkerOptions, drain: AbortSignal): Pro
         waitSeconds: RECEIVE_WAIT_SECONDS,
         signal: drain,
       });
-      wasFull = message !== null && isStorageFull(await handle(message, options, drain));
+      wasFull = message !== null && isStorageFull(await around(() => handle(message, options, drain)));
     } catch (thrown) {
       const error = asStorageFull(thrown);
       wasFull = isStorageFull(error);
@@ -124,9 +131,10 @@ async function claim(message: QueueMessage, { state, queue }: WorkerOptions): Pr
 async function runAttempt(
   job: Job,
   message: QueueMessage,
-  { state, objects, queue, engine, limits, scratchDirectory, log, pulseMilliseconds }: WorkerOptions,
+  options: WorkerOptions,
   stop: AbortController,
 ): Promise<Job> {
+  const { state, objects, queue, engine, limits, scratchDirectory, log, pulseMilliseconds } = options;
   const { parameters } = job;
   const started = performance.now();
   const scratch = await mkdtemp(join(scratchDirectory, 'attempt-'));
@@ -139,12 +147,16 @@ async function runAttempt(
     every: pulseMilliseconds ?? PULSE_MILLISECONDS,
   });
   const previews = publishPreviews({ job, objects, log, onPublished: pulse.show });
+  const everyMilliseconds = options.checkpointMilliseconds ?? CHECKPOINT_MILLISECONDS;
+  const checkpoints = publishCheckpoints({ job, state, objects, log, everyMilliseconds });
+  let goesOn = false;
   try {
     pulse.report({ stage: 'download', percent: 0 });
     const inputPath = join(scratch, 'input');
     const outputPath = join(scratch, 'output');
     const heatmapPath = join(scratch, 'heatmap');
     await download(objects, job.input_key, inputPath);
+    const checkpointPath = await fetchCheckpoint(job, join(scratch, 'checkpoint'), { objects, log });
     if (job.task === 'tags') {
       const options = { onProgress: pulse.report, signal: stop.signal, log };
       const description = job.test ? NOTHING_SEEN : await engine.describe({ inputPath, parameters, limits }, options);
@@ -162,13 +174,15 @@ async function runAttempt(
         outputPath,
         heatmapPath,
         ...(job.live_previews && { previewDirectory: scratch }),
+        ...(isDiffusionModel(parameters.model) && { checkpointDirectory: scratch, checkpointPath }),
         parameters,
         limits,
         test: job.test === true,
       },
-      { onProgress, onPreview: previews.publish, signal: stop.signal, log },
+      { onProgress, onPreview: previews.publish, onCheckpoint: checkpoints.publish, signal: stop.signal, log },
     );
-    log.info('attempt.restored', { model: parameters.model, seconds: result.seconds, stages: times.list() });
+    const { seconds: stageSeconds, resumedStep } = result;
+    log.info('attempt.restored', { model: parameters.model, seconds: stageSeconds, resumedStep, stages: times.list() });
     pulse.report({ stage: 'upload', percent: 99 });
     const puts = [
       publish(objects, job, result, outputPath),
@@ -179,10 +193,15 @@ async function runAttempt(
     await pulse.end();
     const done = await succeed(job, { output, ...(heatmap && { heatmap }) }, result, { state, objects });
     const seconds = (performance.now() - started) / 1000;
-    await recordPace(job, { seconds, loadSeconds: result.loadSeconds }, { state, log });
+    // Half a job says nothing about whole ones.
+    if (resumedStep === undefined) await recordPace(job, { seconds, loadSeconds: result.loadSeconds }, { state, log });
     return done;
+  } catch (error) {
+    goesOn = error === 'drain' || (error instanceof AppError && error.code === 'engine-failed');
+    throw error;
   } finally {
     await pulse.end();
+    await checkpoints.end({ keep: goesOn });
     if (job.live_previews) await previews.end();
     await rm(scratch, { recursive: true, force: true });
   }
@@ -192,6 +211,24 @@ async function download(objects: ObjectStore, key: string, path: string): Promis
   const object = await objects.get(key);
   if (!object) throw new AppError('gone', 'The input was deleted before the job could run.');
   await pipeline(Readable.fromWeb(object.body), createWriteStream(path));
+}
+
+/** Where an earlier attempt got, if it is known. */
+async function fetchCheckpoint(
+  { checkpoint }: Job,
+  path: string,
+  { objects, log }: Pick<WorkerOptions, 'objects' | 'log'>,
+): Promise<string | undefined> {
+  if (!checkpoint) return undefined;
+  try {
+    const object = await objects.get(checkpoint.key);
+    if (!object) throw new AppError('gone', `The checkpoint ${checkpoint.key} is not there.`);
+    await pipeline(Readable.fromWeb(object.body), createWriteStream(path));
+    return path;
+  } catch (error) {
+    log.warn('attempt.starts-anew', { error });
+    return undefined;
+  }
 }
 
 /** Leaves no other object of this job behind: none of a lost or canceled attempt, none of an earlier one. */
@@ -350,6 +387,10 @@ async function conclude(
     after = await state.updateJob(job.id, { type: 'give_back', attempt, error });
   }
   await eraseOutputs(objects, after); // a part of them may be stored
-  if (after.status === 'queued') await queue.extend(message.receipt, 0);
-  else await queue.delete(message.receipt);
+  if (after.status !== 'queued') await queue.delete(message.receipt);
+  else if (reason === 'drain' && message.receiveCount >= MAX_RECEIVES / 2) {
+    // A drain is no fault of the job: before it gets to the dead letters, a new message takes the place of this one.
+    await queue.send({ jobId: job.id, tenant: message.tenant });
+    await queue.delete(message.receipt);
+  } else await queue.extend(message.receipt, 0);
 }

@@ -1,4 +1,13 @@
-import { heatmapKey, type Job, LIVE_PREVIEW_SLOTS, livePreviewKey, outputKey } from './job.ts';
+import {
+  CHECKPOINT_SLOTS,
+  checkpointKey,
+  heatmapKey,
+  type Job,
+  LIVE_PREVIEW_SLOTS,
+  livePreviewKey,
+  outputKey,
+} from './job.ts';
+import { isDiffusionModel } from './models.ts';
 import type { ObjectStore, StateStore } from './ports.ts';
 
 interface ErasureDependencies {
@@ -6,10 +15,14 @@ interface ErasureDependencies {
   objects: ObjectStore;
 }
 
-/** Erases what the attempts of a job have put out, a killed one too; not that of the output `kept`. Repeatable. */
+/**
+ * Erases what the attempts of a job have put out, a killed one too; not that of the output `kept`, and not the
+ * checkpoint from which the job can go on. Repeatable.
+ */
 export async function eraseOutputs(objects: ObjectStore, job: Job, kept?: string): Promise<void> {
   for (let attempt = 1; attempt <= job.attempt; attempt++) {
     if (job.live_previews) await eraseLivePreviews(objects, job, attempt);
+    if (isDiffusionModel(job.parameters.model)) await eraseCheckpoints(objects, job, attempt);
     const key = outputKey(job, attempt);
     if (key === kept) continue;
     await objects.delete(key);
@@ -19,6 +32,13 @@ export async function eraseOutputs(objects: ObjectStore, job: Job, kept?: string
 
 export async function eraseLivePreviews(objects: ObjectStore, job: Job, attempt: number): Promise<void> {
   for (let slot = 0; slot < LIVE_PREVIEW_SLOTS; slot++) await objects.delete(livePreviewKey(job, attempt, slot));
+}
+
+async function eraseCheckpoints(objects: ObjectStore, job: Job, attempt: number): Promise<void> {
+  for (let slot = 0; slot < CHECKPOINT_SLOTS; slot++) {
+    const key = checkpointKey(job, attempt, slot);
+    if (key !== job.checkpoint?.key) await objects.delete(key);
+  }
 }
 
 /** Erases what is left of a deleted job: its outputs, and its input unless another job has it too. Repeatable. */

@@ -88,6 +88,8 @@ function step(job: Job, event: JobEvent, now: number): Transition {
       return { job: { ...owned(job, event.attempt), lease_until: leaseUntil(now) } };
     case 'progress':
       return progress(owned(job, event.attempt), event, now);
+    case 'checkpoint':
+      return { job: { ...owned(job, event.attempt), checkpoint: event.checkpoint } };
     case 'succeed':
       return succeed(owned(job, event.attempt), event, now);
     case 'fail':
@@ -226,7 +228,7 @@ function end(
   now: number,
   result: Pick<Job, 'output' | 'error' | 'notes' | 'description' | 'fidelity_report' | 'heatmap' | 'delivery'> = {},
 ): Transition {
-  const { live_preview: _erased, lease_until: _over, ...rest } = job;
+  const { live_preview: _erased, checkpoint: _useless, lease_until: _over, ...rest } = job;
   const captured = status === 'succeeded';
   return {
     job: visible(rest, {

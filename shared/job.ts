@@ -97,6 +97,13 @@ export const livePreviewSchema = z.object({
 });
 export type LivePreview = z.infer<typeof livePreviewSchema>;
 
+/** Where sampling with a diffusion model can go on, should the attempt end. */
+export interface JobCheckpoint {
+  key: string;
+  /** Steps that are done. */
+  step: number;
+}
+
 /** What a diffusion model was told and saw. */
 export const descriptionSchema = z.object({
   prompt: z.string().describe('All of it, as the text encoder got it.'),
@@ -204,6 +211,8 @@ export interface Job {
   live_previews?: true;
   /** Only while an attempt runs. */
   live_preview?: LivePreview;
+  /** Of this or an earlier attempt, until the job ends. */
+  checkpoint?: JobCheckpoint;
   cancel_requested?: boolean;
   /** Milliseconds since 1970: until then the current attempt owns the job. */
   lease_until?: number;
@@ -234,6 +243,8 @@ export type JobEvent =
   | { type: 'claim' }
   | { type: 'heartbeat'; attempt: number }
   | { type: 'progress'; attempt: number; progress: Progress; live_preview?: LivePreview }
+  /** It is in the object store; the one before may be erased. */
+  | { type: 'checkpoint'; attempt: number; checkpoint: JobCheckpoint }
   | {
       type: 'succeed';
       attempt: number;
@@ -285,6 +296,14 @@ export const LIVE_PREVIEW_SLOTS = 2;
 /** Where an attempt puts a live preview: a JPEG. */
 export function livePreviewKey(job: Pick<Job, 'account' | 'id'>, attempt: number, number: number): string {
   return `out/${job.account}/${job.id}/${attempt}-live-${number % LIVE_PREVIEW_SLOTS}.jpg`;
+}
+
+/** Objects that the checkpoints of an attempt take turns in: the last one stays until the job knows of the next. */
+export const CHECKPOINT_SLOTS = 2;
+
+/** Where an attempt puts a checkpoint: see gpu-worker/pipeline/checkpoint.ts. */
+export function checkpointKey(job: Pick<Job, 'account' | 'id'>, attempt: number, number: number): string {
+  return `out/${job.account}/${job.id}/${attempt}-checkpoint-${number % CHECKPOINT_SLOTS}`;
 }
 
 /** Where an attempt puts its result in the object store. */

@@ -10,6 +10,7 @@ import type { SamplerState } from '../schedulers/scheduler.ts';
 import { startLatent } from '../schedulers/start-latent.ts';
 import { keyedNormals, type NoiseKey } from '../tensor/keyed-normals.ts';
 import { elementCount, type Tensor } from '../tensor/tensor.ts';
+import type { Checkpoints } from './checkpoint.ts';
 import type { DiffusionParameters } from './diffusion.ts';
 import { blendTiles, cutTile, type LatentTile, planLatentTiles } from './latent-tiles.ts';
 import { encodeTiled } from './tiled-vae.ts';
@@ -51,6 +52,8 @@ export interface SampleOptions {
   onTile?: (at: { step: number; steps: number; tile: number; tiles: number }) => void;
   /** The latent after each step, which counts from 1; `expectClean`: the clean one that the network now expects. */
   onStep?: (latent: Tensor, step: number, expectClean: () => Tensor) => void;
+  /** Noise is keyed by the step, so that the result does not tell where sampling went on. */
+  checkpoints?: Checkpoints;
 }
 
 /** Latents around a tile that its stem sees as well: more than the eight convolutions of the stem reach. */
@@ -58,18 +61,19 @@ const STEM_MARGIN = 4;
 
 /** From noise, or the noised photo, to a clean latent [1, 4, h, w]: all steps, each over all tiles. */
 export async function sampleLatent(models: Networks, options: SampleOptions): Promise<Tensor> {
-  const { parameters, condition, text, imageEmbeds, tiling, noise, signal, onTile, onStep } = options;
+  const { parameters, condition, text, imageEmbeds, tiling, noise, signal, onTile, onStep, checkpoints } = options;
   const [height, width] = condition.shape.slice(2).map((side) => side / LATENT_PIXELS) as [number, number];
   const shape = [1, models.latentChannels, height, width];
   const { schedule, timesteps, step: takeStep } = createScheduler(models, parameters);
 
   // What stays the same from step to step.
-  const encoded = parameters.start_point === 'lr' ? await encodeCondition(models, options) : undefined;
+  const resumed = checkpoints?.from;
+  const encoded = parameters.start_point === 'lr' && !resumed ? await encodeCondition(models, options) : undefined;
   const conditioning = await models.denoiser.prepare({ text, imageEmbeds, timesteps });
   const tiles = planLatentTiles({ height, width, ...tiling });
   const stems = await computeStems(models.denoiser, condition, tiles, tiling, signal);
 
-  let state: SamplerState = {
+  let state: SamplerState = resumed?.state ?? {
     sample: startLatent(schedule, {
       ...(encoded && { encoded }),
       noise: noise('start', 0, elementCount(shape)),
@@ -77,8 +81,8 @@ export async function sampleLatent(models: Networks, options: SampleOptions): Pr
       timestep: tiling.compat ? parameters.start_steps : timesteps[0]!,
     }),
   };
-  for (const index of timesteps.keys()) {
-    const steps = timesteps.length;
+  const steps = timesteps.length;
+  for (let index = resumed?.step ?? 0; index < steps; index++) {
     onTile?.({ step: index + 1, steps, tile: 0, tiles: tiles.length });
     const latent = { data: state.sample, shape };
     const prediction = await blendTiles(tiles, async (tile, position) => {
@@ -98,6 +102,7 @@ export async function sampleLatent(models: Networks, options: SampleOptions): Pr
     const drawNoise = () => noise('step', index, state.sample.length);
     const alphaBar = schedule.alphaBar(timesteps[index]!);
     state = takeStep({ state, index, noisePrediction, drawNoise });
+    if (index + 1 < steps) checkpoints?.save({ step: index + 1, state });
     onStep?.({ data: state.sample, shape }, index + 1, () => {
       return { data: expectedClean(alphaBar, latent.data, noisePrediction), shape };
     });

@@ -5,6 +5,7 @@ import type { Pixels } from '../images/image.ts';
 import type { SeesrModels } from '../models/seesr.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { MAX_PROMPT_TOKENS } from '../tokenizer/clip-tokenizer.ts';
+import type { Checkpoints } from './checkpoint.ts';
 import { fixColors } from './color-fix.ts';
 import { type Condition, compatCondition, exactCondition } from './condition.ts';
 import { keyedNoise, type NoiseSource, sampleLatent, type Tiling } from './denoise.ts';
@@ -44,6 +45,7 @@ export interface DiffusionOptions {
   signal: AbortSignal;
   /** Called after each step with the clean latent that the network expects, scaled. */
   onStep?: (step: number, expectClean: () => Tensor) => void;
+  checkpoints?: Checkpoints;
 }
 
 /** Share of the work that is done when a stage begins; a step costs far more than anything else. */
@@ -54,7 +56,7 @@ const COMPAT_OVERLAP = 4;
 
 /** The method of SeeSR (Wu et al. 2024), for photos of any kind. */
 export function diffusion(models: SeesrModels): Method {
-  return async (pixels, { parameters, compat, tileSize, onProgress, signal, show }) => {
+  return async (pixels, { parameters, compat, tileSize, onProgress, signal, show, checkpoints }) => {
     const photo = toRgb8(pixels);
     const inKind = (picture: Pixels) => (pixels.channels === 1 ? toGray(picture) : picture);
     const seen = { width: latentSide(photo.width), height: latentSide(photo.height) };
@@ -66,6 +68,7 @@ export function diffusion(models: SeesrModels): Method {
       onProgress,
       signal,
       onStep: (step, expectClean) => show?.(() => inKind(drawLatent(expectClean(), seen)), step),
+      ...(checkpoints && { checkpoints }),
     });
     return { pixels: inKind(picture), description };
   };
@@ -83,7 +86,7 @@ function latentSide(photoSide: number): number {
 export async function restoreByDiffusion(
   photo: Pixels,
   models: SeesrModels,
-  { parameters, condition, tiling, noise, onProgress, signal, onStep }: DiffusionOptions,
+  { parameters, condition, tiling, noise, onProgress, signal, onStep, checkpoints }: DiffusionOptions,
 ): Promise<{ picture: Pixels; description: Description }> {
   // What is in the photo: tags for the prompt, and a vector for each of its regions.
   onProgress({ stage: 'describe' }, BEGINS.describe);
@@ -108,6 +111,7 @@ export async function restoreByDiffusion(
       const share = (step - 1 + tile / tiles) / steps;
       onProgress({ stage: 'denoise', step, steps, tile, tiles }, between('denoise', 'decode_latent', share));
     },
+    ...(checkpoints && { checkpoints }),
     ...(onStep && { onStep: (_latent, step, expectClean) => onStep(step, expectClean) }),
   });
 

@@ -1,5 +1,6 @@
 import type { Description, Parameters, Progress } from '../../shared/job.ts';
 import type { Pixels } from '../images/image.ts';
+import type { Checkpoints } from './checkpoint.ts';
 import type { Show } from './live-preview.ts';
 
 /** How a kind of model makes a picture four times larger: the part of the recipe in which they differ. */
@@ -15,6 +16,8 @@ export interface MethodOptions {
   onProgress: (at: Omit<Progress, 'percent'>, share: number) => void;
   /** Where live previews are wanted. */
   show?: Show;
+  /** Where the work shall go on after an interruption; only diffusion models can. */
+  checkpoints?: Checkpoints;
   /** Looked at between tiles and steps; an abort makes the call reject with its reason. */
   signal: AbortSignal;
 }

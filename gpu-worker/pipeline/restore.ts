@@ -12,6 +12,7 @@ import { decodeImage } from '../images/decode.ts';
 import { encodeImage } from '../images/encode.ts';
 import { writeHeatmap } from '../images/heatmap.ts';
 import type { DigitalSource, Metadata, Pixels } from '../images/image.ts';
+import type { Checkpoints } from './checkpoint.ts';
 import { type Comparison, compareWithPhoto } from './compare.ts';
 import { blankResult, blendFaithful } from './faithful-blend.ts';
 import { reportFidelity } from './fidelity-report.ts';
@@ -26,6 +27,10 @@ export interface RestoreRequest {
   heatmapPath?: string;
   /** Where live previews shall be written, if at all: a folder. */
   previewDirectory?: string;
+  /** Where checkpoints shall be written, if at all: a folder. */
+  checkpointDirectory?: string;
+  /** The checkpoint of an earlier attempt. */
+  checkpointPath?: string;
   parameters: Parameters;
   limits: Limits;
   /** Of diffusion models: repeat the published script step by step, for comparisons. */
@@ -62,6 +67,7 @@ interface RestoreOptions {
   onProgress: (progress: Progress) => void;
   /** Where the request has a `previewDirectory`. */
   onPreview?: (file: LivePreviewFile) => void;
+  checkpoints?: Checkpoints;
   /** Looked at between tiles and steps. */
   signal: AbortSignal;
 }
@@ -76,7 +82,7 @@ const BEGINS = { decode: 1, upscale: 3, compare: 92, encode_file: 94, end: 98 } 
 export async function restore(
   { inputPath, outputPath, heatmapPath, previewDirectory, parameters, limits, compat = false }: RestoreRequest,
   method: Method,
-  { tileSize, onProgress, onPreview, signal }: RestoreOptions,
+  { tileSize, onProgress, onPreview, checkpoints, signal }: RestoreOptions,
 ): Promise<RestoreResult> {
   const started = performance.now();
   onProgress({ stage: 'decode', percent: BEGINS.decode });
@@ -93,6 +99,7 @@ export async function restore(
     tileSize,
     signal,
     ...(previews && { show: previews.show }),
+    ...(checkpoints && { checkpoints }),
     onProgress: (at, share) => {
       if (at.stage === 'upscale' || at.stage === 'denoise') work = { tiles: at.tiles ?? 1, steps: at.steps ?? 1 };
       const percent = Math.floor(BEGINS.upscale + (BEGINS.compare - BEGINS.upscale) * share);

@@ -456,6 +456,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
           { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] },
           { type: 'fail', attempt: 1, error },
           { type: 'give_back', attempt: 1 },
+          { type: 'checkpoint', attempt: 1, checkpoint: { key: 'out/x', step: 1 } },
         ];
         for (const event of events) expect(await outcomeOf(store.updateJob(job.id, event))).toBe('lease-lost');
         expect(await store.getJob(job.id)).toEqual(second);

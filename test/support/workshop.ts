@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine, type Engine } from '../../gpu-worker/engine.ts';
-import { runWorker } from '../../gpu-worker/worker.ts';
+import { runWorker, type WorkerOptions } from '../../gpu-worker/worker.ts';
 import { openStores } from '../../local/stores.ts';
 import { enqueue, inspectUpload } from '../../shared/admission.ts';
 import { createId } from '../../shared/id.ts';
@@ -12,7 +12,6 @@ import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { MODEL_IDS } from '../../shared/models.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
-import type { ObjectStore } from '../../shared/ports.ts';
 import { PATIENCE_MILLISECONDS } from './patience.ts';
 
 const ACCOUNT = 'acc_test';
@@ -47,14 +46,15 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
 
   return {
     ...stores,
+    directory,
     account: ACCOUNT,
     engine,
     lines,
     scratchDirectory,
-    startWorker(on: Engine = engine, other: { objects?: ObjectStore } = {}) {
+    startWorker(on: Engine = engine, other: Partial<WorkerOptions> = {}) {
       const drain = new AbortController();
-      const options = { state, objects, queue, engine: on, limits: DEFAULT_LIMITS, scratchDirectory, log, ...other };
-      const ended = runWorker({ ...options, pulseMilliseconds: 20 }, drain.signal);
+      const options = { state, objects, queue, engine: on, limits: DEFAULT_LIMITS, scratchDirectory, log };
+      const ended = runWorker({ ...options, pulseMilliseconds: 20, ...other }, drain.signal);
       const worker = { drain, ended };
       workers.push(worker);
       return {

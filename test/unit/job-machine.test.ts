@@ -43,6 +43,7 @@ function codeOf(job: Job, event: JobEvent, now = NOW): string {
   }
 }
 
+const CHECKPOINT: JobEvent = { type: 'checkpoint', attempt: 1, checkpoint: { key: 'out/a/j/1-checkpoint-1', step: 7 } };
 const AWAITING = sampleJob(NOW, { input: undefined, price: 7 });
 const JOBS: Record<JobStatus, Job> = {
   awaiting_upload: AWAITING,
@@ -65,6 +66,7 @@ describe('every event in every status', () => {
     ],
     claim: [{ type: 'claim' }, row('conflict', 'starting', 'lease-held', 'lease-held', done, done, done, done)],
     heartbeat: [{ type: 'heartbeat', attempt: 1 }, row(lost, lost, 'starting', 'running', lost, lost, lost, lost)],
+    checkpoint: [CHECKPOINT, row(lost, lost, 'starting', 'running', lost, lost, lost, lost)],
     progress: [progress(20), row(lost, lost, 'running', 'running', lost, lost, lost, lost)],
     succeed: [succeed(), row(lost, lost, 'succeeded', 'succeeded', lost, lost, lost, lost)],
     fail: [{ type: 'fail', error: ERROR }, row('failed', 'failed', 'lease-held', 'lease-held', done, done, done, done)],
@@ -121,6 +123,15 @@ describe('job', () => {
     expect(due_at).toBe(NOW + RESEND_SECONDS * 1000);
     expect(AWAITING).toMatchObject({ status: 'awaiting_upload', version: 1 });
     expect(AWAITING.due_at).toBe(NOW + (UPLOAD_URL_SECONDS + RESEND_SECONDS) * 1000);
+  });
+
+  it('keeps its checkpoint from attempt to attempt, until it ends; no client sees it come', () => {
+    const begun = jobAfter([{ type: 'claim' }, progress(10)]);
+    const kept = jobAfter([CHECKPOINT], begun);
+    expect(kept).toEqual({ ...begun, checkpoint: { key: 'out/a/j/1-checkpoint-1', step: 7 } });
+    const next = jobAfter([{ type: 'give_back', attempt: 1 }, { type: 'claim' }], kept);
+    expect(next).toMatchObject({ attempt: 2, checkpoint: kept.checkpoint });
+    expect(jobAfter([{ ...succeed(), attempt: 2 } as JobEvent], next)).not.toHaveProperty('checkpoint');
   });
 
   it('is due no more once the queue has it, and again when its lease is over', () => {

@@ -1,0 +1,62 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type CheckpointFile, openCheckpoints } from '../../gpu-worker/pipeline/checkpoint.ts';
+
+/** That runs go on from them: test/integration/resume.test.ts. */
+
+const DEPENDS_ON = { parameters: { seed: 1, steps: 9 }, tileSize: 96 };
+const STATE = { sample: Float32Array.of(1, -0, 1e-40, 0.1), previousClean: Float32Array.of(5, 6, 7, 8) };
+
+let directory: string;
+let bytes: Buffer;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'seesr-checkpoint-'));
+  const saved: CheckpointFile[] = [];
+  open({ onSaved: (file) => saved.push(file) }).save({ step: 3, state: STATE });
+  expect(saved).toEqual([{ path: join(directory, 'checkpoint-3'), step: 3 }]);
+  bytes = await readFile(saved[0]!.path);
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+function open(other: Partial<Parameters<typeof openCheckpoints>[0]>) {
+  const ignore = () => {};
+  return openCheckpoints({ directory, dependsOn: DEPENDS_ON, onSaved: ignore, onRefused: ignore, ...other });
+}
+
+test('gives back what the sampler knew, bit for bit', () => {
+  const path = join(directory, 'checkpoint-3');
+  const { from } = open({ path, dependsOn: { tileSize: 96, parameters: { steps: 9, seed: 1 } } });
+  expect(from).toEqual({ step: 3, state: STATE });
+  open({}).save({ step: 4, state: { sample: STATE.sample } });
+  const next = open({ path: join(directory, 'checkpoint-4') }).from;
+  expect(next).toEqual({ step: 4, state: { sample: STATE.sample } });
+});
+
+test.each([
+  ['was cut off', (whole: Buffer) => whole.subarray(0, -4), DEPENDS_ON, 'It has 28 bytes of numbers, not 32.'],
+  ['is empty', () => Buffer.alloc(0), DEPENDS_ON, 'cannot be read'],
+  ['has a number that is none', withoutNumber, DEPENDS_ON, 'not finite'],
+  ['is of other tiles', (whole: Buffer) => whole, { ...DEPENDS_ON, tileSize: 64 }, 'It is of another run.'],
+  ['is of other parameters', (whole: Buffer) => whole, { ...DEPENDS_ON, parameters: { seed: 2 } }, 'of another run'],
+])('refuses one that %s, and says why', async (_what, change, dependsOn, expected) => {
+  const path = join(directory, 'changed');
+  await writeFile(path, change(bytes));
+  const reasons: string[] = [];
+  expect(open({ path, dependsOn, onRefused: (reason) => reasons.push(reason) }).from).toBeUndefined();
+  expect(reasons).toEqual([expect.stringContaining(expected)]);
+});
+
+function withoutNumber(whole: Buffer): Buffer {
+  const changed = Buffer.from(whole);
+  changed.writeFloatLE(Number.NaN, changed.length - 4);
+  return changed;
+}
+
+test('a disk that takes nothing stops no run', () => {
+  const saved: CheckpointFile[] = [];
+  const nowhere = { directory: join(directory, 'missing'), onSaved: (file: CheckpointFile) => saved.push(file) };
+  open(nowhere).save({ step: 1, state: STATE });
+  expect(saved).toEqual([]);
+});
