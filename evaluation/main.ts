@@ -23,7 +23,9 @@ ending, exactly four times as large. Writes table.md, images.csv, results.json, 
   --device cpu | cuda
   --models-directory DIR   where built models are (default: MODELS_DIR, else models)
   --metric ID=FILE      an ONNX file for ${Object.keys(LEARNED_METRICS).join(', ')}; may be repeated
-  --metrics-directory DIR  or all of them in a folder, as ID.onnx
+  --metric ID=BACKBONE,WEIGHTS   of lpips and dists: torchvision's VGG-16 (or, of lpips, AlexNet) and the published weights
+                        of the metric, as checkpoints that PyTorch 1.6 or later has saved, or safetensors
+  --metrics-directory DIR  or all ONNX files in a folder, as ID.onnx
 
 PSNR, SSIM, NIQE and BRISQUE are built in. A network of --metric has
 ${LEARNED_CONTRACT}.

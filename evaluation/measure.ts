@@ -36,10 +36,10 @@ export interface Meter {
 }
 
 /** `networks`: paths by metric, see `findLearned`. Throws AppError. */
-export async function createMeter(networks: ReadonlyMap<LearnedMetricId, string>, device: Device): Promise<Meter> {
+export async function createMeter(networks: ReadonlyMap<LearnedMetricId, string[]>, device: Device): Promise<Meter> {
   const [pristine, brisqueModel] = [await readPristineModel(), await readBrisqueModel()];
   const learned = new Map<LearnedMetricId, Awaited<ReturnType<typeof loadLearned>>>();
-  for (const [id, path] of networks) learned.set(id, await loadLearned(id, path, device));
+  for (const [id, paths] of networks) learned.set(id, await loadLearned(id, paths, device));
   const builtIn = ['psnr', 'ssim', 'niqe', 'brisque'] as const;
   const ids = Object.keys(LEARNED_METRICS) as LearnedMetricId[];
   return {

@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
 import { createSession, type Device } from '../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { AppError } from '../../shared/error.ts';
+import { buildPerceptual } from './perceptual-model.ts';
 
 /** What needs a network that the user brings, as an ONNX file. `takes`: what the network looks at. */
 export const LEARNED_METRICS = {
@@ -17,34 +18,43 @@ export const LEARNED_METRICS = {
 
 export type LearnedMetricId = keyof typeof LEARNED_METRICS;
 
+/** What can be built from checkpoints: a backbone and the weights of the metric. */
+const BUILDABLE: readonly string[] = ['lpips', 'dists'];
+
 export const LEARNED_CONTRACT = `the input "image", for lpips and dists "reference" too: fp32 [1, 3, height, width], RGB in 0..1;
 the first output is the value, of fid the features of the picture`;
 
 const isLearnedMetric = (id: string): id is LearnedMetricId => Object.hasOwn(LEARNED_METRICS, id);
 
 /**
- * Paths of the networks: those given as `ID=FILE`, and ID.onnx of the directory. Whatever is in neither is not there.
+ * Paths of the networks: those given as `ID=FILE` or, of LPIPS and DISTS, `ID=BACKBONE,WEIGHTS`, and ID.onnx of the
+ * directory. Whatever is in neither is not there.
  * Throws AppError `invalid` for an unknown id, `not-found` for a given file that is missing.
  */
 export async function findLearned(
   given: readonly string[],
   directory: string | undefined,
-): Promise<Map<LearnedMetricId, string>> {
-  const found = new Map<LearnedMetricId, string>();
+): Promise<Map<LearnedMetricId, string[]>> {
+  const found = new Map<LearnedMetricId, string[]>();
   const isFile = async (path: string) => (await stat(path).catch(() => undefined))?.isFile() ?? false;
   for (const id of Object.keys(LEARNED_METRICS).filter(isLearnedMetric)) {
     const path = directory !== undefined && join(directory, `${id}.onnx`);
-    if (path && (await isFile(path))) found.set(id, path);
+    if (path && (await isFile(path))) found.set(id, [path]);
   }
   for (const entry of given) {
     const [id = '', ...rest] = entry.split('=');
-    const path = rest.join('=');
-    if (!isLearnedMetric(id) || path === '') {
-      const ids = Object.keys(LEARNED_METRICS).join(', ');
-      throw new AppError('invalid', `--metric ${entry}: it is ID=FILE, and the ids are ${ids}.`);
+    const paths = rest.join('=').split(',');
+    const counts = BUILDABLE.includes(id) ? [1, 2] : [1];
+    if (!isLearnedMetric(id) || paths.includes('') || !counts.includes(paths.length)) {
+      throw new AppError(
+        'invalid',
+        `--metric ${entry}: it is ID=FILE, or for ${BUILDABLE.join(' and ')} ID=BACKBONE,WEIGHTS; the ids are ${Object.keys(LEARNED_METRICS).join(', ')}.`,
+      );
     }
-    if (!(await isFile(resolve(path)))) throw new AppError('not-found', `--metric ${id}: there is no file ${path}.`);
-    found.set(id, resolve(path));
+    for (const path of paths) {
+      if (!(await isFile(path))) throw new AppError('not-found', `--metric ${id}: there is no file ${path}.`);
+    }
+    found.set(id, paths);
   }
   return found;
 }
@@ -55,14 +65,26 @@ export interface LearnedMetric {
   release(): Promise<void>;
 }
 
-/** Throws AppError `invalid` for a file that is no network, and when it is run for one that does not keep the contract. */
-export async function loadLearned(id: LearnedMetricId, path: string, device: Device): Promise<LearnedMetric> {
+/**
+ * `paths`: an ONNX file, or two checkpoints. Throws AppError `invalid` for a file that is no network, and when it is run for
+ * one that does not keep the contract; `engine-failed` for checkpoints that do not fit.
+ */
+export async function loadLearned(
+  id: LearnedMetricId,
+  paths: readonly string[],
+  device: Device,
+): Promise<LearnedMetric> {
   const refuse = (error: unknown): never => {
     if (error instanceof AppError) throw error;
     const reason = (error as Error).message;
-    throw new AppError('invalid', `${path} (${id}) cannot be run: ${reason}. It must have ${LEARNED_CONTRACT}.`);
+    throw new AppError(
+      'invalid',
+      `${paths.join(', ')} (${id}) cannot be run: ${reason}. It must have ${LEARNED_CONTRACT}.`,
+    );
   };
-  const session = await createSession(path, device).catch(refuse);
+  const isBuilt = paths.length === 2 && (id === 'lpips' || id === 'dists');
+  const model = isBuilt ? await buildPerceptual(id, paths) : paths[0]!;
+  const session = await createSession(model, device).catch(refuse);
   return {
     async run(image, reference) {
       const inputs = { image: toTensor(image), ...(reference && { reference: toTensor(reference) }) };
