@@ -1,11 +1,11 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
-import { MIME } from '../shared/image-format.ts';
+import { MIME, readImageHeader } from '../shared/image-format.ts';
 import {
   type Description,
   heatmapKey,
@@ -156,6 +156,7 @@ async function runAttempt(
     const outputPath = join(scratch, 'output');
     const heatmapPath = join(scratch, 'heatmap');
     await download(objects, job.input_key, inputPath);
+    await checkPhoto(job, inputPath, limits);
     const checkpointPath = await fetchCheckpoint(job, join(scratch, 'checkpoint'), { objects, log });
     if (job.task === 'tags') {
       const options = { onProgress: pulse.report, signal: stop.signal, log };
@@ -229,6 +230,17 @@ async function fetchCheckpoint(
     log.warn('attempt.starts-anew', { error });
     return undefined;
   }
+}
+
+/**
+ * The price was agreed on for the size that the API has read. S3 takes a signed form as often as it is sent, so that
+ * other bytes may be there by now.
+ */
+async function checkPhoto({ input }: Job, path: string, limits: Limits): Promise<void> {
+  const { width, height } = readImageHeader(await readFile(path), limits);
+  if (width === input?.width && height === input.height) return;
+  const was = `${input?.width}×${input?.height}`;
+  throw new AppError('conflict', `The photo was ${was} when the job was accepted, and is ${width}×${height} now.`);
 }
 
 /** Leaves no other object of this job behind: none of a lost or canceled attempt, none of an earlier one. */

@@ -58,6 +58,19 @@ describe('a job that goes well', () => {
     expect(later.version).toBeGreaterThan(running.version);
   });
 
+  test('is not done for another photo than the one that was paid', async () => {
+    workshop = await createWorkshop();
+    const { id, input_key } = await workshop.submit(await picture(20, 10));
+    await workshop.objects.delete(input_key);
+    const larger = new Blob([new Uint8Array(await picture(40, 30))]);
+    await workshop.objects.put(input_key, larger.stream(), { contentType: 'image/png' });
+    workshop.startWorker();
+    const job = await workshop.until(id, isTerminal);
+    expect(job).toMatchObject({ status: 'failed', attempt: 1, error: { code: 'conflict' } });
+    expect(job.error!.detail).toContain('20×10 when the job was accepted, and is 40×30 now');
+    expect(await kinds(job)).toEqual(['reserve', 'release']);
+  });
+
   test('gives the same bytes for the same input and parameters', async () => {
     workshop = await createWorkshop();
     workshop.startWorker();
