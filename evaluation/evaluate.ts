@@ -5,11 +5,12 @@ import { decodeImage } from '../gpu-worker/images/decode.ts';
 import { encodeImage } from '../gpu-worker/images/encode.ts';
 import { pillowResize } from '../gpu-worker/images/pillow-resize.ts';
 import { AppError } from '../shared/error.ts';
+import type { Parameters } from '../shared/job.ts';
 import { DEFAULT_LIMITS } from '../shared/limits.ts';
 import { MODEL_IDS, type ModelId } from '../shared/models.ts';
 import { completeParameters, requestedParametersSchema } from '../shared/parameters.ts';
 import { MODEL_SCALE } from '../shared/tile-plan.ts';
-import { type Meter, summarize, type Values } from './measure.ts';
+import { type Measured, type Meter, summarize, type Values } from './measure.ts';
 import type { Pair } from './pairs.ts';
 
 /** What every model is measured against: a filter that knows nothing. */
@@ -49,18 +50,21 @@ export function parseCandidates(list: string): CandidateId[] {
 export async function evaluate(options: EvaluateOptions): Promise<CandidateResult[]> {
   const { pairs, candidates, meter, outputDirectory, onImage } = options;
   const results: CandidateResult[] = [];
-  for (const model of candidates) {
+  // All of them first: a model that is not installed shall not be found after hours.
+  const plans = candidates.map((model) => ({ model, parameters: parametersOf(model, options) }));
+  for (const { model, parameters } of plans) {
     const directory = join(outputDirectory, 'results', model);
     await mkdir(directory, { recursive: true });
     const images: CandidateResult['images'] = [];
-    const measured: Awaited<ReturnType<Meter['measure']>>[] = [];
+    const measured: Measured[] = [];
     for (const { name, inputPath, truthPath } of pairs) {
+      options.signal.throwIfAborted();
       onImage(model, name);
       const path = join(directory, `${name}.png`);
-      if (model === BASELINE) await enlarge(inputPath, path);
-      else await restore(model, inputPath, path, options);
+      if (parameters) await restore(parameters, inputPath, path, options);
+      else await enlarge(inputPath, path);
       const [result, truth] = [await decodeImage(path, DEFAULT_LIMITS), await decodeImage(truthPath, DEFAULT_LIMITS)];
-      const found = await meter.measure(name, result.pixels, truth.pixels);
+      const found = await meter.measure(result.pixels, truth.pixels);
       measured.push(found);
       images.push({ name, path, values: found.values });
     }
@@ -69,12 +73,17 @@ export async function evaluate(options: EvaluateOptions): Promise<CandidateResul
   return results;
 }
 
-async function restore(model: ModelId, inputPath: string, outputPath: string, options: EvaluateOptions) {
-  const requested = requestedParametersSchema.parse({ model, seed: options.seed, metadata: 'strip', format: 'png' });
-  const parameters = completeParameters(requested, options.installed);
-  const { signal } = options;
+/** Undefined for the filter. Throws AppError `model-unavailable`. */
+function parametersOf(model: CandidateId, { seed, installed }: EvaluateOptions): Parameters | undefined {
+  if (model === BASELINE) return undefined;
+  const requested = requestedParametersSchema.parse({ model, seed, metadata: 'strip', format: 'png' });
+  return completeParameters(requested, installed);
+}
+
+async function restore(parameters: Parameters, inputPath: string, outputPath: string, options: EvaluateOptions) {
+  const { engine, signal } = options;
   const request = { inputPath, outputPath, parameters, limits: DEFAULT_LIMITS };
-  await options.engine.restore(request, { signal, onProgress: () => {} });
+  await engine.restore(request, { signal, onProgress: () => {} });
 }
 
 /** Bicubic as Pillow's, a = −0.5. */

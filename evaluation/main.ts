@@ -3,14 +3,15 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { listInstalled } from '../gpu-worker/models/installed.ts';
+import type { Device } from '../gpu-worker/runtime/session.ts';
 import { AppError } from '../shared/error.ts';
 import { createLog } from '../shared/log.ts';
 import { MODEL_IDS } from '../shared/models.ts';
 import { writeContactSheet } from './contact-sheet.ts';
-import { evaluate, parseCandidates } from './evaluate.ts';
-import { createMeter } from './measure.ts';
+import { type CandidateResult, evaluate, parseCandidates } from './evaluate.ts';
+import { createMeter, type MetricId } from './measure.ts';
 import { findLearned, LEARNED_CONTRACT, LEARNED_METRICS, type LearnedMetricId } from './metrics/learned.ts';
-import { findPairs } from './pairs.ts';
+import { checkSizes, findPairs, type Pair } from './pairs.ts';
 import { type Facts, toCsv, toJson, toMarkdown } from './report.ts';
 
 const USAGE = `npm run evaluate -- --hr DIR --lr DIR --models A,B --out DIR [options]
@@ -47,23 +48,16 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return print(USAGE);
-  const { hr, lr, models, out, device } = values;
-  if (!hr || !lr || !models || !out)
+  const { hr, lr, models, out } = values;
+  if (!hr || !lr || !models || !out) {
     throw new AppError('invalid', `--hr, --lr, --models and --out are needed.\n\n${USAGE}`);
-  if (device !== 'cpu' && device !== 'cuda') throw new AppError('invalid', `--device ${device}: it is cpu or cuda.`);
-  const seed = Number(values.seed);
-  if (!/^\d+$/.test(values.seed) || seed >= 2 ** 32)
-    throw new AppError('invalid', `--seed ${values.seed}: 0 to 2³² − 1.`);
+  }
+  const device = readDevice(values.device);
+  const seed = readSeed(values.seed);
   const candidates = parseCandidates(models);
   const pairs = await findPairs(hr, lr);
+  await checkSizes(pairs);
   const networks = await findLearned(values.metric, values['metrics-directory']);
-  const missing = (Object.keys(LEARNED_METRICS) as LearnedMetricId[]).filter((id) => !networks.has(id));
-  const facts: Facts = {
-    pairs: pairs.length,
-    seed,
-    device,
-    notMeasured: missing.map((id) => LEARNED_METRICS[id].label),
-  };
   const modelsDirectory = resolve(values['models-directory']);
   const installed = await listInstalled(modelsDirectory);
   await mkdir(out, { recursive: true });
@@ -71,34 +65,56 @@ async function main(): Promise<void> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new AppError('conflict', 'Stopped.')));
   const log = createLog('warn', (line) => process.stderr.write(`${line}\n`));
-  const engine = createEngine({ device, modelsDirectory, log });
   const meter = await createMeter(networks, device);
+  const engine = createEngine({ device, modelsDirectory, log });
   try {
-    const results = await evaluate({
-      pairs,
-      candidates,
-      installed,
-      engine,
-      meter,
+    const onImage = (model: string, name: string) => process.stderr.write(`${model}: ${name}\n`);
+    const places = { pairs, outputDirectory: out, signal: stop.signal, onImage };
+    const results = await evaluate({ ...places, candidates, installed, engine, meter, seed });
+    await report(out, pairs, meter.metrics, results, {
+      pairs: pairs.length,
       seed,
-      outputDirectory: out,
-      signal: stop.signal,
-      onImage: (model, name) => process.stderr.write(`${model}: ${name}\n`),
+      device,
+      notMeasured: without(networks),
     });
-    await writeFile(join(out, 'results.json'), toJson(meter.metrics, results, facts));
-    await writeFile(join(out, 'images.csv'), toCsv(meter.metrics, results));
-    const rows = pairs.map(({ inputPath, truthPath }, index) => ({
-      paths: [inputPath, ...results.map(({ images }) => images[index]!.path), truthPath],
-    }));
-    const columns = ['input', ...candidates, 'ground truth'];
-    await writeContactSheet(join(out, 'contact-sheet.jpg'), columns, rows);
-    const table = toMarkdown(meter.metrics, results, facts);
-    await writeFile(join(out, 'table.md'), table);
-    print(table);
   } finally {
     await engine.close();
     await meter.release();
   }
+}
+
+async function report(
+  directory: string,
+  pairs: readonly Pair[],
+  metrics: readonly MetricId[],
+  results: readonly CandidateResult[],
+  facts: Facts,
+): Promise<void> {
+  const rows = pairs.map(({ inputPath, truthPath }, index) => ({
+    paths: [inputPath, ...results.map(({ images }) => images[index]!.path), truthPath],
+  }));
+  const columns = ['input', ...results.map(({ model }) => model), 'ground truth'];
+  const table = toMarkdown(metrics, results, facts);
+  await writeFile(join(directory, 'results.json'), toJson(metrics, results, facts));
+  await writeFile(join(directory, 'images.csv'), toCsv(metrics, results));
+  await writeFile(join(directory, 'table.md'), table);
+  await writeContactSheet(join(directory, 'contact-sheet.jpg'), columns, rows);
+  print(table);
+}
+
+function without(networks: ReadonlyMap<LearnedMetricId, unknown>): string[] {
+  const ids = Object.keys(LEARNED_METRICS) as LearnedMetricId[];
+  return ids.filter((id) => !networks.has(id)).map((id) => LEARNED_METRICS[id].label);
+}
+
+function readDevice(device: string): Device {
+  if (device === 'cpu' || device === 'cuda') return device;
+  throw new AppError('invalid', `--device ${device}: it is cpu or cuda.`);
+}
+
+function readSeed(seed: string): number {
+  if (/^\d+$/.test(seed) && Number(seed) < 2 ** 32) return Number(seed);
+  throw new AppError('invalid', `--seed ${seed}: it is a whole number from 0 to 4294967295.`);
 }
 
 function print(text: string): void {

@@ -4,7 +4,7 @@ import { AppError } from '../shared/error.ts';
 import { brisque } from './metrics/brisque.ts';
 import { psnr, ssim, withoutBorder } from './metrics/fidelity.ts';
 import { frechetDistance } from './metrics/frechet-distance.ts';
-import { LEARNED_METRICS, type LearnedMetricId, loadLearned } from './metrics/learned.ts';
+import { LEARNED_METRICS, type LearnedMetric, type LearnedMetricId, loadLearned } from './metrics/learned.ts';
 import { niqe } from './metrics/niqe.ts';
 import { readBrisqueModel, readPristineModel } from './metrics/weights.ts';
 import { greyLevels, luminance } from './plane.ts';
@@ -21,7 +21,7 @@ export type MetricId = keyof typeof METRICS;
 /** Null where a metric has no value, as NIQE of a picture without contrast. */
 export type Values = Partial<Record<MetricId, number | null>>;
 
-interface Measured {
+export interface Measured {
   values: Values;
   /** Of the picture and its truth, for FID. */
   features?: { result: Float64Array; truth: Float64Array };
@@ -30,22 +30,21 @@ interface Measured {
 export interface Meter {
   /** In the order of the table. */
   metrics: MetricId[];
-  /** Of one picture. Throws AppError `invalid` for two sizes, or one too small. */
-  measure(name: string, result: Pixels, truth: Pixels): Promise<Measured>;
+  /** Of one picture and its truth, which have one size. Throws AppError, and RangeError for a picture too small. */
+  measure(result: Pixels, truth: Pixels): Promise<Measured>;
   release(): Promise<void>;
 }
 
 /** `networks`: paths by metric, see `findLearned`. Throws AppError. */
 export async function createMeter(networks: ReadonlyMap<LearnedMetricId, string[]>, device: Device): Promise<Meter> {
   const [pristine, brisqueModel] = [await readPristineModel(), await readBrisqueModel()];
-  const learned = new Map<LearnedMetricId, Awaited<ReturnType<typeof loadLearned>>>();
+  const learned = new Map<LearnedMetricId, LearnedMetric>();
   for (const [id, paths] of networks) learned.set(id, await loadLearned(id, paths, device));
   const builtIn = ['psnr', 'ssim', 'niqe', 'brisque'] as const;
   const ids = Object.keys(LEARNED_METRICS) as LearnedMetricId[];
   return {
     metrics: [...builtIn, ...ids.filter((id) => learned.has(id))],
-    async measure(name, result, truth) {
-      checkSizes(name, result, truth);
+    async measure(result, truth) {
       const measured: Measured = {
         values: {
           ...compare(result, truth),
@@ -75,14 +74,6 @@ export async function createMeter(networks: ReadonlyMap<LearnedMetricId, string[
 function compare(result: Pixels, truth: Pixels): Values {
   const [given, right] = [withoutBorder(luminance(result)), withoutBorder(luminance(truth))];
   return { psnr: psnr(given, right), ssim: ssim(given, right) };
-}
-
-function checkSizes(name: string, result: Pixels, truth: Pixels): void {
-  if (result.width === truth.width && result.height === truth.height) return;
-  throw new AppError(
-    'invalid',
-    `${name}: the result has ${result.width}×${result.height} pixels, the ground truth ${truth.width}×${truth.height}. The truth must be exactly four times as large as the photo.`,
-  );
 }
 
 /**

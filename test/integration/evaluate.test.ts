@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findPairs } from '../../evaluation/pairs.ts';
+import { checkSizes, findPairs } from '../../evaluation/pairs.ts';
 import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 
@@ -88,6 +88,7 @@ test('a network and the filter are measured, with what the user brings', async (
 
 test.each([
   ['an unknown model', ['--models', 'esrgan'], /--models esrgan: the models are bicubic, /],
+  ['a model that is not installed', ['--models', 'bicubic,seesr'], /^seesr is not installed; installed: /],
   ['an unknown metric', ['--models', 'bicubic', '--metric', 'psnr=a.onnx'], /--metric psnr=a\.onnx: it is ID=FILE/],
   ['a missing network', ['--models', 'bicubic', '--metric', 'dists=no.onnx'], /there is no file no\.onnx/],
   ['a file that is no network', ['--models', 'bicubic', '--metric', `musiq=${PHOTO}`], /cannot be run: .*must have/s],
@@ -102,6 +103,7 @@ test('pictures must have partners', async () => {
   await copyFile(join(lr, 'fur.jpg'), join(half, 'fur.jpg'));
   await expect(findPairs(hr, half)).rejects.toThrow('alone are: eye, left.');
   await expect(findPairs(folder, lr)).rejects.toThrow('has no pictures');
+  await expect(checkSizes(await findPairs(hr, hr))).rejects.toThrow('eye, left: the photo has 208×200 pixels');
 });
 
 /** In the place of LPIPS: the mean of all differences. */

@@ -56,12 +56,15 @@ describe('licenses', () => {
     expect(isAccepted(expression, ACCEPTED)).toBe(accepted);
   });
 
-  it.each(['gpu-worker/weights/real-esrgan', 'gpu-worker/weights/ram'])('of what is in %s are accepted', (folder) => {
-    const manifest: { file: string; license: string }[] = JSON.parse(read(`${folder}/manifest.json`));
-    expect(manifest.filter(({ license }) => !ACCEPTED.includes(license))).toEqual([]);
-    const named = [...manifest.map(({ file }) => file), 'LICENSE', 'manifest.json'];
-    expect(readdirSync(new URL(folder, ROOT)).sort()).toEqual(named.sort());
-  });
+  it.each(['gpu-worker/weights/real-esrgan', 'gpu-worker/weights/ram', 'evaluation/weights'])(
+    'of what is in %s are accepted',
+    (folder) => {
+      const manifest: { file: string; license: string }[] = JSON.parse(read(`${folder}/manifest.json`));
+      expect(manifest.filter(({ license }) => !ACCEPTED.includes(license))).toEqual([]);
+      const named = [...manifest.map(({ file }) => file), 'LICENSE', 'manifest.json'];
+      expect(readdirSync(new URL(folder, ROOT)).sort()).toEqual(named.sort());
+    },
+  );
 });
 
 describe('an install', () => {
