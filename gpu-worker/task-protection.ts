@@ -1,0 +1,46 @@
+import type { Log } from '../shared/log.ts';
+
+interface ProtectionOptions {
+  /** `ECS_AGENT_URI` of a container on ECS. */
+  agentUri: string;
+  log: Log;
+}
+
+/** Should the release fail, or the worker: so long the task cannot be scaled in for nothing. */
+const EXPIRES_MINUTES = 10;
+const RENEW_MILLISECONDS = 4 * 60_000;
+const TIMEOUT_MILLISECONDS = 5_000;
+
+/**
+ * Runs work while ECS may not stop this task to scale in or to deploy (task scale-in protection endpoint of the agent).
+ * Work goes on where the agent does not answer: then it may be drained, and the job goes on elsewhere.
+ */
+export function createTaskProtection({ agentUri, log }: ProtectionOptions) {
+  async function set(state: object): Promise<void> {
+    try {
+      const response = await fetch(`${agentUri}/task-protection/v1/state`, {
+        method: 'PUT',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(state),
+        signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
+      });
+      // It answers 200 with a failure too, such as a task that is being stopped.
+      const { failure } = (await response.json()) as { failure?: object };
+      if (!response.ok || failure) log.warn('protection.refused', { status: response.status, failure });
+    } catch (error) {
+      log.warn('protection.failed', { error });
+    }
+  }
+  const protect = () => set({ ProtectionEnabled: true, ExpiresInMinutes: EXPIRES_MINUTES });
+
+  return async function whileProtected<Result>(work: () => Promise<Result>): Promise<Result> {
+    await protect();
+    const renewal = setInterval(protect, RENEW_MILLISECONDS);
+    try {
+      return await work();
+    } finally {
+      clearInterval(renewal);
+      await set({ ProtectionEnabled: false });
+    }
+  };
+}
