@@ -98,7 +98,7 @@ export const livePreviewSchema = z.object({
 export type LivePreview = z.infer<typeof livePreviewSchema>;
 
 /** Where sampling with a diffusion model can go on, should the attempt end. */
-export interface JobCheckpoint {
+interface JobCheckpoint {
   key: string;
   /** Steps that are done. */
   step: number;
