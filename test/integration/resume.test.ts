@@ -18,7 +18,7 @@ import { createWorkshop, type Workshop } from '../support/workshop.ts';
 
 const STEPS = 6;
 /** One scheduler draws noise in every step, the other remembers the step before. */
-const DDPM = { model: 'seesr', steps: STEPS, scheduler: 'ddpm' };
+const DDPM = { model: 'seesr', steps: STEPS, scheduler: 'ddpm', guidance_scale: 1 };
 const DPM_SOLVER = { ...DDPM, scheduler: 'dpm-solver++' };
 
 let modelsDirectory: string;
@@ -106,7 +106,10 @@ describe('a job of a diffusion model goes on where it was', () => {
     await workshop.until(id, ({ progress }) => (progress?.step ?? 0) >= 3);
     await worker.drain();
     const job = (await workshop.state.getJob(id))!;
-    expect(job).toMatchObject({ status: 'queued', failures: 0, checkpoint: { step: Math.max(...first.steps) - 1 } });
+    expect(job).toMatchObject({ status: 'queued', failures: 0 });
+    // That the next step had begun may not have been told any more.
+    const lostSteps = Math.max(...first.steps) - job.checkpoint!.step;
+    expect([0, 1]).toContain(lostSteps);
     const message = await queue.receive({ visibilitySeconds: 1, waitSeconds: 1 });
     expect(message).toMatchObject({ jobId: id, receiveCount: 1 }); // so that it does not get to the dead letters
     await queue.extend(message!.receipt, 0);
