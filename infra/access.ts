@@ -82,7 +82,14 @@ export function workerStatements(tasks: $util.Input<string>): Statement[] {
     { actions: ['s3:ListBucket'], resources: [models.arn] },
     { actions: ['s3:GetObject'], resources: [$interpolate`${models.arn}/*`] },
     {
-      actions: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+      // A drained job is sent anew, so that drains do not add up to its end.
+      actions: [
+        'sqs:ChangeMessageVisibility',
+        'sqs:DeleteMessage',
+        'sqs:GetQueueAttributes',
+        'sqs:ReceiveMessage',
+        'sqs:SendMessage',
+      ],
       resources: [jobs.arn],
     },
     { actions: ['ecs:GetTaskProtection', 'ecs:UpdateTaskProtection'], resources: [tasks] },

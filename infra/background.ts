@@ -8,9 +8,15 @@ import { table } from './storage.ts';
 export const notify = createFunction('Notify', 'notify', { statements: notifyStatements, timeoutSeconds: 300 });
 export const reap = createFunction('Reap', 'reap', { statements: reapStatements, timeoutSeconds: 120 });
 
-// A new delivery wakes the notifier; what is tried again waits for the minute.
+const isOf = (prefix: string) => ({ Keys: { pk: { S: [{ prefix }] } } });
+
+// A new delivery wakes the notifier, and a batch that is sealed, whose deliveries were not to be seen before. What is
+// tried again waits for the minute.
 table.subscribe('NotifyStream', notify.arn, {
-  filters: [{ eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: keyOf.delivery('').pk }] } } } }],
+  filters: [
+    { eventName: ['INSERT'], dynamodb: isOf(keyOf.delivery('').pk) },
+    { eventName: ['MODIFY'], dynamodb: isOf(keyOf.batch('').pk) },
+  ],
   transform: {
     eventSourceMapping: (args) => {
       // What is lost here, the next minute finds.

@@ -11,9 +11,13 @@ import { models } from './storage.ts';
 /** Inside the container. */
 const CACHE_MOUNT = '/cache';
 
+/** gpu-worker/main.ts touches the file while it lives. */
+const HEALTH_CHECK = 'process.exit(Date.now() - fs.statSync(process.env.READY_FILE).mtimeMs < 60000 ? 0 : 1)';
+
 export const workerLogName = `/${$app.name}/${$app.stage}/worker`;
 
 export const fleet = settings.gpu ? createFleet() : undefined;
+const DEVICE = fleet ? 'cuda' : 'cpu';
 
 // SST names the providers of a cluster by itself, and a second list of them would fight the first.
 $transform(aws.ecs.ClusterCapacityProviders, (args) => {
@@ -46,14 +50,21 @@ export const worker = new sst.aws.Service('Worker', {
   memory: '12 GB',
   storage: '50 GB',
   ...(!fleet && { capacity: 'spot' as const }),
-  image: { context: '.', dockerfile: 'gpu-worker/Dockerfile' },
+  image: { context: '.', dockerfile: 'gpu-worker/Dockerfile', args: { DEVICE } },
+  // ECS takes no notice of the one in the image. The models are fetched before the first success.
+  health: {
+    command: ['CMD', 'node', '-e', HEALTH_CHECK],
+    startPeriod: '300 seconds',
+    interval: '60 seconds',
+    retries: 10,
+  },
   logging: { name: workerLogName },
   // The scaler sets the number; SST's own policies would set it too.
   scaling: { min: 0, max: settings.maxWorkers, cpuUtilization: false, memoryUtilization: false },
   environment: {
     ...serviceEnvironment,
     ...storesEnvironment,
-    DEVICE: fleet ? 'cuda' : 'cpu',
+    DEVICE,
     MODELS: settings.models,
     MODELS_BUCKET: models.name,
     CACHE_DIR: CACHE_MOUNT,

@@ -78,7 +78,13 @@ const ALLOWED: Record<string, string[]> = {
     ...allow(['s3:ListBucket'], ['arn:ModelsBucket']),
     ...allow(['s3:GetObject'], ['arn:ModelsBucket/*']),
     ...allow(
-      ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+      [
+        'sqs:ChangeMessageVisibility',
+        'sqs:DeleteMessage',
+        'sqs:GetQueueAttributes',
+        'sqs:ReceiveMessage',
+        'sqs:SendMessage',
+      ],
       ['arn:JobsQueue'],
     ),
     ...allow(

@@ -81,6 +81,7 @@ const wakers: Check = {
     // A delivery that is changed was changed by the notifier.
     expect(stream.filterCriteria.filters.map(({ pattern }) => JSON.parse(pattern))).toEqual([
       { eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: keyOf.delivery('').pk }] } } } },
+      { eventName: ['MODIFY'], dynamodb: { Keys: { pk: { S: [{ prefix: keyOf.batch('').pk }] } } } },
     ]);
     // The scaler must not run twice at a time.
     expect(lambda(program, 'Scale').timeout).toBeLessThan(60);

@@ -11,6 +11,7 @@ interface Container {
   environment: { name: string; value: string }[];
   resourceRequirements?: unknown;
   mountPoints?: unknown;
+  healthCheck?: { command: string[]; startPeriod: number };
 }
 
 interface Group {
@@ -47,9 +48,10 @@ const gpu: Check = {
 };
 
 const container: Check = {
-  name: 'a worker has time to give its job back, no secrets and no open port',
+  name: 'a worker has time to give its job back, is watched, and has no secrets and no open port',
   holds(program) {
-    const { stopTimeout, pseudoTerminal, portMappings, secrets, environment } = containerOf(program);
+    const { stopTimeout, pseudoTerminal, portMappings, secrets, environment, healthCheck } = containerOf(program);
+    expect(healthCheck?.command.join(' ')).toMatch(/^CMD node -e .*READY_FILE/);
     expect(stopTimeout).toBe(STOP_TIMEOUT_SECONDS);
     expect({ pseudoTerminal, portMappings, secrets }).toEqual({
       pseudoTerminal: false,
@@ -67,6 +69,7 @@ const container: Check = {
       changeContainer(program, (container) => {
         container.stopTimeout = 2;
       }),
+    'nobody looks': (program) => changeContainer(program, (container) => delete container.healthCheck),
     'a secret': (program) =>
       changeContainer(program, ({ secrets }) => secrets.push({ name: 'SIGNING_KEY', valueFrom: 'arn:Key' })),
     'a shell for operators': (program) => set(program, 'WorkerService', 'enableExecuteCommand', true),
