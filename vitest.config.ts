@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 
-/** One network after the other takes every core by itself: these files run one at a time, after all others. */
+/** What runs networks, after all others. Two at a time: while one starts processes and waits, the other computes. */
 const INFERENCE = ['test/parity/**/*.test.ts', 'test/integration/!(api-*).test.ts'];
 
 export default defineConfig({
@@ -24,7 +24,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'inference', include: INFERENCE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: 'inference', include: INFERENCE, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -77,7 +77,7 @@ describe('a job with seesr', () => {
 
   test('goes on with smaller tiles when the child is killed for its memory', async () => {
     const { engine, submit, until } = await startWorkshop();
-    const { id } = await submit(await photo(200, 130), { model: 'seesr-turbo', steps: 8 });
+    const { id } = await submit(await photo(200, 130), { model: 'seesr-turbo', steps: 4 });
     const before = await until(id, ({ progress }) => progress?.stage === 'denoise');
     process.kill(engine.pid()!, 'SIGKILL');
     const after = await until(id, (job) => (job.progress?.tiles ?? 0) !== before.progress!.tiles && isDenoising(job));
@@ -98,7 +98,7 @@ describe('what is asked for', () => {
     await sharp(await photo(24, 16)).toFile(inputPath);
     const running = engine();
     const restore = async (asked: object) => {
-      const requested = requestedParametersSchema.parse({ model: 'seesr', steps: 2, ...asked });
+      const requested = requestedParametersSchema.parse({ model: 'seesr', steps: 1, ...asked });
       const parameters = completeParameters(requested, ['seesr', 'seesr-turbo']);
       const request = { inputPath, outputPath: join(directory, 'output'), parameters, limits: DEFAULT_LIMITS };
       const restored = running.restore(request, { onProgress: () => {}, signal: new AbortController().signal });

@@ -24,14 +24,14 @@ export const SAMPLES: Record<string, { model?: ModelId; value: unknown }> = {
 };
 
 /**
- * By parameter, what makes another picture with `seesr`, at two steps: seesr-job.test.ts looks at the pictures,
+ * By parameter, what makes another picture with `seesr`, at one step: seesr-job.test.ts looks at the pictures,
  * documented-parameters.test.ts that no parameter is missing here.
  */
 export const SEESR_CHANGES: Record<string, object[]> = {
   model: [{ model: 'seesr-turbo' }],
   scale: [{ scale: 2 }],
   seed: [{ seed: 1 }],
-  steps: [{ steps: 3 }],
+  steps: [{ steps: 2 }],
   prompt: [{ prompt: 'a lighthouse' }],
   added_prompt: [{ added_prompt: 'old' }],
   negative_prompt: [{ negative_prompt: 'red' }],
@@ -41,7 +41,7 @@ export const SEESR_CHANGES: Record<string, object[]> = {
   conditioning_scale: [{ conditioning_scale: 0.5 }],
   fidelity: [{ fidelity: 0.5 }],
   start_point: [{ start_point: 'noise' }],
-  start_steps: [{ start_steps: 400 }],
+  start_steps: [{ start_steps: 400, steps: 3 }],
   scheduler: [{ scheduler: 'dpm-solver++' }],
   color_fix: [{ color_fix: 'adain' }, { color_fix: 'none' }],
 };
