@@ -1,33 +1,24 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
-import { MIME, readImageHeader } from '../shared/image-format.ts';
-import {
-  type Description,
-  heatmapKey,
-  type Job,
-  type JobHeatmap,
-  type LivePreview,
-  outputKey,
-  type Progress,
-  type Run,
-} from '../shared/job.ts';
-import { HEARTBEAT_SECONDS, type Limits, MAX_RECEIVES, VISIBILITY_SECONDS } from '../shared/limits.ts';
+import { readImageHeader } from '../shared/image-format.ts';
+import type { Description, Job, Progress } from '../shared/job.ts';
+import { type Limits, MAX_RECEIVES, VISIBILITY_SECONDS } from '../shared/limits.ts';
 import { type Log, withFields } from '../shared/log.ts';
 import { isDiffusionModel } from '../shared/models.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
 import { asStorageFull, isStorageFull, type StorageRoom } from '../shared/storage-room.ts';
 import { awaitRoom } from './await-room.ts';
-import type { EngineResult } from './child.ts';
 import type { Engine } from './engine.ts';
 import { publishCheckpoints } from './publish-checkpoints.ts';
 import { publishPreviews } from './publish-previews.ts';
+import { publish, publishHeatmap, succeed } from './publish-result.ts';
+import { type Stop, startPulse } from './pulse.ts';
 import { recordPace } from './record-pace.ts';
-import { SOFTWARE } from './software.ts';
 import { createStageTimes } from './stage-times.ts';
 
 export interface WorkerOptions {
@@ -55,13 +46,8 @@ const CHECKPOINT_MILLISECONDS = 20_000;
 /** After a storage error: the next message may fare no better, so do not spin. */
 const PAUSE_MILLISECONDS = 1_000;
 
-const TEST_NOTE = 'Test key: enlarged by a filter. No network has run, and nothing is charged.';
-
 /** Of test keys, for which no network runs. */
 const NOTHING_SEEN: Description = { prompt: '', truncated: false, tags: [] };
-
-/** Why an attempt is being stopped from outside. */
-type Stop = 'drain' | 'cancel' | 'lost';
 
 /**
  * One job at a time, until `drain` is aborted: then the running job is given back and the call returns.
@@ -241,143 +227,6 @@ async function checkPhoto({ input }: Job, path: string, limits: Limits): Promise
   if (width === input?.width && height === input.height) return;
   const was = `${input?.width}×${input?.height}`;
   throw new AppError('conflict', `The photo was ${was} when the job was accepted, and is ${width}×${height} now.`);
-}
-
-/** Leaves no other object of this job behind: none of a lost or canceled attempt, none of an earlier one. */
-async function succeed(
-  job: Job,
-  published: Published,
-  result: EngineResult,
-  { state, objects }: Pick<WorkerOptions, 'state' | 'objects'>,
-): Promise<Job> {
-  const { notes, description, fidelity_report } = result;
-  try {
-    const done = await state.updateJob(job.id, {
-      type: 'succeed',
-      attempt: job.attempt,
-      ...published,
-      run: runOf(result, published.output),
-      notes: job.test ? [TEST_NOTE, ...notes] : notes,
-      ...(description && { description }),
-      ...(fidelity_report && { fidelity_report }),
-    });
-    await eraseOutputs(objects, done, done.output?.key);
-    return done;
-  } catch (error) {
-    // Only where the store said so: after any other error the job may have succeeded all the same.
-    if (error instanceof AppError && error.code === 'lease-lost') {
-      await objects.delete(published.output.key);
-      await objects.delete(heatmapKey(job, job.attempt));
-    }
-    throw error;
-  }
-}
-
-/** For the receipt. */
-function runOf(result: EngineResult, { key: _key, ...output }: Published['output']): Run {
-  const { inputSha256, weightsSha256, tileSize, work, device } = result;
-  const seconds = Object.entries(result.seconds).map(([stage, time]) => [stage, Math.round(time * 1000) / 1000]);
-  return {
-    input: { sha256: inputSha256 },
-    output,
-    ...(weightsSha256 && { weights_sha256: weightsSha256 }),
-    tile_size: tileSize,
-    ...work,
-    seconds: Object.fromEntries(seconds),
-    device,
-    software: SOFTWARE,
-  };
-}
-
-/** The key carries the attempt, so that a late one can never overwrite the result of another. */
-async function publish(objects: ObjectStore, job: Job, result: EngineResult, path: string) {
-  const key = outputKey(job, job.attempt);
-  const mime = MIME[job.parameters.format];
-  await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: mime });
-  const { width, height, bytes, sha256 } = result;
-  return { key, width, height, bytes, mime, sha256 };
-}
-
-interface Published {
-  output: Awaited<ReturnType<typeof publish>>;
-  heatmap?: JobHeatmap;
-}
-
-async function publishHeatmap(objects: ObjectStore, job: Job, { heatmap }: EngineResult, path: string) {
-  if (!heatmap) return undefined;
-  const key = heatmapKey(job, job.attempt);
-  await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: 'image/png' });
-  return { key, ...heatmap };
-}
-
-interface PulseOptions {
-  job: Job;
-  receipt: string;
-  state: StateStore;
-  queue: JobQueue;
-  stop: AbortController;
-  every: number;
-}
-
-/**
- * Beats beside the attempt: publishes progress, keeps lease and message alive as long as there is real progress, and
- * stops the attempt when the job was canceled or taken by another.
- */
-function startPulse({ job, receipt, state, queue, stop, every }: PulseOptions) {
-  let latest: Progress | undefined;
-  let published: Progress | undefined;
-  let shown: LivePreview | undefined;
-  let publishedShown: LivePreview | undefined;
-  let moved = false;
-  let keptAlive = Date.now();
-  let beating: Promise<void> | undefined;
-
-  async function beat(): Promise<void> {
-    try {
-      const news = latest !== published || shown !== publishedShown ? latest : undefined;
-      let seen: Job | null;
-      if (news) {
-        const live_preview = shown;
-        const event = { type: 'progress', attempt: job.attempt, progress: news } as const;
-        seen = await state.updateJob(job.id, { ...event, ...(live_preview && { live_preview }) });
-        published = news;
-        publishedShown = live_preview;
-        moved = true;
-      } else seen = await state.getJob(job.id);
-      if (!seen || seen.attempt !== job.attempt) stop.abort('lost' satisfies Stop);
-      else if (seen.cancel_requested) stop.abort('cancel' satisfies Stop);
-      // Encoding is one opaque step; there the engine's own watchdog is the judge.
-      const alive = moved || published?.stage === 'encode_file';
-      if (alive && Date.now() - keptAlive >= HEARTBEAT_SECONDS * 1000) {
-        await queue.extend(receipt, VISIBILITY_SECONDS);
-        await state.updateJob(job.id, { type: 'heartbeat', attempt: job.attempt });
-        moved = false;
-        keptAlive = Date.now();
-      }
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'lease-lost') stop.abort('lost' satisfies Stop);
-      // Any other trouble may pass: should it last, the lease ends and the job is tried again.
-    }
-  }
-
-  const timer = setInterval(() => {
-    beating ??= beat().finally(() => {
-      beating = undefined;
-    });
-  }, every);
-  return {
-    report: (progress: Progress) => {
-      latest = progress;
-    },
-    show: (preview: LivePreview) => {
-      shown = preview;
-    },
-    /** Waits for a beat under way, so that none comes after. */
-    end: async () => {
-      clearInterval(timer);
-      await beating;
-    },
-  };
 }
 
 /** What becomes of a job whose attempt did not succeed. */
