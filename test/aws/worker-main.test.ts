@@ -118,7 +118,9 @@ async function submit(): Promise<string> {
     .png()
     .toBuffer();
   const requested = requestedParametersSchema.parse({ model: 'seesr', steps: STEPS });
-  const job = sampleJob(Date.now(), { parameters: completeParameters(requested, ['seesr']), price: 5 });
+  const parameters = completeParameters(requested, ['seesr']);
+  const input = { width: 24, height: 16, bytes: photo.length, format: 'png' as const };
+  const job = sampleJob(Date.now(), { parameters, input, price: 5 });
   await state.createAccount({ id: job.account, name: 'test', created_at: job.created_at });
   await state.topUp({ account: job.account, amount: 10, payment: 'first' });
   await objects.put(job.input_key, new Blob([new Uint8Array(photo)]).stream(), { contentType: 'image/png' });
