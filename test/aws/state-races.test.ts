@@ -12,8 +12,9 @@ import { webhookDelivery } from '../../shared/outbox.ts';
 import type { StateStore } from '../../shared/ports.ts';
 import { type Clock, createClock } from '../support/clock.ts';
 import { createStateTable, type DynamoServer, startDynamoDbLocal } from '../support/dynamodb-local.ts';
-import { createRandom, interleave, STORM_ACCOUNT, stormFaults } from '../support/ledger-storm.ts';
+import { interleave, STORM_ACCOUNT, stormFaults } from '../support/ledger-storm.ts';
 import { outcomeOf } from '../support/outcome.ts';
+import { createRandom } from '../support/random.ts';
 import { sampleJob } from '../support/sample-job.ts';
 
 /** What DynamoDB Local shows of processes that meet, die, or do not hear what they have done. */

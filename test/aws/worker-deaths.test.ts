@@ -17,7 +17,7 @@ import type { JobQueue, QueueMessage, StateStore } from '../../shared/ports.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { AWS, type AwsServer, createQueues, startElasticMq } from '../support/aws-servers.ts';
 import { createStateTable, type DynamoServer, startDynamoDbLocal } from '../support/dynamodb-local.ts';
-import { createRandom } from '../support/ledger-storm.ts';
+import { createRandom } from '../support/random.ts';
 import { SAMPLE_OUTPUT, sampleJob } from '../support/sample-job.ts';
 
 const TENANTS = 10;

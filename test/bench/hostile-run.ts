@@ -9,10 +9,10 @@ import { DEFAULT_LIMITS, UPLOAD_RETENTION_SECONDS } from '../../shared/limits.ts
 import { createLog } from '../../shared/log.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { createClock } from '../support/clock.ts';
-import { createRandom } from '../support/ledger-storm.ts';
 import { openLocalStores } from '../support/local-stores.ts';
 import { type MutationName, mutate } from '../support/mutations.ts';
 import { makeSources } from '../support/mutations-sources.ts';
+import { createRandom } from '../support/random.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { faultsOfShapes, holdSlowClients } from './hostile-http.ts';
 import { choose, MONEY, openSenders, type Result, sendOne } from './hostile-send.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
 import { runHostile } from '../bench/hostile-run.ts';
-import { createRandom } from '../support/ledger-storm.ts';
 import { mutateBytes } from '../support/mutations.ts';
 import { outcomeOf } from '../support/outcome.ts';
+import { createRandom } from '../support/random.ts';
 import { pickle, safetensorsBytes, zipBytes } from '../support/weight-files.ts';
 
 /** The short form of `npm run bench -- hostile`. */

@@ -1,6 +1,7 @@
 import { MAX_ATTEMPTS } from '../../shared/limits.ts';
 import type { FleetView } from '../../shared/scaling.ts';
-import { createRandom, type Trace } from './fleet-traces.ts';
+import type { Trace } from './fleet-traces.ts';
+import { createRandom } from './random.ts';
 
 /** Asked once a minute for the number of workers to have; `workers` is what it asked for last, less what was killed. */
 export type Autoscaler = (view: FleetView & { workers: number }) => number;

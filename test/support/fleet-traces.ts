@@ -1,3 +1,5 @@
+import { createRandom } from './random.ts';
+
 /** What the simulated fleets live through: when photos come, and what goes wrong. Seconds since the start. */
 export interface Trace {
   name: string;
@@ -9,17 +11,6 @@ export interface Trace {
 }
 
 const HOUR = 3600;
-
-/** Uniform in 0..1, the same for the same seed (mulberry32, public domain). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 export function createTraces(seed: number): Trace[] {
   const steady = (random: () => number) => poisson(4 * HOUR, () => 0.1, random);

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { createRandom, interleave, openStorm, STORM_ACCOUNT, stormFaults } from './ledger-storm.ts';
+import { interleave, openStorm, STORM_ACCOUNT, stormFaults } from './ledger-storm.ts';
+import { createRandom } from './random.ts';
 
 interface LedgerRun {
   directory: string;

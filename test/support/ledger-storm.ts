@@ -26,17 +26,6 @@ interface StormOptions {
   random: () => number;
 }
 
-/** The same numbers for the same seed (mulberry32). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** The stores of a directory as a process finds them that comes after a crash, with the account of the storm. */
 export async function openStorm(directory: string, start?: number) {
   const stores = openLocalStores(directory, createClock(start));

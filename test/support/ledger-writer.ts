@@ -1,4 +1,5 @@
-import { createRandom, interleave, openStorm } from './ledger-storm.ts';
+import { interleave, openStorm } from './ledger-storm.ts';
+import { createRandom } from './random.ts';
 
 /** A process to be killed: one interleaving after the other in the directory it is given; prints a line after each. */
 const [directory, seed] = process.argv.slice(2);
