@@ -1,15 +1,14 @@
-import { createRoute, z } from '@hono/zod-openapi';
+import { createRoute } from '@hono/zod-openapi';
 import { photoLinkSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
 import { isTerminal } from '../../shared/job.ts';
-import { DOWNLOAD_URL_SECONDS } from '../../shared/limits.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies } from './dependencies.ts';
-import { json, problems, security } from './openapi.ts';
+import { security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 import { getOwnJob } from './own-job.ts';
-import { pathId } from './path-id.ts';
 import { retryAfter } from './poll-headers.ts';
+import { answerLink, linkRequest, linkResponses, signLink } from './signed-link.ts';
 
 /** For whoever named a URL, or comes back with another device: what the result is to be compared with. */
 export function addJobPhoto(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
@@ -23,26 +22,15 @@ export function addJobPhoto(api: Api, deps: Dependencies, requireScope: RequireS
       'The file as it was sent or fetched, for about a day after that. As with the output, `redirect=false` answers with the URL.',
     security,
     middleware: [requireScope('jobs:read')] as const,
-    request: {
-      params: pathId('job'),
-      query: z.strictObject({ redirect: z.enum(['true', 'false']).default('true') }),
-    },
-    responses: {
-      302: { description: 'To a signed URL that needs no key.' },
-      200: { description: 'With `redirect=false`: the signed URL.', content: json(photoLinkSchema) },
-      ...problems(400, 401, 403, 404, 409, 410, 422),
-    },
+    request: linkRequest,
+    responses: linkResponses(photoLinkSchema),
   });
   api.openapi(route, async (c) => {
     const job = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
     const file = await objects.head(job.input_key);
     if (!file) throw missing(job, now());
-    const expiresAt = now() + DOWNLOAD_URL_SECONDS * 1000;
-    const signed = await objects.signDownload({ key: job.input_key, filename: job.upload_id, expiresAt });
-    const url = new URL(signed, originOf(c)).href;
-    c.header('Cache-Control', 'no-store');
-    if (c.req.valid('query').redirect === 'true') return c.redirect(url, 302);
-    return c.json({ url, expires_at: new Date(expiresAt).toISOString(), bytes: file.bytes }, 200);
+    const link = await signLink(deps, { key: job.input_key, filename: job.upload_id }, originOf(c));
+    return answerLink(c, c.req.valid('query').redirect, { ...link, bytes: file.bytes });
   });
 }
 
