@@ -1,10 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { createS3ObjectStore } from '../shared/adapters/aws/s3-object-store.ts';
-import { awsVariables, openAwsStores } from '../shared/adapters/aws/stores.ts';
+import { awsVariables, openAwsStores, openBucket } from '../shared/adapters/aws/stores.ts';
 import { readVariables, serviceSettings, sharedVariables } from '../shared/configuration.ts';
 import { AppError } from '../shared/error.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
@@ -54,8 +52,7 @@ async function main(): Promise<void> {
   if (limits.heic) checkHeicDecoder();
   const engine = createEngine({ device, modelsDirectory: variables.CACHE_DIR, log });
   await engine.checkDevice(); // a GPU box whose GPU does not work must not take jobs, and never runs them without
-  const client = new S3Client({ requestChecksumCalculation: 'WHEN_REQUIRED', forcePathStyle: S3_PATH_STYLE });
-  const objects = createS3ObjectStore({ client, bucket: MODELS_BUCKET });
+  const objects = openBucket(MODELS_BUCKET, S3_PATH_STYLE);
   await fetchModels({ models, objects, modelsDirectory: variables.CACHE_DIR, log, signal: drain });
   const scratchDirectory = await mkdtemp(join(tmpdir(), 'worker-'));
 

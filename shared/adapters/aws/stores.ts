@@ -2,6 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
+import type { ObjectStore } from '../../ports.ts';
 import { createDynamoStateStore } from './dynamo-state-store.ts';
 import { createS3ObjectStore } from './s3-object-store.ts';
 import { createSqsJobQueue } from './sqs-job-queue.ts';
@@ -24,14 +25,15 @@ interface Options {
 /** A connection that says nothing for so long is given up, and the request repeated. */
 const TIMEOUTS = { connectionTimeout: 5_000, socketTimeout: 60_000 };
 
+export function openBucket(bucket: string, forcePathStyle: boolean): ObjectStore {
+  const requestChecksumCalculation = 'WHEN_REQUIRED';
+  const client = new S3Client({ requestHandler: TIMEOUTS, requestChecksumCalculation, forcePathStyle });
+  return createS3ObjectStore({ client, bucket });
+}
+
 /** The three ports on AWS. */
 export function openAwsStores(variables: z.output<z.ZodObject<typeof awsVariables>>, { inflightCap }: Options = {}) {
   const { TABLE, BUCKET, QUEUE_URL, DEAD_LETTERS_URL, S3_PATH_STYLE } = variables;
-  const s3 = new S3Client({
-    requestHandler: TIMEOUTS,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    forcePathStyle: S3_PATH_STYLE,
-  });
   const sqs = new SQSClient({ requestHandler: TIMEOUTS });
   const state = createDynamoStateStore({
     client: new DynamoDBClient({ requestHandler: TIMEOUTS }),
@@ -41,7 +43,7 @@ export function openAwsStores(variables: z.output<z.ZodObject<typeof awsVariable
   });
   return {
     state,
-    objects: createS3ObjectStore({ client: s3, bucket: BUCKET }),
+    objects: openBucket(BUCKET, S3_PATH_STYLE),
     queue: createSqsJobQueue({ client: sqs, url: QUEUE_URL }),
     deadLetters: createSqsJobQueue({ client: sqs, url: DEAD_LETTERS_URL }),
   };
