@@ -1,0 +1,19 @@
+/** One table of a bench: what it measured, a row for each case. */
+export interface BenchTable {
+  /** One line: what the rows are. */
+  title: string;
+  /** The same columns in each row; figures with their unit in the column's name. */
+  rows: Record<string, string | number>[];
+  /** How it was measured and what it does not say; goes into the document. */
+  note?: string;
+}
+
+export interface BenchOptions {
+  /** The form whose results are published: more jobs, more files, more time. */
+  long: boolean;
+  /** What stands behind the name on the command line, for options of one bench. */
+  arguments: string[];
+}
+
+/** Measures and gives its tables; asserts nothing about times. Throws, or sets the exit code, where something broke. */
+export type Bench = (options: BenchOptions) => Promise<BenchTable[]>;
