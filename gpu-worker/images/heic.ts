@@ -10,20 +10,21 @@ const require = createRequire(import.meta.url);
 /** What is used of libheif-js. Its own types cannot be imported: it is an optional peer, and may not be there. */
 interface Libheif {
   HeifDecoder: new () => { decode(bytes: Uint8Array): HeifImage[] };
+  heif_colorspace: { heif_colorspace_RGB: unknown };
+  heif_chroma: { heif_chroma_interleaved_RGBA: unknown };
+  heif_js_decode_image2(handle: unknown, colorspace: unknown, chroma: unknown): Promise<Decoded | undefined>;
 }
 
 interface HeifImage {
+  handle: unknown;
   is_primary(): boolean;
   get_width(): number;
   get_height(): number;
-  /** Fills RGBA rows, cropped and turned as the file says; null for a picture that is damaged. */
-  display(target: Target, done: (filled: Target | null) => void): void;
 }
 
-interface Target {
-  width: number;
-  height: number;
-  data: Uint8ClampedArray;
+/** RGBA rows of `stride` bytes, cropped and turned as the file says; without channels if the picture is damaged. */
+interface Decoded {
+  channels?: { width: number; height: number; stride: number; data: Uint8Array }[];
 }
 
 /** Finds the decoder without loading it. Throws `invalid` when the operator has not installed it. */
@@ -47,34 +48,51 @@ export async function decodeHeic(
 ): Promise<{ pixels: Pixels; alpha: Pixels | undefined }> {
   // Loaded here, since nobody else shall load it, and made anew: its memory never shrinks, and a file may have broken it.
   const createLibheif = require('libheif-js/libheif-wasm/libheif-bundle.js') as () => Libheif;
-  const { HeifDecoder } = createLibheif();
-  const images = new HeifDecoder().decode(bytes);
+  const libheif = createLibheif();
+  const images = new libheif.HeifDecoder().decode(bytes);
   const image = images.find((each) => each.is_primary());
   if (!image) throw new AppError('image-unreadable', 'The heic data holds no picture that can be decoded.');
-  const [width, height] = [image.get_width(), image.get_height()];
-  if (width !== header.width || height !== header.height) {
-    throw new AppError(
-      'image-unreadable',
-      `The heic header says ${header.width}×${header.height} pixels, but the picture has ${width}×${height}.`,
-    );
-  }
-  const target = { width, height, data: new Uint8ClampedArray(width * height * 4) };
-  const filled = await new Promise<Target | null>((resolve) => image.display(target, resolve));
-  if (!filled) throw new AppError('image-unreadable', 'The heic data is damaged or cut off.');
-  const channels = !hasProfile && isGray(filled.data) ? 1 : 3;
-  return { pixels: planes(filled, 0, channels), alpha: hasAlpha ? planes(filled, 3, 1) : undefined };
+  checkSize(header, image.get_width(), image.get_height());
+  const rgba = await decodeRgba(libheif, image, header);
+  const channels = !hasProfile && isGray(rgba) ? 1 : 3;
+  return { pixels: planes(rgba, header, 0, channels), alpha: hasAlpha ? planes(rgba, header, 3, 1) : undefined };
+}
+
+/**
+ * Not by `display` of libheif-js: that copies whatever was decoded into a buffer of the size that was announced, and what
+ * it throws in doing so nobody can catch.
+ */
+async function decodeRgba(libheif: Libheif, { handle }: HeifImage, header: ImageHeader): Promise<Uint8Array> {
+  const { heif_colorspace_RGB } = libheif.heif_colorspace;
+  const { heif_chroma_interleaved_RGBA } = libheif.heif_chroma;
+  const decoded = await libheif.heif_js_decode_image2(handle, heif_colorspace_RGB, heif_chroma_interleaved_RGBA);
+  const rows = decoded?.channels?.[0];
+  if (!rows) throw new AppError('image-unreadable', 'The heic data is damaged or cut off.');
+  const { width, height, stride, data } = rows;
+  checkSize(header, width, height);
+  const rgba = new Uint8Array(width * height * 4);
+  for (let y = 0; y < height; y++) rgba.set(data.subarray(y * stride, y * stride + width * 4), y * width * 4);
+  return rgba;
+}
+
+function checkSize(header: ImageHeader, width: number, height: number): void {
+  if (width === header.width && height === header.height) return;
+  throw new AppError(
+    'image-unreadable',
+    `The heic header says ${header.width}×${header.height} pixels, but the picture has ${width}×${height}.`,
+  );
 }
 
 /** `channels` of RGBA, the first of which is `first`. */
-function planes({ width, height, data }: Target, first: number, channels: 1 | 3): Pixels {
+function planes(rgba: Uint8Array, { width, height }: ImageHeader, first: number, channels: 1 | 3): Pixels {
   const samples = new Uint8Array(width * height * channels);
   for (let from = first, to = 0; to < samples.length; from += 4) {
-    for (let c = 0; c < channels; c++) samples[to++] = data[from + c]!;
+    for (let c = 0; c < channels; c++) samples[to++] = rgba[from + c]!;
   }
   return { width, height, channels, data: samples };
 }
 
-function isGray(rgba: Uint8ClampedArray): boolean {
+function isGray(rgba: Uint8Array): boolean {
   for (let at = 0; at < rgba.length; at += 4) {
     if (rgba[at] !== rgba[at + 1] || rgba[at] !== rgba[at + 2]) return false;
   }

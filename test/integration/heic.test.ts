@@ -100,6 +100,19 @@ test('a damaged file is an error of the file', async () => {
   await rm(folder, { recursive: true });
 });
 
+test('a crop that is not where the picture is, is an error of the file', async () => {
+  const bytes = await readFile(TURNED);
+  bytes.writeUInt32BE(64, bytes.indexOf('clap') + 4); // of 45; the picture is 63×64, and the crop lies off its middle
+  const folder = await mkdtemp(join(tmpdir(), 'heic-'));
+  const path = join(folder, 'photo.heic');
+  await writeFile(path, bytes);
+  await expect(decodeImage(path, on)).rejects.toMatchObject({
+    code: 'image-unreadable',
+    message: 'The heic header says 63×64 pixels, but the picture has 63×55.',
+  });
+  await rm(folder, { recursive: true });
+});
+
 test('the result is a JPEG of the same photo', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'heic-'));
   const parameters = completeParameters(requestedParametersSchema.parse({ format: 'jpeg' }), ['real-esrgan']);
