@@ -6,13 +6,16 @@ import { type Checkpoint, readingOf } from './checkpoint.ts';
 import { bytesPerElement, isDtype, toNumbers } from './dtypes.ts';
 import { parseJsonObject } from './strict-json.ts';
 
-/** The limit of the reference reader; headers of the largest published models have about 1 MB. */
-const MAX_HEADER_BYTES = 100_000_000;
+/** Headers of the largest published models have about 1 MB. Three bytes of JSON may make a value of sixty. */
+const MAX_HEADER_BYTES = 2 ** 24;
+const MAX_LISTED_ISSUES = 5;
 const LENGTH_BYTES = 8;
 
 const size = z.int().nonnegative();
 const entrySchema = z.object({
-  dtype: z.string().refine(isDtype, { error: ({ input }) => `the type ${input} is not supported` }),
+  dtype: z
+    .string()
+    .refine(isDtype, { error: ({ input }) => `the type ${String(input).slice(0, 100)} is not supported` }),
   shape: z.array(size).max(8),
   data_offsets: z.tuple([size, size]),
 });
@@ -63,7 +66,9 @@ function parseHeader(bytes: Uint8Array, path: string): Map<string, Entry> {
     if (name === '__metadata__') continue;
     const parsed = entrySchema.safeParse(value);
     if (!parsed.success) {
-      const rules = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+      const rules = parsed.error.issues
+        .slice(0, MAX_LISTED_ISSUES)
+        .map((issue) => `${issue.path.join('.')}: ${issue.message}`);
       throw broken(path, `the entry of ${name} is not valid (${rules.join(', ')})`);
     }
     entries.set(name, parsed.data);

@@ -6,7 +6,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { routed } from './combine.ts';
 import { parseJsonObject } from './strict-json.ts';
 
-const MAX_INDEX_BYTES = 100_000_000;
+const MAX_INDEX_BYTES = 2 ** 24;
 
 /** Shards lie beside their index: a plain name, no way out of the folder. */
 const fileName = z

@@ -7,7 +7,7 @@ import { gather, isContiguous, span } from './view.ts';
 import { openZip, type ZipArchive } from './zip.ts';
 
 /** The largest published files have some thousand tensors in half a megabyte. */
-const MAX_PICKLE_BYTES = 100_000_000;
+const MAX_PICKLE_BYTES = 2 ** 24;
 
 /**
  * Opens what PyTorch's `torch.save` writes since version 1.6: a zip of one pickle and raw storages. Nothing in the file
@@ -63,8 +63,10 @@ async function checkStorages(
   tensors: ReadonlyMap<string, StoredTensor>,
   path: string,
 ): Promise<void> {
+  const found = new Map<string, number>();
   for (const [name, { storage }] of tensors) {
-    const { bytes } = await zip.locate(`${folder}/data/${storage.key}`);
+    const bytes = found.get(storage.key) ?? (await zip.locate(`${folder}/data/${storage.key}`)).bytes;
+    found.set(storage.key, bytes);
     if (bytes < storage.bytes) {
       throw broken(path, `the storage of ${name} has ${bytes} bytes, the pickle declares ${storage.bytes}`);
     }

@@ -10,6 +10,9 @@ const MAX_DEPTH = 32;
 /** Of a view that shows elements of its storage more than once. */
 const MAX_REPEATED_ELEMENTS = 2 ** 24;
 const MAX_LISTED_ISSUES = 5;
+/** Of a call, which may be repeated with what was made once. */
+const MAX_PARAMETERS = 16;
+const MAX_NAME_CHARACTERS = 1_000;
 
 interface ElementType {
   kind: 'type';
@@ -67,7 +70,7 @@ const viewSchema = z
 const storageSchema = z.tuple([
   z.literal('storage'),
   kind<ElementType>('type'),
-  z.string().regex(/^\w+$/, { error: ({ input }) => `${input?.slice(0, 100)} is not the key of a storage` }),
+  z.string().regex(/^\w{1,100}$/, { error: ({ input }) => `${input?.slice(0, 100)} is not the key of a storage` }),
   z.string(),
   size,
 ]);
@@ -136,6 +139,9 @@ function flatten(root: unknown, path: string): Map<string, StoredTensor> {
     if (value instanceof Map || Array.isArray(value)) {
       for (const [key, inner] of value.entries()) visit(inner, [...names, String(key)]);
     } else if (isKind<StoredTensor>(value, 'tensor')) {
+      // Names may be shared as well: one long text in front of very many tensors.
+      const characters = names.reduce((sum, { length }) => sum + length + 1, 0);
+      if (characters > MAX_NAME_CHARACTERS) throw broken(path, `the name of a tensor has ${characters} characters`);
       const name = names.join('.');
       if (tensors.has(name)) throw broken(path, `it has two tensors with the name ${name}`);
       tensors.set(name, value);
@@ -152,6 +158,7 @@ function isKind<Value extends { kind: string }>(value: unknown, kind: Value['kin
 }
 
 function parse<Value>(schema: z.ZodType<Value>, value: unknown, path: string): Value {
+  if (Array.isArray(value) && value.length > MAX_PARAMETERS) throw broken(path, `a call has ${value.length} arguments`);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const rules = parsed.error.issues

@@ -14,6 +14,8 @@ interface Options {
 type Machine = ReturnType<typeof createMachine>;
 
 const HIGHEST_PROTOCOL = 5;
+/** A tensor takes some seventy of them. Each may make a value of 300 bytes out of one byte of the file. */
+const MAX_INSTRUCTIONS = 2 ** 21;
 
 /**
  * Runs a pickle (protocols 2 to 5, Python's Lib/pickletools.py) without Python and without calling anything but the
@@ -22,13 +24,14 @@ const HIGHEST_PROTOCOL = 5;
  */
 export function unpickle(bytes: Uint8Array<ArrayBuffer>, options: Options): unknown {
   const machine = createMachine(bytes, options);
-  for (;;) {
+  for (let done = 0; done < MAX_INSTRUCTIONS; done++) {
     const code = machine.byte();
     if (code === STOP) return machine.pop();
     const operation = OPERATIONS.get(code);
     if (!operation) throw machine.broken(`instruction 0x${code.toString(16)} is not allowed`);
     operation(machine);
   }
+  throw machine.broken(`it has more than ${MAX_INSTRUCTIONS} instructions`);
 }
 
 function createMachine(bytes: Uint8Array<ArrayBuffer>, { globals, persistent, path }: Options) {

@@ -119,6 +119,20 @@ describe('a hostile PyTorch checkpoint is refused', () => {
     ['a dictionary that holds itself', { root: Buffer.from('}q\0X\x01\0\0\0ah\0s') }, /nested deeper than 32/],
     ['values without end', { root: doubling }, /more than 1000000 values/],
     ['a view that repeats one number 2^40 times', { root: pickle.dictionary({ w: repeated }) }, /repeats its storage/],
+    ['instructions without end', { root: Buffer.alloc(2 ** 21 + 1, '}') }, /more than 2097152 instructions/],
+    ['a pickle that is too long', { root: Buffer.alloc(2 ** 24) }, /has 16777219 bytes, at most 16777216/],
+    [
+      'a call with very many arguments',
+      {
+        root: pickle.call(pickle.global('torch._utils', '_rebuild_parameter'), ...Array<Buffer>(17).fill(pickle.none)),
+      },
+      /a call has 17 arguments/,
+    ],
+    [
+      'a long text in front of its tensors',
+      { root: pickle.dictionary({ ['a'.repeat(1_000)]: one }), storage: four },
+      /name of a tensor has 1003 characters/,
+    ],
     ['no tensor', { root: pickle.dictionary({}) }, /holds no tensor/],
     [
       'a tensor without a name',
