@@ -116,6 +116,9 @@ const MUTATIONS = {
 } satisfies Record<string, (given: Given) => Buffer>;
 
 export type MutationName = keyof typeof MUTATIONS;
+/** Photos as cameras make them come rarely: the result of one that is still sound takes seconds. Shares no divisor with 16. */
+const LARGE_EVERY = 9;
+const LARGE_BYTES = 20_000;
 const NAMES = Object.keys(MUTATIONS) as MutationName[];
 
 /** One file after another, of every format and mutation in turn: the same ones for the same `random`. Never empty. */
@@ -123,8 +126,10 @@ export function* mutate(sources: readonly Source[], random: () => number): Gener
   const formats = [...new Set(sources.map(({ format }) => format))];
   for (let round = 0; ; round++) {
     for (const format of formats) {
+      const ofFormat = sources.filter((each) => each.format === format);
+      const isLarge = round % LARGE_EVERY === 0 && ofFormat.some(({ file }) => file.length > LARGE_BYTES);
       const source = pick(
-        sources.filter((each) => each.format === format),
+        ofFormat.filter(({ file }) => file.length > LARGE_BYTES === isLarge),
         random,
       );
       const mutation = NAMES[round % NAMES.length]!;
