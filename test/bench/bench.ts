@@ -11,7 +11,7 @@ export interface BenchTable {
 export interface BenchOptions {
   /** The form whose results are published: more jobs, more files, more time. */
   long: boolean;
-  /** What stands behind the name on the command line, for options of one bench. */
+  /** What stands behind the name on the command line, for options of one bench; without `--long`. */
   arguments: string[];
 }
 

@@ -7,22 +7,24 @@ import { bundleFunction, type FunctionName } from '../../infra/function-bundle.t
 import { SHIPPED_MODELS } from '../../shared/models.ts';
 import { percentile } from '../support/fleet-simulator.ts';
 import { startLambda } from '../support/lambda.ts';
+import type { BenchOptions, BenchTable } from './bench.ts';
 
 const FUNCTIONS: FunctionName[] = ['api', 'notify', 'reap', 'scale'];
-const STARTS = 11;
-const WARM_CALLS = 500;
+const STARTS = { short: 3, long: 11 };
+const WARM_CALLS = { short: 100, long: 500 };
 const SECRET = 'x'.repeat(40);
 
 /** What a cold start loads, and how long the API takes for what needs no store; Lambda's runtime interface is emulated. */
-export async function run(): Promise<void> {
+export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-edge-'));
   try {
+    const form = long ? 'long' : 'short';
     const rows = [];
     for (const name of FUNCTIONS) {
       const bundle = join(await bundleFunction(name, directory), 'index.mjs');
       const bytes = await readFile(bundle);
       const starts: number[] = [];
-      for (let start = 0; start < STARTS; start++) {
+      for (let start = 0; start < STARTS[form]; start++) {
         const lambda = await startLambda(bundle, ENVIRONMENT);
         starts.push(lambda.importMilliseconds);
         await lambda.stop();
@@ -32,29 +34,36 @@ export async function run(): Promise<void> {
         'KB minified': Math.round(bytes.length / 1000),
         'KB gzip': Math.round(gzipSync(bytes).length / 1000),
         'import ms, median': Math.round(percentile(starts, 0.5)),
-        least: Math.round(Math.min(...starts)),
+        'import ms, least': Math.round(Math.min(...starts)),
       });
     }
-    console.table(rows);
-    console.table(await measureWarm(join(directory, 'api', 'index.mjs')));
+    const warm = await measureWarm(join(directory, 'api', 'index.mjs'), WARM_CALLS[form]);
+    return [
+      { title: 'Size and loading of each function', rows, note: `${STARTS[form]} starts each.` },
+      {
+        title: 'Warm requests that need no store',
+        rows: warm,
+        note: `${WARM_CALLS[form]} of each, one after the other.`,
+      },
+    ];
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function measureWarm(bundle: string) {
+async function measureWarm(bundle: string, calls: number) {
   const lambda = await startLambda(bundle, ENVIRONMENT);
   const rows = [];
   for (const path of ['/healthz', '/v1/models', '/openapi.json', '/docs']) {
     const request = { method: 'GET', path, headers: { 'x-origin-secret': SECRET } };
     const times: number[] = [];
     let status = 0;
-    for (let call = 0; call < WARM_CALLS; call++) {
+    for (let call = 0; call < calls; call++) {
       const answer = await lambda.call(request);
       times.push(answer.milliseconds);
       ({ status } = answer);
     }
-    const ms = (share: number) => percentile(times, share).toFixed(2);
+    const ms = (share: number) => Number(percentile(times, share).toFixed(2));
     rows.push({ 'warm request': path, status, 'p50 ms': ms(0.5), 'p99 ms': ms(0.99) });
   }
   await lambda.stop();

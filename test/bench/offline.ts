@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { BenchOptions, BenchTable } from './bench.ts';
 
 const execute = promisify(execFile);
 
@@ -12,45 +13,41 @@ const WITNESS = new URL('../support/name-witness.ts', import.meta.url).pathname;
 const ISOLATED = 'ip link set lo up && mount --bind "$1" "$(readlink -f /etc/resolv.conf)" && shift && exec "$@"';
 const TESTS = ['test/contract/local.test.ts', 'test/integration/api-server.test.ts', 'test/integration/worker.test.ts'];
 const MEGABYTE = 1_000_000;
+const TITLE = 'In a network that leads nowhere';
 
 /**
  * The last commit, installed from nothing: what an install needs beside the packages, and what the program asks for when
- * it runs. `-- --long`: all tests. Ends with 1 where something fails or a name is asked for.
+ * it runs. The long form runs all tests. Ends with 1 where something fails or a name is asked for.
  */
-export async function run(): Promise<void> {
+export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-offline-'));
   try {
     const resolver = join(directory, 'resolv.conf');
     await writeFile(resolver, 'nameserver 127.0.0.1\n');
     const refusal = await isolate(['true'], { directory, resolver }).catch((error: Error) => error.message);
     if (typeof refusal === 'string' || refusal.code !== 0) {
-      console.log('NOT CHECKED: network namespaces (unshare, ip, mount) cannot be used here.');
-      console.log('0 passed, 0 failed, 4 not checked');
-      return;
+      const reason = 'network namespaces (unshare, ip, mount) cannot be used here';
+      return [{ title: TITLE, rows: [{ step: 'all', result: `not checked: ${reason}` }] }];
     }
     const copy = join(directory, 'copy');
     const cache = join(directory, 'cache');
     await execute('git', ['clone', '--quiet', '--shared', ROOT, copy]);
-    await check({ directory, resolver, copy, cache });
+    return await check({ directory, resolver, copy, cache, tests: long ? [] : TESTS });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function check({
-  directory,
-  resolver,
-  copy,
-  cache,
-}: Record<'directory' | 'resolver' | 'copy' | 'cache', string>) {
+type Setting = Record<'directory' | 'resolver' | 'copy' | 'cache', string> & { tests: string[] };
+
+async function check({ directory, resolver, copy, cache, tests }: Setting): Promise<BenchTable[]> {
   const install = ['ci', '--cache', cache];
   await execute('npm', [...install, '--omit=dev'], { cwd: copy });
   const withoutTests = await megabytes(join(copy, 'node_modules'));
   await execute('npm', install, { cwd: copy });
-  console.log(`installed: ${withoutTests} MB without dev, ${await megabytes(join(copy, 'node_modules'))} MB with`);
+  const sizes = { 'without dev (MB)': withoutTests, 'with (MB)': await megabytes(join(copy, 'node_modules')) };
   await rm(join(copy, 'node_modules'), { recursive: true });
 
-  const tests = process.argv.includes('--long') ? [] : TESTS;
   const steps: [string, string[]][] = [
     ['npm ci, from the packages alone', ['npm', ...install, '--offline']],
     ['npm run demo', ['npm', 'run', 'demo']],
@@ -69,10 +66,11 @@ async function check({
       'names asked for': names.join(' '),
     });
   }
-  console.table(rows);
-  const failed = rows.filter((row) => row.result !== 'passed' || row['names asked for']).length;
-  console.log(`${rows.length - failed} passed, ${failed} failed, 0 not checked`);
-  if (failed > 0) process.exitCode = 1;
+  if (rows.some((row) => row.result !== 'passed' || row['names asked for'])) process.exitCode = 1;
+  return [
+    { title: 'Installed', rows: [sizes] },
+    { title: TITLE, rows },
+  ];
 }
 
 interface Isolation {

@@ -4,7 +4,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { installTorch } from './peers/torch-peer.ts';
+import type { BenchOptions, BenchTable } from './bench.ts';
 import type { Measurements, NetworkName } from './seesr-case.ts';
 
 const execute = promisify(execFile);
@@ -13,41 +13,47 @@ const CASE = fileURLToPath(new URL('./seesr-case.ts', import.meta.url));
 type Given<Kind extends keyof Measurements> = Parameters<Measurements[Kind]>[0];
 type Measured<Kind extends keyof Measurements> = Awaited<ReturnType<Measurements[Kind]>> & { peakBytes: number };
 type Rates = Awaited<ReturnType<Measurements['raw']>>;
-type Cost = Record<'seconds' | 'cpuSeconds', number>;
-type Row = Record<string, string | number>;
+type Row = BenchTable['rows'][number];
 
 const NETWORKS: NetworkName[] = ['tagger', 'text-encoder', 'vae-encoder', 'vae-decoder'];
 /** Sides of latents: results of 256, 512 and 768 pixels. */
 const SIDES = [32, 64, 96];
 const SIDE = 64;
+const STEP_NOTE =
+  'Random weights, two texts (guidance). The fastest of three; raw rates of a large matrix product and a 3×3 convolution before and after.';
 
 /**
  * SeeSR in its published size, with random weights: building, loading and one step of the denoiser under guidance, how
  * its cost grows, and what is not computed twice. CPU seconds do not count what other processes take from the machine.
- * `--peers` also runs the step in PyTorch, which is installed for it. Takes a quarter of an hour on an idle machine, and
- * 10 GB below the temporary folder (16 with PyTorch).
+ * The long form takes a quarter of an hour on an idle machine; both need 10 GB below the temporary folder.
  */
-export async function run(): Promise<void> {
+export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-bench-'));
   try {
-    const tables: [title: string, rows: Row[]][] = [];
     const built = await measure('build', { directory, dtype: 'fp32' });
-    tables.push(['Build, fp32', [buildRow(built)]]);
-    tables.push(['One step, fp32', await stepRows(directory, SIDES)]);
-    tables.push([`Tiles of ${SIDE}×${SIDE} that overlap by half, one step`, await tileRows(directory)]);
-    tables.push(['Runs for a photo of 4 tiles, 3 steps', [await runsRow(directory)]]);
-    tables.push(['Weights of the label queries, when the tagger is loaded', [await labelRow(directory)]]);
-    tables.push(['Networks that run once a photo, result of 512×512', await networkRows(directory, built)]);
-    if (process.argv.includes('--peers')) tables.push(['The same step in PyTorch', [await peerRow(directory)]]);
-    tables.push(['Build, weights stored in fp16', [buildRow(await measure('build', { directory, dtype: 'fp16' }))]]);
-    tables.push(['One step, weights stored in fp16', await stepRows(directory, [SIDE])]);
-    for (const [title, rows] of tables) {
-      console.log(`\n${title}`);
-      console.table(rows);
-    }
+    const tables: BenchTable[] = [
+      { title: 'Build, fp32', rows: [buildRow(built)] },
+      { title: 'One step, fp32', rows: await stepRows(directory, long ? SIDES : SIDES.slice(0, 1)), note: STEP_NOTE },
+      { title: 'Runs for a photo of 4 tiles, 3 steps', rows: [await runsRow(directory)] },
+      { title: 'Weights of the label queries, when the tagger is loaded', rows: [await labelRow(directory)] },
+    ];
+    if (long) tables.push(...(await longTables(directory, built)));
+    return tables;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+async function longTables(directory: string, built: Measured<'build'>): Promise<BenchTable[]> {
+  return [
+    { title: `Tiles of ${SIDE}×${SIDE} that overlap by half, one step`, rows: await tileRows(directory) },
+    { title: 'Networks that run once a photo, result of 512×512', rows: await networkRows(directory, built) },
+    {
+      title: 'Build, weights stored in fp16',
+      rows: [buildRow(await measure('build', { directory, dtype: 'fp16' }))],
+    },
+    { title: 'One step, weights stored in fp16', rows: await stepRows(directory, [SIDE]) },
+  ];
 }
 
 function buildRow({ seconds, peakBytes, files }: Measured<'build'>): Row {
@@ -118,30 +124,6 @@ async function networkRows(directory: string, { files }: Measured<'build'>): Pro
     });
   }
   return rows;
-}
-
-/** Both in turn, so that both see the same machine. */
-async function peerRow(directory: string): Promise<Row> {
-  const peer = await installTorch(directory);
-  const own: Cost[] = [];
-  const others: (Cost & { version: string })[] = [];
-  for (let turn = 0; turn < 3; turn++) {
-    own.push(await measure('step', { directory, side: SIDE, repeats: 2 }));
-    others.push(await peer.step(SIDE, 2));
-  }
-  const least = (costs: Cost[], key: keyof Cost) => Math.min(...costs.map((cost) => cost[key]));
-  const ratio = (key: keyof Cost) => round(least(others, key) / least(own, key));
-  return {
-    PyTorch: others[0]!.version,
-    'PyTorch (s)': round(least(others, 'seconds')),
-    'ours (s)': round(least(own, 'seconds')),
-    'PyTorch / ours': ratio('seconds'),
-    'PyTorch (CPU s)': round(least(others, 'cpuSeconds')),
-    'ours (CPU s)': round(least(own, 'cpuSeconds')),
-    'PyTorch / ours, CPU': ratio('cpuSeconds'),
-    'GFLOP of PyTorch': Math.round(gflopOfStep(SIDE).published),
-    'GFLOP of ours': Math.round(gflopOfStep(SIDE).computed),
-  };
 }
 
 /**

@@ -1,0 +1,58 @@
+import type { Bench } from './bench.ts';
+
+interface BenchEntry {
+  /** What its tables are evidence for, in one sentence. */
+  claim: string;
+  load: () => Promise<{ run: Bench | (() => Promise<void>) }>;
+}
+
+/** In the order of the document. */
+export const BENCHES: Record<string, BenchEntry> = {
+  sr: {
+    claim: 'What a megapixel of the result costs with the networks that ship, in seconds and memory, by size of tile.',
+    load: () => import('./sr.ts'),
+  },
+  seesr: {
+    claim:
+      'SeeSR in its published size runs on a CPU in bounded memory, a step costs what its arithmetic costs, and nothing is computed twice.',
+    load: () => import('./seesr.ts'),
+  },
+  job: {
+    claim: 'What a job costs beside its network: queue, storage, decoding, encoding, checks.',
+    load: () => import('./job.ts'),
+  },
+  api: {
+    claim: 'How many polls, submits, uploads and event streams one process serves, and how soon.',
+    load: () => import('./api.ts'),
+  },
+  soak: {
+    claim:
+      'Under a light mixed load for an hour memory, open files, storage and temporary files do not grow without end.',
+    load: () => import('./soak.ts'),
+  },
+  chaos: {
+    claim: 'Whatever is killed, full, locked or late: no job is lost, stuck or charged twice, and the ledger is exact.',
+    load: () => import('./chaos.ts'),
+  },
+  ledger: {
+    claim:
+      'Every micro-unit is where it belongs, in whatever order jobs begin, end, repeat and are cut off by kill -9.',
+    load: () => import('./ledger.ts'),
+  },
+  hostile: {
+    claim: 'Damaged and malicious files and requests have a defined outcome each, and break, leave and cost nothing.',
+    load: () => import('./hostile.ts'),
+  },
+  scale: {
+    claim: 'Our scaler makes photos wait less for less money than the two usual policies (simulated).',
+    load: () => import('./scale.ts'),
+  },
+  edge: {
+    claim: 'The functions for Lambda are small, and start and answer within milliseconds.',
+    load: () => import('./edge.ts'),
+  },
+  offline: {
+    claim: 'Installed from the packages alone it runs in a network that leads nowhere, and asks for no name.',
+    load: () => import('./offline.ts'),
+  },
+};
