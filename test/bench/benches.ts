@@ -44,7 +44,7 @@ export const BENCHES: Record<string, BenchEntry> = {
     load: () => import('./hostile.ts'),
   },
   scale: {
-    claim: 'Our scaler makes photos wait less for less money than the two usual policies (simulated).',
+    claim: 'What photos wait and cost under our scaler, beside the two usual policies on the same days (simulated).',
     load: () => import('./scale.ts'),
   },
   edge: {
