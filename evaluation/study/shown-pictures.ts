@@ -48,10 +48,12 @@ async function encodeAll({ photoPath, truthPath, restoredPaths }: PictureFiles) 
   ]);
 }
 
-/** sharp converts profiles to sRGB and keeps no metadata unless it is asked to. */
-function encode(path: string): Promise<Buffer> {
+/** By way of bare samples: sharp converts profiles to sRGB and drops metadata, but keeps the density of a file. */
+async function encode(path: string): Promise<Buffer> {
   const picture = sharp(path).autoOrient().flatten({ background: '#ffffff' }).toColourspace('srgb');
-  return picture.png({ compressionLevel: 3, adaptiveFiltering: true, palette: false }).toBuffer();
+  const { data, info } = await picture.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const bare = sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
+  return bare.png({ compressionLevel: 3, adaptiveFiltering: true, palette: false }).toBuffer();
 }
 
 /** With a chunk of zeros before the end, so that the file has `length` bytes: at least twelve more than it has. */

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ParticipantView, QuestionView } from '../contract.ts';
 import { picturePath } from '../contract.ts';
 import { move, transformOf, useView, type View, WHOLE, zoomBy } from './view.ts';
@@ -55,7 +55,8 @@ export function Question({ id, index, questions, onAnswer, onUndo, problem }: Pr
     const following = questions[index + 1];
     if (loaded === 'all' && following) for (const url of addresses(index + 1, following)) new Image().src = url;
   }, [loaded]);
-  useEffect(() => {
+  // With what is shown, not after it: the next key may come at once.
+  useLayoutEffect(() => {
     const listening = new AbortController();
     addEventListener('keydown', press, { signal: listening.signal });
     return () => listening.abort();
