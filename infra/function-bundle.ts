@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { buildWebsite } from '../local/website-files.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -11,6 +11,19 @@ const WEBSITE_DIRECTORY = 'web';
 
 /** What the services are; the handler of each is `index.handler`. */
 export type FunctionName = 'api' | 'notify' | 'reap' | 'scale';
+
+/** One file of ES for Node in Lambda. */
+export const BUNDLE_OPTIONS = {
+  bundle: true,
+  minify: true,
+  charset: 'utf8',
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  mainFields: ['module', 'main'],
+  // What is CommonJS among the dependencies may still ask for `require`.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+} as const satisfies BuildOptions;
 
 /**
  * Bundles `functions/NAME/main.ts` into a directory, which it returns, as one file. SST could do so itself; this leaves
@@ -23,15 +36,7 @@ export async function bundleFunction(name: FunctionName, outputDirectory = OUTPU
   await build({
     entryPoints: [join(ROOT, 'functions', name, 'main.ts')],
     outfile: join(directory, 'index.mjs'),
-    bundle: true,
-    minify: true,
-    charset: 'utf8',
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    mainFields: ['module', 'main'],
-    // What is CommonJS among the dependencies may still ask for `require`.
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    ...BUNDLE_OPTIONS,
     plugins: [leaveOut, nameKeys],
     logLevel: 'warning',
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AppError } from './error.ts';
+import { toHex } from './hex.ts';
 import { createId } from './id.ts';
 
 export const scopeSchema = z.enum([
@@ -145,8 +146,7 @@ export function isWellFormedApiKey(secret: string): boolean {
  * secret is ever compared: how long a look-up takes tells about the hash, from which nothing follows for the secret.
  */
 export async function hashApiKey(secret: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return toHex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret)));
 }
 
 function randomBase62(length: number): string {

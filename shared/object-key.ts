@@ -9,9 +9,9 @@ export function isObjectKey(key: string): boolean {
   return key.length <= MAX_CHARACTERS && FORMAT.test(key);
 }
 
-/** Throws `invalid`. */
-export function checkObjectKey(key: string): void {
-  if (isObjectKey(key)) return;
+/** The key itself. Throws `invalid`. */
+export function checkObjectKey(key: string): string {
+  if (isObjectKey(key)) return key;
   const rule = `segments of A-Z a-z 0-9 _ - . that do not begin with a dot, at most ${MAX_CHARACTERS} characters`;
   throw new AppError('invalid', `"${key.slice(0, MAX_CHARACTERS)}" is not an object key: ${rule}.`);
 }

@@ -76,13 +76,24 @@ afterAll(async () => {
   vi.unstubAllEnvs();
 });
 
+function openModels() {
+  const { region, credentials } = AWS;
+  return createS3ObjectStore({
+    bucket: 'models',
+    region: async () => region,
+    credentials: async () => credentials,
+    endpoint: s3.endpoint,
+    forcePathStyle: true,
+  });
+}
+
 /** As `aws s3 sync` does from the machine that built them. */
 async function fillModelsBucket(): Promise<void> {
   const client = new S3Client({ ...AWS, endpoint: s3.endpoint, forcePathStyle: true });
   for (const Bucket of ['photos', 'models']) await client.send(new CreateBucketCommand({ Bucket }));
   const built = join(directory, 'built');
   await buildRecorded(built, 'seesr');
-  const models = createS3ObjectStore({ client, bucket: 'models' });
+  const models = openModels();
   for (const entry of await readdir(join(built, 'seesr'), { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
@@ -162,8 +173,7 @@ it('fetches its models, gives its job back on SIGTERM, and goes on with it when 
 });
 
 it('starts with no model that is not what its manifest says', async () => {
-  const client = new S3Client({ ...AWS, endpoint: s3.endpoint, forcePathStyle: true });
-  const models = createS3ObjectStore({ client, bucket: 'models' });
+  const models = openModels();
   const manifest = JSON.parse(await new Response((await models.get('seesr/manifest.json'))!.body).text());
   const { file, bytes } = manifest.files[0];
   await models.delete(`seesr/${file}`);
@@ -171,5 +181,4 @@ it('starts with no model that is not what its manifest says', async () => {
   const { exited, output } = startMain({ CACHE_DIR: join(directory, 'other-cache') });
   expect(await exited).toEqual([1, null]);
   expect(output()).toContain(`seesr/${file} does not have the sha256`);
-  client.destroy();
 });

@@ -1,5 +1,4 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { createApp } from '../../functions/api/app.ts';
 import { createDynamoStateStore } from '../../shared/adapters/aws/dynamo-state-store.ts';
@@ -38,18 +37,19 @@ export default {
 async function open(variables: Variables) {
   const credentials = { accessKeyId: variables.ACCESS_KEY_ID, secretAccessKey: variables.SECRET_ACCESS_KEY };
   const sdk = (endpoint: string) => ({ region: 'us-east-1', endpoint, credentials });
-  const s3 = new S3Client({
-    ...sdk(variables.S3_ENDPOINT),
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    forcePathStyle: true,
-  });
   return createApp({
     state: createDynamoStateStore({
       client: new DynamoDBClient(sdk(variables.DYNAMODB_ENDPOINT)),
       table: variables.TABLE,
       now: Date.now,
     }),
-    objects: createS3ObjectStore({ client: s3, bucket: variables.BUCKET }),
+    objects: createS3ObjectStore({
+      bucket: variables.BUCKET,
+      region: async () => 'us-east-1',
+      credentials: async () => credentials,
+      endpoint: variables.S3_ENDPOINT,
+      forcePathStyle: true,
+    }),
     queue: createSqsJobQueue({ client: new SQSClient(sdk(variables.SQS_ENDPOINT)), url: variables.QUEUE_URL }),
     signer: await createSigner(parseSigningKey(variables.SIGNING_KEY)),
     installedModels: [...SHIPPED_MODELS],

@@ -1,26 +1,9 @@
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-  type S3Client,
-  S3ServiceException,
-} from '@aws-sdk/client-s3';
-import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { AppError } from '../../error.ts';
 import { checkObjectKey } from '../../object-key.ts';
 import type { ObjectStore } from '../../ports.ts';
+import { openS3Bucket, type S3BucketOptions } from './s3-bucket.ts';
+import { signS3Form } from './s3-form.ts';
 import { putObject } from './s3-put.ts';
-
-interface Options {
-  /**
-   * With `requestChecksumCalculation: 'WHEN_REQUIRED'`: otherwise every signed upload demands the checksum of an empty
-   * body. Its credentials sign the URLs, which end with them: those of a role may last less than an hour.
-   */
-  client: S3Client;
-  bucket: string;
-}
 
 /** S3 refuses to sign for longer (SigV4, `X-Amz-Expires`). */
 const MAX_SIGNED_SECONDS = 7 * 24 * 60 * 60;
@@ -30,76 +13,62 @@ const MAX_SIGNED_SECONDS = 7 * 24 * 60 * 60;
  * `s3:ListBucket`, without which S3 answers 403, not 404, for what is not there.
  * A signed form is the one thing that S3 lets repeat until it expires: POST knows no condition on what exists.
  */
-export function createS3ObjectStore({ client, bucket }: Options): ObjectStore {
-  const at = (key: string) => {
-    checkObjectKey(key);
-    return { Bucket: bucket, Key: key };
-  };
+export function createS3ObjectStore(options: S3BucketOptions): ObjectStore {
+  const s3 = openS3Bucket(options);
 
   const store: ObjectStore = {
     async put(key, body, { contentType }) {
-      return putObject(client, { ...at(key), ContentType: contentType }, body);
+      return putObject(s3, { key: checkObjectKey(key), contentType }, body);
     },
 
     async get(key, range) {
-      const Range = range && `bytes=${range.first}-${range.last}`;
-      try {
-        const { Body, ContentLength, ContentType } = await client.send(
-          new GetObjectCommand({ ...at(key), ...(Range && { Range }) }),
-        );
-        return { body: Body!.transformToWebStream(), bytes: ContentLength ?? 0, contentType: ContentType ?? '' };
-      } catch (error) {
-        if (statusOf(error) === 404) return null;
-        if (statusOf(error) !== 416) throw error;
-        // The range begins behind the last byte, as every range does in an empty object.
-        const found = await store.head(key);
-        return found && { body: new Blob([]).stream(), bytes: 0, contentType: found.contentType };
-      }
+      const found = await s3.send('GET', checkObjectKey(key), {
+        ...(range && { headers: { range: `bytes=${range.first}-${range.last}` } }),
+        alsoExpected: [404, 416],
+      });
+      if (found.ok) return { body: found.body ?? new Blob([]).stream(), ...described(found) };
+      await found.body?.cancel();
+      if (found.status === 404) return null;
+      // The range begins behind the last byte, as every range does in an empty object.
+      const whole = await store.head(key);
+      return whole && { body: new Blob([]).stream(), bytes: 0, contentType: whole.contentType };
     },
 
     async head(key) {
-      try {
-        const { ContentLength, ContentType } = await client.send(new HeadObjectCommand(at(key)));
-        return { bytes: ContentLength ?? 0, contentType: ContentType ?? '' };
-      } catch (error) {
-        if (statusOf(error) === 404) return null;
-        throw error;
-      }
+      const found = await s3.send('HEAD', checkObjectKey(key), { alsoExpected: [404] });
+      return found.ok ? described(found) : null;
     },
 
     async delete(key) {
-      await client.send(new DeleteObjectCommand(at(key)));
+      await s3.send('DELETE', checkObjectKey(key), { alsoExpected: [404] });
     },
 
     async signUpload({ key, contentType, bytes, expiresAt }) {
-      const once = { ContentType: contentType, ContentLength: bytes, IfNoneMatch: '*' };
-      const url = await getSignedUrl(client, new PutObjectCommand({ ...at(key), ...once }), {
-        expiresIn: secondsUntil(expiresAt),
-        // What is not signed, the sender may choose.
-        signableHeaders: new Set(['host', 'content-type', 'content-length', 'if-none-match']),
+      const headers = { 'Content-Type': contentType, 'If-None-Match': '*' };
+      const url = await s3.sign('PUT', checkObjectKey(key), {
+        headers: { ...headers, 'Content-Length': String(bytes) },
+        seconds: secondsUntil(expiresAt),
       });
-      return { method: 'PUT', url, headers: { 'Content-Type': contentType, 'If-None-Match': '*' } };
+      return { method: 'PUT', url, headers };
     },
 
     async signForm({ key, contentType, bytes, expiresAt }) {
-      const { Bucket, Key } = at(key);
-      const { url, fields } = await createPresignedPost(client, {
-        Bucket,
-        Key,
-        Fields: { 'Content-Type': contentType, success_action_status: '201' },
-        Conditions: [['content-length-range', bytes, bytes]],
-        Expires: secondsUntil(expiresAt),
-      });
-      return { method: 'POST', url, fields };
+      const fields = { 'Content-Type': contentType, success_action_status: '201' };
+      const seconds = secondsUntil(expiresAt);
+      return { method: 'POST', ...(await signS3Form(s3, { key: checkObjectKey(key), fields, bytes, seconds })) };
     },
 
     async signDownload({ key, filename, expiresAt }) {
-      const ResponseContentDisposition = `attachment; filename*=UTF-8''${encodeURIComponent(filename)}`;
-      const command = new GetObjectCommand({ ...at(key), ResponseContentDisposition });
-      return getSignedUrl(client, command, { expiresIn: secondsUntil(expiresAt) });
+      const disposition = `attachment; filename*=UTF-8''${encodeURIComponent(filename)}`;
+      const query = { 'response-content-disposition': disposition };
+      return s3.sign('GET', checkObjectKey(key), { query, seconds: secondsUntil(expiresAt) });
     },
   };
   return store;
+}
+
+function described({ headers }: Response): { bytes: number; contentType: string } {
+  return { bytes: Number(headers.get('content-length')), contentType: headers.get('content-type') ?? '' };
 }
 
 /** By the clock of this machine, as S3 counts from the date in the signature. */
@@ -107,8 +76,4 @@ function secondsUntil(expiresAt: number): number {
   const seconds = Math.floor((expiresAt - Date.now()) / 1000);
   if (seconds < 1) throw new AppError('invalid', `A signed request must be valid for 1 second; ${seconds} are left.`);
   return Math.min(seconds, MAX_SIGNED_SECONDS);
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 }

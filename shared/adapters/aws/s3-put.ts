@@ -1,93 +1,99 @@
-import {
-  AbortMultipartUploadCommand,
-  type CompletedPart,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  PutObjectCommand,
-  type S3Client,
-  S3ServiceException,
-  UploadPartCommand,
-} from '@aws-sdk/client-s3';
 import { AppError } from '../../error.ts';
+import { refusalOf, type S3Bucket, textOf } from './s3-bucket.ts';
 
 interface Target {
-  Bucket: string;
-  Key: string;
-  ContentType: string;
+  key: string;
+  contentType: string;
 }
 
 /** S3 takes no body of unknown length: so much is gathered, twice at most. 10,000 of them are the largest object. */
 export const PART_BYTES = 8 * 1024 * 1024;
 /** S3 answers 409 to a writer that meets another one, which may yet fail. */
 const MAX_CONFLICTS = 5;
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
-const ONCE = { IfNoneMatch: '*' } as const;
-/** What arrives is checked, as far as the SDK knows how: TLS ends before the disk. */
-const CHECKED = { ChecksumAlgorithm: 'CRC32' } as const;
+const ONCE = { 'if-none-match': '*' };
 
 /**
  * Creates the object in one request, or in parts where it is longer than PART_BYTES. Nothing is there before the last
  * byte. Throws `already-exists`.
  */
 export async function putObject(
-  client: S3Client,
+  s3: S3Bucket,
   target: Target,
   body: ReadableStream<Uint8Array>,
 ): Promise<{ bytes: number }> {
   const parts = inParts(body);
   const first = (await parts.next()).value ?? new Uint8Array();
   const second = await parts.next();
-  try {
-    if (second.done) return await putWhole(client, target, first);
-    return await putParts(client, target, [first, second.value], parts);
-  } catch (error) {
-    if (!isAnswer(error, 412)) throw error;
-    throw new AppError('already-exists', `There is an object ${target.Key} already.`);
-  }
+  if (second.done) return putWhole(s3, target, first);
+  return putParts(s3, target, [first, second.value], parts);
 }
 
-async function putWhole(client: S3Client, target: Target, Body: Uint8Array): Promise<{ bytes: number }> {
+async function putWhole(
+  s3: S3Bucket,
+  { key, contentType }: Target,
+  body: Uint8Array<ArrayBuffer>,
+): Promise<{ bytes: number }> {
+  const request = { headers: { 'content-type': contentType, ...ONCE }, body, alsoExpected: [409, 412] };
   for (let conflicts = 0; ; conflicts++) {
-    try {
-      await client.send(new PutObjectCommand({ ...target, ...ONCE, ...CHECKED, Body }));
-      return { bytes: Body.length };
-    } catch (error) {
-      if (!isAnswer(error, 409) || conflicts === MAX_CONFLICTS) throw error;
-    }
+    const answer = await s3.send('PUT', key, request);
+    const text = await answer.text();
+    if (answer.ok) return { bytes: body.length };
+    if (answer.status === 412) throw alreadyThere(key);
+    if (conflicts === MAX_CONFLICTS) throw refusalOf(answer.status, text);
   }
 }
 
 async function putParts(
-  client: S3Client,
-  { ContentType, ...object }: Target,
-  beginning: Uint8Array[],
-  rest: AsyncGenerator<Uint8Array>,
+  s3: S3Bucket,
+  { key, contentType }: Target,
+  beginning: Uint8Array<ArrayBuffer>[],
+  rest: AsyncGenerator<Uint8Array<ArrayBuffer>>,
 ): Promise<{ bytes: number }> {
-  const { UploadId } = await client.send(new CreateMultipartUploadCommand({ ...object, ContentType, ...CHECKED }));
-  const upload = { ...object, UploadId };
+  const begun = await s3.send('POST', key, { query: { uploads: '' }, headers: { 'content-type': contentType } });
+  const uploadId = textOf(await begun.text(), 'UploadId') ?? '';
   try {
-    const sent: CompletedPart[] = [];
+    const tags: string[] = [];
     let bytes = 0;
-    const send = async (Body: Uint8Array) => {
-      const PartNumber = sent.length + 1;
-      const part = new UploadPartCommand({ ...upload, ...CHECKED, PartNumber, Body });
-      const { ETag, ChecksumCRC32 } = await client.send(part);
-      sent.push({ PartNumber, ETag, ChecksumCRC32 });
-      bytes += Body.length;
+    const send = async (body: Uint8Array<ArrayBuffer>) => {
+      const answer = await s3.send('PUT', key, { query: { partNumber: String(tags.length + 1), uploadId }, body });
+      await answer.body?.cancel();
+      tags.push(answer.headers.get('etag') ?? '');
+      bytes += body.length;
     };
     for (const part of beginning) await send(part);
     for await (const part of rest) await send(part);
-    await client.send(new CompleteMultipartUploadCommand({ ...upload, ...ONCE, MultipartUpload: { Parts: sent } }));
+    await complete(s3, key, uploadId, tags);
     return { bytes };
   } catch (error) {
     // Should this fail too, the bucket's lifecycle rule removes the parts.
-    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
+    await s3.send('DELETE', key, { query: { uploadId } }).catch(() => {});
     throw error;
   }
 }
 
+async function complete(s3: S3Bucket, key: string, uploadId: string, tags: readonly string[]): Promise<void> {
+  const parts = tags.map((tag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${tag}</ETag></Part>`);
+  const xml = `<CompleteMultipartUpload xmlns="${NAMESPACE}">${parts.join('')}</CompleteMultipartUpload>`;
+  const answer = await s3.send('POST', key, {
+    query: { uploadId },
+    headers: ONCE,
+    body: new TextEncoder().encode(xml),
+    alsoExpected: [412],
+  });
+  const text = await answer.text();
+  if (answer.status === 412) throw alreadyThere(key);
+  // S3 begins to answer 200 before it knows.
+  if (text.includes('<Error>')) throw refusalOf(answer.status, text);
+}
+
+function alreadyThere(key: string): AppError {
+  return new AppError('already-exists', `There is an object ${key} already.`);
+}
+
 /** All of PART_BYTES but the last; none for an empty body. */
-async function* inParts(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* inParts(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body) {
@@ -101,8 +107,4 @@ async function* inParts(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8A
     bytes -= start;
   }
   if (bytes > 0) yield Buffer.concat(chunks);
-}
-
-function isAnswer(error: unknown, status: number): boolean {
-  return error instanceof S3ServiceException && error.$metadata.httpStatusCode === status;
 }

@@ -1,5 +1,4 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
 import type { ObjectStore } from '../../ports.ts';
@@ -25,10 +24,11 @@ interface Options {
 /** A connection that says nothing for so long is given up, and the request repeated. */
 const TIMEOUTS = { connectionTimeout: 5_000, socketTimeout: 60_000 };
 
+/** Region and credentials are found as for the other stores. */
 export function openBucket(bucket: string, forcePathStyle: boolean): ObjectStore {
-  const requestChecksumCalculation = 'WHEN_REQUIRED';
-  const client = new S3Client({ requestHandler: TIMEOUTS, requestChecksumCalculation, forcePathStyle });
-  return createS3ObjectStore({ client, bucket });
+  const { region, credentials } = new SQSClient().config;
+  const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
+  return createS3ObjectStore({ bucket, region, credentials, endpoint, forcePathStyle });
 }
 
 /** The three ports on AWS. */
