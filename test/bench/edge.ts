@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { bundleFunction, type FunctionName } from '../../infra/function-bundle.ts';
+import { build } from 'esbuild';
+import { BUNDLE_OPTIONS, bundleFunction, type FunctionName } from '../../infra/function-bundle.ts';
 import { SHIPPED_MODELS } from '../../shared/models.ts';
 import { percentile } from '../support/fleet-simulator.ts';
 import { startLambda } from '../support/lambda.ts';
@@ -12,6 +13,8 @@ import type { BenchOptions, BenchTable } from './bench.ts';
 const FUNCTIONS: FunctionName[] = ['api', 'notify', 'reap', 'scale'];
 const STARTS = { short: 3, long: 11 };
 const WARM_CALLS = { short: 100, long: 500 };
+/** What is commonly loaded for the same, with nothing of a product in it. */
+const PEER = 'peer: Hono and the SDK for S3, SQS, DynamoDB';
 const SECRET = 'x'.repeat(40);
 
 /** What a cold start loads, and how long the API takes for what needs no store; Lambda's runtime interface is emulated. */
@@ -20,8 +23,8 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   try {
     const form = long ? 'long' : 'short';
     const rows = [];
-    for (const name of FUNCTIONS) {
-      const bundle = join(await bundleFunction(name, directory), 'index.mjs');
+    for (const name of [...FUNCTIONS, PEER] as const) {
+      const bundle = name === PEER ? await bundlePeer(directory) : await bundleOf(name, directory);
       const bytes = await readFile(bundle);
       const starts: number[] = [];
       for (let start = 0; start < STARTS[form]; start++) {
@@ -39,7 +42,11 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
     }
     const warm = await measureWarm(join(directory, 'api', 'index.mjs'), WARM_CALLS[form]);
     return [
-      { title: 'Size and loading of each function', rows, note: `${STARTS[form]} starts each.` },
+      {
+        title: 'Size and loading of each function',
+        rows,
+        note: `${STARTS[form]} starts each. Times depend on the machine: compare them with the peer, loaded in the same run.`,
+      },
       {
         title: 'Warm requests that need no store',
         rows: warm,
@@ -50,6 +57,32 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
     await rm(directory, { recursive: true, force: true });
   }
 }
+
+async function bundleOf(name: FunctionName, directory: string): Promise<string> {
+  return join(await bundleFunction(name, directory), 'index.mjs');
+}
+
+async function bundlePeer(directory: string): Promise<string> {
+  const outfile = join(directory, 'peer.mjs');
+  await build({
+    ...BUNDLE_OPTIONS,
+    stdin: { resolveDir: import.meta.dirname, contents: PEER_SOURCE },
+    outfile,
+  });
+  return outfile;
+}
+
+const PEER_SOURCE = `
+  import { DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
+  import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+  import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+  import { Hono } from 'hono';
+  import { handle } from 'hono/aws-lambda';
+  const clients = [new DynamoDBClient(), new S3Client(), new SQSClient()];
+  const commands = [GetItemCommand, PutItemCommand, QueryCommand, TransactWriteItemsCommand, GetObjectCommand,
+    HeadObjectCommand, PutObjectCommand, SendMessageCommand];
+  export const handler = handle(new Hono().get('/', (context) => context.json([clients.length, commands.length])));
+`;
 
 async function measureWarm(bundle: string, calls: number) {
   const lambda = await startLambda(bundle, ENVIRONMENT);
