@@ -77,8 +77,10 @@ export function claimOwnership(directory: string): () => void {
  */
 export function recoverAfterCrash(db: DatabaseSync): void {
   transaction(db, () => {
+    // The first condition is that of an index: without it, every job that there ever was would be looked at.
     db.exec(`
-      UPDATE jobs SET data = json_set(data, '$.lease_until', 0) WHERE status IN ('starting', 'running');
+      UPDATE jobs SET data = json_set(data, '$.lease_until', 0)
+        WHERE status IN ('awaiting_upload', 'queued', 'starting', 'running') AND status IN ('starting', 'running');
       UPDATE jobs SET data = json_set(data, '$.due_at', 0) WHERE status = 'queued' AND due_at IS NOT NULL;
       UPDATE messages SET visible_at = 0, receipt = NULL WHERE receipt IS NOT NULL;
       UPDATE deliveries SET data = json_set(data, '$.due_at', 0) WHERE claimed IS NOT NULL;

@@ -185,4 +185,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX jobs_by_mode_and_status ON jobs (account, test, status, id) WHERE deleted_at IS NULL;
   `,
   USAGE_TABLE,
+  // What is cleared away by age is found by age, and who waits for a turn without looking at who does not.
+  `
+  DROP INDEX deliveries_finished;
+  CREATE INDEX deliveries_finished ON deliveries (data ->> 'created_at') WHERE status <> 'pending';
+  CREATE INDEX tenants_waiting ON tenants (queue, last_turn, tenant) WHERE message_count > 0;
+  `,
 ];

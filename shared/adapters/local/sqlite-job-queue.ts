@@ -33,7 +33,7 @@ export function createSqliteJobQueue(
   // The + keeps SQLite from going by visible_at: then it would sort every message, not walk from the oldest.
   const selectNext = db.prepare(
     `SELECT position, messages.tenant, job_id, receive_count
-     FROM tenants CROSS JOIN messages ON position =
+     FROM tenants INDEXED BY tenants_waiting CROSS JOIN messages ON position =
        (SELECT position FROM messages WHERE queue = ?1 AND tenant = tenants.tenant AND +visible_at <= ?2
         ORDER BY position LIMIT 1)
      WHERE tenants.queue = ?1 AND message_count > 0 ORDER BY last_turn LIMIT 1`,
@@ -51,7 +51,7 @@ export function createSqliteJobQueue(
   const extend = db.prepare('UPDATE messages SET visible_at = ? WHERE queue = ? AND receipt = ?');
   const remove = db.prepare('DELETE FROM messages WHERE queue = ? AND receipt = ?');
   const count = db.prepare(
-    `SELECT (SELECT total(message_count) FROM tenants WHERE queue = ?1) AS total,
+    `SELECT (SELECT total(message_count) FROM tenants WHERE queue = ?1 AND message_count > 0) AS total,
             (SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at > ?2) AS in_flight`,
   );
   const waiting = new Set<() => void>();

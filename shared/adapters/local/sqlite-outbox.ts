@@ -105,8 +105,8 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
   const eraseOfJob = db.prepare(`DELETE FROM deliveries WHERE job_id = ? AND status <> 'pending'`);
   const clear = db.prepare(
     `DELETE FROM deliveries WHERE id IN
-       (SELECT id FROM deliveries WHERE status <> 'pending' AND data ->> 'created_at' < ? ORDER BY id
-        LIMIT ${CLEARED_PER_DELIVERY})`,
+       (SELECT id FROM deliveries WHERE status <> 'pending' AND data ->> 'created_at' < ?
+        ORDER BY data ->> 'created_at' LIMIT ${CLEARED_PER_DELIVERY})`,
   );
   const selectDue = db.prepare(
     `SELECT data FROM deliveries AS due WHERE due_at <= ? AND
@@ -114,11 +114,15 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
         AND busy.account = due.account AND busy.target = due.target) < ${MAX_PARALLEL_DELIVERIES}
      ORDER BY due_at LIMIT 1`,
   );
-  const selectPage = db.prepare(
-    `SELECT data FROM deliveries WHERE kind = 'webhook' AND account = :account AND id < :before
-       AND (:endpoint_id IS NULL OR endpoint_id = :endpoint_id) AND (:job_id IS NULL OR job_id = :job_id)
-     ORDER BY id DESC LIMIT :limit`,
-  );
+  const preparePage = (condition: string) =>
+    db.prepare(
+      `SELECT data FROM deliveries WHERE kind = 'webhook' AND ${condition} AND id < ? ORDER BY id DESC LIMIT ?`,
+    );
+  // Each goes by its own index (the + keeps SQLite from others): an account may have a million deliveries.
+  const selectPage = preparePage('account = ?');
+  const selectPageOfEndpoint = preparePage('+account = ? AND endpoint_id = ?');
+  const selectPageOfJob = preparePage('+account = ? AND job_id = ?');
+  const selectPageOfBoth = preparePage('+account = ? AND job_id = ? AND +endpoint_id = ?');
 
   const find = (id: string) => parse<Delivery>(select.get(id));
   const due = () => parse<Delivery>(selectDue.get(now(), now()));
@@ -139,9 +143,12 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
     verbs: {
       createDelivery: async (delivery) => insert(delivery),
       getDelivery: async (account, id) => parse<Delivery>(selectWebhook.get(id, account)),
-      async listDeliveries({ account, endpoint_id = null, job_id = null, cursor, limit }) {
+      async listDeliveries({ account, endpoint_id, job_id, cursor, limit }) {
+        const ofJob = endpoint_id === undefined ? selectPageOfJob : selectPageOfBoth;
+        const ofAccount = endpoint_id === undefined ? selectPage : selectPageOfEndpoint;
+        const given = [account, job_id, endpoint_id].filter((value) => value !== undefined);
         const before = cursor === undefined ? '~' : idBefore(cursor);
-        const rows = selectPage.all({ account, before, endpoint_id, job_id, limit: limit + 1 });
+        const rows = (job_id === undefined ? ofAccount : ofJob).all(...given, before, limit + 1);
         const found = rows.map((row) => parse<Delivery>(row)!);
         const page = found.slice(0, limit);
         const last = page.at(-1);

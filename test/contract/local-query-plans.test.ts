@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { recoverAfterCrash } from '../../shared/adapters/local/database.ts';
+import { createSqliteJobQueue } from '../../shared/adapters/local/sqlite-job-queue.ts';
+import { createSqliteStateStore } from '../../shared/adapters/local/sqlite-state-store.ts';
+import type { JobFilter } from '../../shared/ports.ts';
+import { makeDirectory, openLocalStores } from '../support/local-stores.ts';
+
+/** Tables that grow with the jobs. Those of accounts, keys, endpoints, models and counters do not. */
+const GROWING = ['jobs', 'uploads', 'ledger', 'idempotency', 'deliveries', 'due', 'busy', 'messages', 'batches'];
+/** Indexes of few rows: those alive, of whatever age the store is. */
+const SMALL_INDEXES = ['jobs_queued', 'jobs_unfinished_of_key', 'deliveries_claimed'];
+/** The statement of an account is all that it has; only `npm run accounts` asks for it. */
+const WHOLE = /^SELECT id, status, data ->> '\$.charge.state'/;
+
+const now = () => Date.parse('2026-01-01T00:00:00.000Z');
+let directory: Awaited<ReturnType<typeof makeDirectory>>;
+let stores: ReturnType<typeof openLocalStores>;
+
+beforeEach(async () => {
+  directory = await makeDirectory();
+  stores = openLocalStores(directory.directory);
+});
+afterEach(async () => {
+  stores.database.close();
+  await directory.remove();
+});
+
+/** Every statement that the adapters prepare, or run at a start. */
+async function statements(): Promise<Set<string>> {
+  const { database } = stores;
+  const all = new Set<string>();
+  const prepare = database.prepare.bind(database);
+  const exec = database.exec.bind(database);
+  database.prepare = (sql) => {
+    all.add(sql);
+    return prepare(sql);
+  };
+  database.exec = (sql) => {
+    for (const part of sql.split(';')) if (/^\s*(UPDATE|DELETE|INSERT)/.test(part)) all.add(part);
+    exec(sql);
+  };
+  const state = createSqliteStateStore(database, { now });
+  createSqliteJobQueue(database, { name: 'jobs', now, deadLetters: 'dead-letters' });
+  recoverAfterCrash(database);
+  for (const filter of filters()) await state.listJobs(filter);
+  return all;
+}
+
+function* filters(): Generator<JobFilter> {
+  const values = { idempotency_key: 'k', batch_id: 'b', upload_id: 'u', client_reference: 'r', end_user: 'e' };
+  const cursor = Buffer.from(`job_${'0'.repeat(26)}`).toString('base64url');
+  for (const [name, value] of [...Object.entries(values), ['account', 'a']] as [string, string][]) {
+    for (const test of [undefined, false]) {
+      for (const status of [undefined, 'queued'] as const) {
+        for (const from of [undefined, cursor]) {
+          yield { account: 'a', limit: 20, [name]: value, test, status, cursor: from };
+        }
+      }
+    }
+  }
+}
+
+function planOf(sql: string): string[] {
+  return stores.database
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map(({ detail }) => String(detail));
+}
+
+test('no statement goes through a table that grows with the jobs', async () => {
+  const all = await statements();
+  expect(all.size).toBeGreaterThan(80);
+  const scans = [...all].flatMap((sql) =>
+    planOf(sql)
+      .filter((detail) => GROWING.some((table) => new RegExp(`^SCAN ${table}\\b`).test(detail)))
+      .filter((detail) => !SMALL_INDEXES.some((index) => detail.endsWith(` USING INDEX ${index}`)))
+      .filter(() => !WHOLE.test(sql))
+      .map((detail) => `${detail}: ${sql}`),
+  );
+  expect(scans).toEqual([]);
+});
+
+test('only the accounts, and the few rows of one job, are sorted', async () => {
+  const sorts = [...(await statements())].filter((sql) => planOf(sql).some((detail) => detail.startsWith('USE TEMP')));
+  expect(sorts.map((sql) => /FROM .*/.exec(sql)?.[0])).toEqual([
+    'FROM ledger WHERE +account = ? AND job_id = ? ORDER BY position',
+    'FROM accounts ORDER BY created_at, id',
+  ]);
+});
+
+test('what would go through a table is seen', () => {
+  expect(planOf(`SELECT data FROM jobs WHERE data ->> 'prompt' = ''`)).toEqual(['SCAN jobs']);
+});
