@@ -1,5 +1,5 @@
 import type { CandidateResult } from './evaluate.ts';
-import { METRICS, type MetricId, type Values } from './measure.ts';
+import { METRICS, type MetricId } from './measure.ts';
 
 const DIGITS: Partial<Record<MetricId, number>> = { psnr: 2, niqe: 3, brisque: 2, musiq: 2, fid: 2 };
 const ARROW = { higher: '↑', lower: '↓' } as const;
@@ -15,14 +15,8 @@ export interface Facts {
 
 /** Means of all models; the best of each metric is bold. */
 export function toMarkdown(metrics: readonly MetricId[], results: readonly CandidateResult[], facts: Facts): string {
-  const heads = metrics.map((id) => `${METRICS[id].label} ${ARROW[METRICS[id].better]}`);
-  const rows = results.map(({ model, means }) => {
-    const cells = metrics.map((id) => {
-      const text = format(id, means[id]);
-      return results.length > 1 && isBest(id, means, results) ? `**${text}**` : text;
-    });
-    return line([model, ...cells]);
-  });
+  const columns = metrics.map((id) => ({ ...METRICS[id], digits: DIGITS[id] ?? 4 }));
+  const rows = results.map(({ model, means }) => ({ name: model, values: metrics.map((id) => means[id]) }));
   const notes = [
     `${facts.pairs} ${facts.pairs === 1 ? 'picture' : 'pictures'}, seed ${facts.seed}, ${facts.device}. PSNR and SSIM on the luminance (BT.601, limited range), without 4 pixels of each border.`,
     ...(facts.notMeasured.length > 0 ? [`Not measured, for want of a network: ${facts.notMeasured.join(', ')}.`] : []),
@@ -30,15 +24,14 @@ export function toMarkdown(metrics: readonly MetricId[], results: readonly Candi
       ? ['–: at least one picture has no such value (NIQE needs two blocks of 96×96 with contrast, FID two pictures).']
       : []),
   ];
-  const table = [line(['model', ...heads]), line(['---', ...metrics.map(() => '---:')]), ...rows];
-  return `${table.join('\n')}\n\n${notes.join('\n')}\n`;
+  return `${toTable(columns, rows)}\n\n${notes.join('\n')}\n`;
 }
 
 /** One line a picture and model; an empty field where there is no value. */
 export function toCsv(metrics: readonly MetricId[], results: readonly CandidateResult[]): string {
   const perImage = metrics.filter((id) => id !== 'fid');
   const lines = results.flatMap(({ model, images }) =>
-    images.map(({ name, values }) => [model, quote(name), ...perImage.map((id) => values[id] ?? '')].join(',')),
+    images.map(({ name, values }) => toCsvLine([model, name, ...perImage.map((id) => String(values[id] ?? ''))])),
   );
   return `${[['model', 'image', ...perImage].join(','), ...lines].join('\n')}\n`;
 }
@@ -48,14 +41,34 @@ export function toJson(metrics: readonly MetricId[], results: readonly Candidate
   return `${JSON.stringify({ ...facts, metrics: described, models: results }, null, 2)}\n`;
 }
 
-function format(id: MetricId, value: number | null | undefined): string {
-  return typeof value === 'number' ? value.toFixed(DIGITS[id] ?? 4) : '–';
+interface Column {
+  label: string;
+  better: 'higher' | 'lower';
+  digits: number;
 }
 
-function isBest(id: MetricId, means: Values, results: readonly CandidateResult[]): boolean {
-  const known = results.map(({ means }) => means[id]).filter((value) => typeof value === 'number');
-  const best = METRICS[id].better === 'higher' ? Math.max(...known) : Math.min(...known);
-  return means[id] === best;
+interface Row {
+  name: string;
+  /** Null or undefined where there is none. */
+  values: readonly (number | null | undefined)[];
+}
+
+/** In Markdown; of several rows the best of each column is bold. */
+export function toTable(columns: readonly Column[], rows: readonly Row[]): string {
+  const best = columns.map(({ better }, index) => {
+    const known = rows.map(({ values }) => values[index]).filter((value) => typeof value === 'number');
+    return better === 'higher' ? Math.max(...known) : Math.min(...known);
+  });
+  const lines = rows.map(({ name, values }) => {
+    const cells = columns.map(({ digits }, index) => {
+      const value = values[index];
+      const text = typeof value === 'number' ? value.toFixed(digits) : '–';
+      return rows.length > 1 && value === best[index] ? `**${text}**` : text;
+    });
+    return line([name, ...cells]);
+  });
+  const heads = columns.map(({ label, better }) => `${label} ${ARROW[better]}`);
+  return [line(['model', ...heads]), line(['---', ...columns.map(() => '---:')]), ...lines].join('\n');
 }
 
 function line(cells: readonly string[]): string {
@@ -63,6 +76,7 @@ function line(cells: readonly string[]): string {
 }
 
 /** RFC 4180. */
-function quote(field: string): string {
-  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
+export function toCsvLine(fields: readonly string[]): string {
+  const quoted = fields.map((field) => (/[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field));
+  return quoted.join(',');
 }
