@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadNetwork } from '../../evaluation/semantic/network.ts';
+import { encodeMask } from '../../evaluation/semantic/run-lengths.ts';
 import { nearestUpsampling } from '../../gpu-worker/graphs/convolution.ts';
 import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
@@ -114,6 +116,28 @@ test('what cannot be measured is refused', async () => {
   expect(wrongShape).toMatch('The output "boxes"');
 });
 
+test('what a network sees in a picture that was enlarged and padded is brought back to its pixels', async () => {
+  const path = join(folder, 'halves.onnx');
+  await writeFile(path, await halvesNetwork());
+  const input = { name: 'image', shortest: 80, longest: 120, multiple_of: 64 };
+  const outputs = { boxes: 'boxes', scores: 'scores', labels: 'labels', masks: 'red' };
+  const description = { input, categories: [RED, GREEN], detections: outputs, semantic: { scores: 'image colors' } };
+  const panoptic = { map: 'map', labels: 'segments' };
+  await writeFile(join(folder, 'halves.json'), JSON.stringify({ ...description, panoptic }));
+  const network = await loadNetwork(path, 'cpu');
+  // 60 × 40 pixels: the left 20 columns are red, the others green. For the network 120 × 80, and zeros up to 128 × 128.
+  const isRed = Array.from({ length: 60 * 40 }, (_, pixel) => pixel % 60 < 20);
+  const data = Uint8Array.from(isRed.flatMap((red) => (red ? [255, 0, 0] : [0, 255, 0])));
+  const found = await network.look({ width: 60, height: 40, channels: 3, data });
+  await network.release();
+  expect([...found.labels!]).toEqual(isRed.map((red) => (red ? RED : GREEN)));
+  expect(found.detections).toEqual([
+    { category: RED, score: 0.75, box: [0, 1, 20, 39], mask: encodeMask(60, 40, isRed.map(Number)) },
+  ]);
+  expect([...found.panoptic!.ids]).toEqual(isRed.map((red) => (red ? 1 : 2)));
+  expect(found.panoptic!.segments.map(({ category }) => category)).toEqual([RED, GREEN]);
+});
+
 function paint(cells: number[], color: (category: number, cell: number) => string | undefined, background = '#000000') {
   const parts = cells.flatMap((category, cell) => {
     const chosen = category === 0 ? undefined : color(category, cell);
@@ -208,5 +232,25 @@ async function colorNetwork(): Promise<Uint8Array> {
   builder.output('map', builder.node('Reshape', [map, builder.integers([1, 2, 2])]), [1, 2, 2]);
   const ground = builder.tensor([1, 1], Float32Array.of(0));
   builder.output('segments', builder.node('Concat', [ground, labels], { axis: 1 }), [1, 5]);
+  return await compileModel(builder.build(), () => Promise.reject(new RangeError('It has no weights.')));
+}
+
+/** Takes any size: the scores are red and green themselves; one box that is always the same. */
+async function halvesNetwork(): Promise<Uint8Array> {
+  const builder = createGraphBuilder('halves');
+  const image = builder.input('image', [1, 3, 'height', 'width']);
+  const channels = (from: number, to: number) =>
+    builder.node('Slice', [image, builder.integers([from]), builder.integers([to]), builder.integers([1])]);
+  const colors = channels(0, 2);
+  builder.output('image colors', colors);
+  builder.output('red', channels(0, 1));
+  const best = builder.node('Cast', [builder.node('ArgMax', [colors], { axis: 1, keepdims: 0 })], { to: 1 });
+  builder.output('map', builder.node('Add', [best, builder.scalar(1)]));
+  const same = (shape: number[], values: number[]) =>
+    builder.node('Add', [builder.tensor(shape, Float32Array.from(values)), builder.scalar(0)]);
+  builder.output('boxes', same([1, 4], [0, 2, 40, 80]));
+  builder.output('scores', same([1], [0.75]));
+  builder.output('labels', same([1], [0]));
+  builder.output('segments', same([2], [0, 1]));
   return await compileModel(builder.build(), () => Promise.reject(new RangeError('It has no weights.')));
 }
