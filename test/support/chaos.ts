@@ -1,147 +1,210 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import sharp from 'sharp';
+import { LOCAL_ACCOUNT } from '../../local/account.ts';
+import { openStores } from '../../local/stores.ts';
 import type { JobView } from '../../shared/api.ts';
-import { createTestClient, type TestClient } from './client.ts';
-import { type ServiceProcess, startServiceProcess } from './service-process.ts';
-
-export interface ChaosReport {
-  jobs: number;
-  kills: { service: number; child: number };
-  succeeded: number;
-  /** Not to be found by its idempotency key. */
-  lost: number;
-  /** Known, but never came to an end. */
-  stuck: number;
-  /** Ended, but not as a success. */
-  failed: number;
-  /** Second jobs for one key, or second result files for one job. */
-  doubles: number;
-  /** Jobs that needed more than one attempt. */
-  retried: number;
-  seconds: number;
-}
+import { checkData, checkJob } from './chaos-check.ts';
+import { type ChaosClient, createChaosClient } from './chaos-client.ts';
+import { FAULTS, type Fault, inject, moveClock } from './chaos-faults.ts';
+import { type ChaosProcesses, startProcesses } from './chaos-processes.ts';
+import { createRandom } from './random.ts';
+import { startReceiver } from './receiver.ts';
 
 interface ChaosOptions {
   jobs: number;
-  /** Kills are this far apart at the least and at the most. */
-  killEveryMilliseconds: readonly [number, number];
-  kills: number;
+  seed: number;
+  /** Each fault happens so often, one that finds nothing to happen to perhaps not. */
+  rounds: number;
+  /** Between the faults of one of the two lanes, at the least and at the most. */
+  pauseMilliseconds: readonly [number, number];
+  lockMilliseconds: readonly [number, number];
+  /** After the last fault. */
   timeoutSeconds: number;
-  random: () => number;
+  progress?: (text: string) => void;
 }
 
+export type ChaosReport = Awaited<ReturnType<typeof runChaos>>;
+
+const LANES = 2;
+const CLIENTS = 4;
+const DEPOSIT = 1_000_000_000;
+/** Without any news for so long, the clock is moved on: nobody need wait for a lease or the pause before a repeat. */
+const PATIENCE_LOOKS = 16;
+const LOOK_MILLISECONDS = 250;
+const WAIT_MILLISECONDS = 200_000;
+
 /**
- * Submits jobs to the real service while it (or its inference child) is killed -9 at random moments and started
- * again, then counts what became of them.
+ * Sends jobs to the real service and to a second worker beside it while they are killed, stopped, slowed down, locked
+ * out and lied to by their clock, at random moments; then lets all come to its end and checks everything.
  */
-export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const directory = await mkdtemp(join(tmpdir(), 'seesr-chaos-'));
+export async function runChaos(options: ChaosOptions) {
+  const { jobs, seed, progress = () => {} } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'seesr-chaos-'));
   const started = performance.now();
-  const kills = { service: 0, child: 0 };
-  let service = await startServiceProcess(directory);
-  const key = service.firstKey ?? '';
-  // Between a kill and the new start there is no service: whoever calls then, tries again.
-  const call = <T>(action: (client: TestClient) => Promise<T>) =>
-    persist(() => action(createTestClient(service.url, key)));
+  const receiver = await startReceiver(200);
+  const processes = await startProcesses(folder, {
+    PRICES: 'standard',
+    ALLOW_HTTP_FETCH: 'true',
+    FETCH_ALLOW_HOSTS: receiver.host,
+    MIN_FREE_BYTES: '1',
+  });
   try {
-    const file = new Uint8Array(
-      await sharp({ create: { width: 160, height: 120, channels: 3, background: '#a06030' } })
-        .png()
-        .toBuffer(),
-    );
-    const submitting = submitAll(options.jobs, file, call);
-    for (let kill = 0; kill < options.kills; kill++) {
-      const [least, most] = options.killEveryMilliseconds;
-      await sleep(least + options.random() * (most - least));
-      if (options.random() < 0.3 && (await killChild(service))) kills.child++;
-      else {
-        await service.kill('SIGKILL');
-        service = await startServiceProcess(directory);
-        kills.service++;
-      }
-    }
-    await submitting;
-    const deadline = Date.now() + options.timeoutSeconds * 1000;
-    let ends: (JobView | undefined)[];
-    do {
-      await sleep(250);
-      ends = await Promise.all(Array.from({ length: options.jobs }, (_, i) => call((client) => byKey(client, i))));
-    } while (ends.some((job) => job && !job.terminal) && Date.now() < deadline);
-    const all = await call((client) => listAll(client));
-    const files = await readdir(join(directory, 'objects', 'out'), { recursive: true, withFileTypes: true });
-    const results = files.filter((entry) => entry.isFile() && /^\d+\.png$/.test(entry.name)).length;
-    const known = ends.filter((job) => job !== undefined);
-    const succeeded = known.filter((job) => job.status === 'succeeded');
+    await deposit(processes.directory);
+    const client = createChaosClient({
+      url: processes.url,
+      key: processes.firstKey,
+      hook: receiver.url,
+      random: createRandom(seed),
+    });
+    const injected = await runFaults(options, processes, client);
+    progress(`${jobs} jobs accepted, ${sumOf(Object.values(injected))} faults; now they may end`);
+    const shortened = await settle(processes, options.timeoutSeconds);
+    const told = new Set(receiver.received.map(({ body }) => toldBy(body)));
+    const ends: { job: JobView | undefined; faults: string[] }[] = [];
+    for (let i = 0; i < jobs; i++) ends.push(await checkJob(client, i, told));
+    await processes.stop('SIGTERM');
+    const data = await checkData(processes, DEPOSIT);
+    const violations = [...client.faults, ...ends.flatMap(({ faults }) => faults), ...data.faults];
+    const known = ends.flatMap(({ job }) => (job ? [job] : []));
     return {
-      jobs: options.jobs,
-      kills,
-      succeeded: succeeded.length,
-      lost: options.jobs - known.length,
+      seed,
+      jobs,
+      endings: countsOf(known.map(endingOf)),
+      lost: jobs - known.length,
       stuck: known.filter((job) => !job.terminal).length,
-      failed: known.filter((job) => job.terminal && job.status !== 'succeeded').length,
-      doubles: all.length - known.length + Math.abs(results - succeeded.length),
+      doubleCaptures: data.doubleCaptures,
       retried: known.filter((job) => job.attempt > 1).length,
+      attempts: sumOf(known.map((job) => job.attempt)),
+      injected,
+      felt: feltBy(processes, client),
+      trouble: client.trouble,
+      webhooks: receiver.received.length,
+      entries: data.entries,
+      orphans: data.orphans,
+      shortened,
+      violations,
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
-    await service.kill('SIGKILL');
-    await rm(directory, { recursive: true, force: true });
+    await processes.stop('SIGKILL');
+    receiver.close();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function submitAll(
-  jobs: number,
-  file: Uint8Array<ArrayBuffer>,
-  call: <T>(action: (client: TestClient) => Promise<T>) => Promise<T>,
-): Promise<void> {
-  for (let i = 0; i < jobs; i++) {
-    const uploadId = await call((client) => client.upload(file));
-    await call((client) => client.submit({ input: { upload_id: uploadId }, model: 'real-esrgan-fast' }, `chaos-${i}`));
-  }
+async function deposit(directory: string): Promise<void> {
+  const { state, database } = openStores(directory);
+  await state.topUp({ account: LOCAL_ACCOUNT, amount: DEPOSIT, payment: 'chaos' });
+  database.close();
 }
 
-async function persist<T>(action: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof TypeError) || tries >= 600) throw error; // fetch: no connection
-      await sleep(50);
+/** `released`: how many may be ordered by now, so that the faults meet with jobs all the time. */
+async function orderAll(client: ChaosClient, jobs: number, released: () => number): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async () => {
+      while (next < jobs) {
+        if (next < released()) await client.order(next++);
+        else await sleep(LOOK_MILLISECONDS / 5);
+      }
+    }),
+  );
+}
+
+/** All faults in a random order, by two lanes, so that some happen at once, while the jobs are ordered. */
+async function runFaults(options: ChaosOptions, processes: ChaosProcesses, client: ChaosClient) {
+  const { jobs, rounds, seed, lockMilliseconds } = options;
+  const [least, most] = options.pauseMilliseconds;
+  const random = createRandom(seed + 1);
+  const injected = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>;
+  const left = Array.from({ length: rounds }, () => FAULTS.toSorted(() => random() - 0.5)).flat();
+  const total = left.length;
+  const done = () => sumOf(Object.values(injected));
+  let isOrdered = false;
+  async function lane(): Promise<void> {
+    while (!isOrdered || left.length > 0) {
+      await sleep(least + random() * (most - least));
+      const fault = left.pop();
+      if (!fault) return;
+      if (await inject(fault, { processes, random, lockMilliseconds })) injected[fault]++;
+      else if (!isOrdered) left.splice(Math.floor(random() * left.length), 0, fault); // another time
     }
   }
+  const ordering = orderAll(client, jobs, () => Math.ceil((jobs * (done() + 1)) / total)).finally(() => {
+    isOrdered = true;
+  });
+  await Promise.all([ordering, ...Array.from({ length: LANES }, lane)]);
+  return injected;
 }
 
-async function byKey(client: TestClient, index: number): Promise<JobView | undefined> {
-  const list = await client.json<{ data: JobView[] }>(`/v1/jobs?idempotency_key=chaos-${index}`);
-  return list.data[0];
-}
-
-async function listAll(client: TestClient): Promise<JobView[]> {
-  const jobs: JobView[] = [];
-  let cursor: string | undefined;
-  do {
-    const page: { data: JobView[]; next_cursor?: string } = await client.json(
-      `/v1/jobs?limit=100${cursor ? `&cursor=${cursor}` : ''}`,
-    );
-    jobs.push(...page.data);
-    cursor = page.next_cursor;
-  } while (cursor);
-  return jobs;
-}
-
-/** Linux: the one child of the service is the inference process. */
-async function killChild(service: ServiceProcess): Promise<boolean> {
-  const pid = service.process.pid;
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  const child = Number(children.trim().split(' ')[0]);
-  if (!child) return false;
+/** Until every job has ended and everything was told, or the time is over. Returns how often the clock was moved on. */
+async function settle(processes: ChaosProcesses, timeoutSeconds: number): Promise<number> {
+  const database = new DatabaseSync(join(processes.directory, 'state.sqlite'), { readOnly: true, timeout: 5_000 });
+  const select = database.prepare(
+    `SELECT (SELECT count(*) FROM jobs WHERE status IN ('awaiting_upload', 'queued', 'starting', 'running')) AS jobs,
+            (SELECT count(*) FROM deliveries WHERE status = 'pending') AS deliveries,
+            (SELECT count(*) FROM messages) AS messages`,
+  );
+  const deadline = performance.now() + timeoutSeconds * 1000;
+  let shortened = 0;
   try {
-    process.kill(child, 'SIGKILL');
-    return true;
-  } catch {
-    return false;
+    for (let seen = '', looks = 0; performance.now() < deadline; looks++) {
+      const open = JSON.stringify(select.get());
+      if (!/[1-9]/.test(open)) break;
+      if (open !== seen) looks = 0;
+      seen = open;
+      if (looks >= PATIENCE_LOOKS) {
+        moveClock(processes, WAIT_MILLISECONDS);
+        shortened++;
+        looks = 0;
+      }
+      await sleep(LOOK_MILLISECONDS);
+    }
+    return shortened;
+  } finally {
+    database.close();
   }
+}
+
+/** How often the processes and the client have really met with a fault. */
+function feltBy(processes: ChaosProcesses, client: ChaosClient) {
+  const linesWith = (text: string) => processes.countLines((line) => JSON.stringify(line).includes(text));
+  const { counts, trouble } = client;
+  return {
+    requestsWithoutConnection: trouble['no connection'] ?? 0,
+    refusedStarts: processes.refusedStarts(),
+    childrenLost: linesWith('The engine died'),
+    signedUrlsTooOld: trouble['403 signature-invalid'] ?? 0,
+    answersStorageFull: trouble['503 storage-full'] ?? 0,
+    linesStorageFull: linesWith('took no more bytes'),
+    slowedOperations: sumOf(processes.linesOf('chaos.slowed').map(({ operations }) => Number(operations))),
+    answersLocked: trouble['503 unavailable'] ?? 0,
+    linesLocked: linesWith('database is locked'),
+    leasesLost: processes.countLines(
+      ({ event, error }) =>
+        event === 'attempt.failed' && (error === 'lost' || JSON.stringify(error).includes('no longer holds')),
+    ),
+    ...counts,
+  };
+}
+
+function endingOf({ status, error }: JobView): string {
+  return status === 'failed' ? `failed: ${error?.code}` : status;
+}
+
+function toldBy(body: string): string {
+  const { type, data } = JSON.parse(body) as { type: string; data: { id: string } };
+  return `${data.id} ${type}`;
+}
+
+function countsOf(names: string[]): Record<string, number> {
+  const groups = Map.groupBy(names, (name) => name);
+  return Object.fromEntries([...groups].map(([name, { length }]) => [name, length]));
+}
+
+function sumOf(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
