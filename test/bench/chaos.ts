@@ -43,7 +43,7 @@ const FELT: Record<(typeof FAULTS)[number], (felt: Felt) => string> = {
     `${felt.answersStorageFull} answers 503 storage-full, ${felt.linesStorageFull} lines of log`,
   'slow disk (40 to 250 ms an operation)': (felt) => `${felt.slowedOperations} operations delayed`,
   'database locked by another process': (felt) =>
-    `${felt.answersLocked} answers 503, ${felt.linesLocked} lines of log, ${felt.refusedStarts} starts refused`,
+    `${felt.answersLocked} answers 500 internal, ${felt.linesLocked} lines of log, ${felt.refusedStarts} starts refused`,
   'process stopped (SIGSTOP)': () => 'see attempts',
   'lease lost while the worker lives (SIGSTOP, clock)': (felt) => `${felt.leasesLost} attempts found their job taken`,
 };

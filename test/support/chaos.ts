@@ -181,7 +181,7 @@ function feltBy(processes: ChaosProcesses, client: ChaosClient) {
     answersStorageFull: trouble['503 storage-full'] ?? 0,
     linesStorageFull: linesWith('took no more bytes'),
     slowedOperations: sumOf(processes.linesOf('chaos.slowed').map(({ operations }) => Number(operations))),
-    answersLocked: trouble['503 unavailable'] ?? 0,
+    answersLocked: trouble['500 internal'] ?? 0,
     linesLocked: linesWith('database is locked'),
     leasesLost: processes.countLines(
       ({ event, error }) =>
