@@ -17,6 +17,11 @@ export const BENCHES: Record<string, BenchEntry> = {
       'SeeSR in its published size runs on a CPU in bounded memory, a step costs what its arithmetic costs, and nothing is computed twice.',
     load: () => import('./seesr.ts'),
   },
+  peers: {
+    claim:
+      'The same tile and the same step in other engines, in turn with ours: how much faster or slower we are, for equal numbers.',
+    load: () => import('./peers.ts'),
+  },
   job: {
     claim: 'What a job costs beside its network: queue, storage, decoding, encoding, checks.',
     load: () => import('./job.ts'),
