@@ -33,8 +33,7 @@ describe.each([
   function connect(bucket: string, secretAccessKey = AWS.credentials.secretAccessKey) {
     return createS3ObjectStore({
       bucket,
-      region: async () => AWS.region,
-      credentials: async () => ({ ...AWS.credentials, secretAccessKey }),
+      sdk: new S3Client({ ...AWS, credentials: { ...AWS.credentials, secretAccessKey } }).config,
       endpoint: server.endpoint,
       forcePathStyle: true,
     });

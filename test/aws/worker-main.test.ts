@@ -77,14 +77,8 @@ afterAll(async () => {
 });
 
 function openModels() {
-  const { region, credentials } = AWS;
-  return createS3ObjectStore({
-    bucket: 'models',
-    region: async () => region,
-    credentials: async () => credentials,
-    endpoint: s3.endpoint,
-    forcePathStyle: true,
-  });
+  const { config } = new S3Client(AWS);
+  return createS3ObjectStore({ bucket: 'models', sdk: config, endpoint: s3.endpoint, forcePathStyle: true });
 }
 
 /** As `aws s3 sync` does from the machine that built them. */

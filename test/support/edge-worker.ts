@@ -37,6 +37,7 @@ export default {
 async function open(variables: Variables) {
   const credentials = { accessKeyId: variables.ACCESS_KEY_ID, secretAccessKey: variables.SECRET_ACCESS_KEY };
   const sdk = (endpoint: string) => ({ region: 'us-east-1', endpoint, credentials });
+  const sqs = new SQSClient(sdk(variables.SQS_ENDPOINT));
   return createApp({
     state: createDynamoStateStore({
       client: new DynamoDBClient(sdk(variables.DYNAMODB_ENDPOINT)),
@@ -45,12 +46,11 @@ async function open(variables: Variables) {
     }),
     objects: createS3ObjectStore({
       bucket: variables.BUCKET,
-      region: async () => 'us-east-1',
-      credentials: async () => credentials,
+      sdk: sqs.config,
       endpoint: variables.S3_ENDPOINT,
       forcePathStyle: true,
     }),
-    queue: createSqsJobQueue({ client: new SQSClient(sdk(variables.SQS_ENDPOINT)), url: variables.QUEUE_URL }),
+    queue: createSqsJobQueue({ client: sqs, url: variables.QUEUE_URL }),
     signer: await createSigner(parseSigningKey(variables.SIGNING_KEY)),
     installedModels: [...SHIPPED_MODELS],
     limits: DEFAULT_LIMITS,

@@ -1,11 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, expect, it } from 'vitest';
 import { createS3ObjectStore } from '../../shared/adapters/aws/s3-object-store.ts';
 import { PART_BYTES } from '../../shared/adapters/aws/s3-put.ts';
 
 /** What no server of the contract suites does: fail on its side, begin to answer 200 and fail, know of roles. */
 const PNG = { contentType: 'image/png' };
+/** More than what waits between the two. */
+const LONG = 16 * 1024 * 1024;
+const ROLE = { accessKeyId: 'AK', secretAccessKey: 'secret', sessionToken: 'of a role' };
 const SLOW_DOWN = '<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>';
 
 let close = () => {};
@@ -25,8 +29,7 @@ async function open(answers: ((request: IncomingMessage, response: ServerRespons
   };
   const store = createS3ObjectStore({
     bucket: 'photos',
-    region: async () => 'eu-west-1',
-    credentials: async () => ({ accessKeyId: 'AK', secretAccessKey: 'secret', sessionToken: 'of a role' }),
+    sdk: new SQSClient({ region: 'eu-west-1', credentials: ROLE }).config,
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     forcePathStyle: true,
   });
@@ -45,6 +48,18 @@ it('asks again when the server is busy or hangs up', async () => {
   expect(await new Response(body).text()).toBe('photo');
   expect(contentType).toBe('image/png');
   expect(requests).toHaveLength(3);
+});
+
+it('survives a server that ends while the photo waits to be read', async () => {
+  const { store } = await open([
+    (request, response) => {
+      response.writeHead(200, { 'content-length': LONG });
+      response.write(new Uint8Array(LONG / 2), () => request.socket.end());
+    },
+  ]);
+  const { body } = (await store.get('k'))!;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await expect(new Response(body).arrayBuffer()).rejects.toThrow();
 });
 
 it('gives up after three, with the name that S3 gives', async () => {

@@ -4,19 +4,38 @@ import { pause } from './dynamo-reads.ts';
 
 export interface S3BucketOptions {
   bucket: string;
-  region: () => Promise<string>;
-  /** Those of a role end, and with them what they signed. */
-  credentials: () => Promise<S3Credentials>;
+  /** `client.config` of an SDK client of whatever service: how it reaches AWS, and as whom. */
+  sdk: SdkConfig;
   /** Of a server that is not AWS's. */
   endpoint?: string | undefined;
   /** For servers without a host name for each bucket. */
   forcePathStyle?: boolean;
 }
 
-export interface S3Credentials {
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken?: string | undefined;
+interface SdkConfig {
+  region: () => Promise<string>;
+  /** Those of a role end, and with them what they signed. */
+  credentials: () => Promise<{ accessKeyId: string; secretAccessKey: string; sessionToken?: string }>;
+  /** `fetch` of Node will not do: a connection that ends while an answer waits to be read ends the process. */
+  requestHandler: { handle(request: SdkRequest): Promise<{ response: SdkResponse }> };
+}
+
+interface SdkRequest {
+  method: string;
+  protocol: string;
+  hostname: string;
+  port?: number;
+  /** With the query. */
+  path: string;
+  query: Record<string, string>;
+  headers: Record<string, string>;
+  body?: Uint8Array;
+}
+
+interface SdkResponse {
+  statusCode: number;
+  headers: Record<string, string>;
+  body?: AsyncIterable<Uint8Array>;
 }
 
 interface S3Request {
@@ -30,14 +49,13 @@ interface S3Request {
 export type S3Bucket = ReturnType<typeof openS3Bucket>;
 
 const TRIES = 3;
-/** For the head of an answer. */
-const TIMEOUT_MILLISECONDS = 60_000;
 
 /**
  * Signed requests to one bucket. Of S3 the product needs six operations on objects; the SDK's client for them would be
  * a sixth of what a cold start of the API loads.
  */
-export function openS3Bucket({ bucket, region, credentials, endpoint, forcePathStyle = false }: S3BucketOptions) {
+export function openS3Bucket({ bucket, sdk, endpoint, forcePathStyle = false }: S3BucketOptions) {
+  const { region, credentials, requestHandler } = sdk;
   const signingKeys = new Map<string, ArrayBuffer>();
 
   async function addressOf(key: string, query: Record<string, string> = {}): Promise<URL> {
@@ -52,24 +70,31 @@ export function openS3Bucket({ bucket, region, credentials, endpoint, forcePathS
     return { ...(await credentials()), region: await region(), service: 's3', cache: signingKeys };
   }
 
-  async function fetchOnce(method: string, key: string, { query, headers, body }: S3Request): Promise<Response> {
-    const url = await addressOf(key, query);
+  async function sendOnce(method: string, key: string, { query, headers, body }: S3Request): Promise<Response> {
     const hash = body && { 'x-amz-content-sha256': toHex(await crypto.subtle.digest('SHA-256', body)) };
     const request = new AwsV4Signer({
       method,
-      url: url.href,
+      url: (await addressOf(key, query)).href,
       headers: { ...headers, ...hash },
       ...(body && { body }),
       ...(await signer()),
     });
-    const { url: address, headers: signed } = await request.sign();
-    const tooLate = new AbortController();
-    const timer = setTimeout(() => tooLate.abort(), TIMEOUT_MILLISECONDS);
-    try {
-      return await fetch(address, { method, headers: signed, body: body ?? null, signal: tooLate.signal });
-    } finally {
-      clearTimeout(timer);
-    }
+    const { url, headers: signed } = await request.sign();
+    const { response } = await requestHandler.handle({
+      method,
+      protocol: url.protocol,
+      hostname: url.hostname,
+      ...(url.port && { port: Number(url.port) }),
+      path: url.pathname + url.search,
+      query: {},
+      headers: { ...Object.fromEntries(signed), ...(body && { 'content-length': String(body.length) }) },
+      ...(body && { body }),
+    });
+    const hasBody = response.body && method !== 'HEAD' && response.statusCode !== 204;
+    return new Response(hasBody ? ReadableStream.from(response.body!) : null, {
+      status: response.statusCode,
+      headers: response.headers,
+    });
   }
 
   return {
@@ -84,7 +109,7 @@ export function openS3Bucket({ bucket, region, credentials, endpoint, forcePathS
     async send(method: string, key: string, request: S3Request = {}): Promise<Response> {
       for (let tries = 1; ; tries++) {
         const isLast = tries === TRIES;
-        const response = await fetchOnce(method, key, request).catch((error: unknown) => {
+        const response = await sendOnce(method, key, request).catch((error: unknown) => {
           if (isLast) throw error;
         });
         const isBusy = !response || response.status >= 500 || response.status === 429;

@@ -24,11 +24,10 @@ interface Options {
 /** A connection that says nothing for so long is given up, and the request repeated. */
 const TIMEOUTS = { connectionTimeout: 5_000, socketTimeout: 60_000 };
 
-/** Region and credentials are found as for the other stores. */
 export function openBucket(bucket: string, forcePathStyle: boolean): ObjectStore {
-  const { region, credentials } = new SQSClient().config;
+  const { config } = new SQSClient({ requestHandler: TIMEOUTS });
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
-  return createS3ObjectStore({ bucket, region, credentials, endpoint, forcePathStyle });
+  return createS3ObjectStore({ bucket, sdk: config, endpoint, forcePathStyle });
 }
 
 /** The three ports on AWS. */
