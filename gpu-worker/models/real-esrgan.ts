@@ -3,9 +3,10 @@ import type { SuperResolutionModelId } from '../../shared/models.ts';
 import { TILE_CONTEXT } from '../../shared/tile-plan.ts';
 import type { Graph } from '../graphs/onnx.ts';
 import { REAL_ESRGAN_X4PLUS, rrdbnet } from '../graphs/rrdbnet.ts';
-import { REAL_ESRGAN_GENERAL_X4V3, slopeNames, srvgg } from '../graphs/srvgg.ts';
+import { REAL_ESRGAN_GENERAL_X4V3, srvgg, srvggByWinograd } from '../graphs/srvgg.ts';
+import { WINOGRAD_COLUMNS } from '../graphs/winograd.ts';
 import { compileModel } from '../runtime/compile.ts';
-import { createSession, type Device } from '../runtime/session.ts';
+import { createLazySession, createSession, type Device, type Session } from '../runtime/session.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Checkpoint, checkShapes } from '../weights/checkpoint.ts';
 import { verifiedPath } from '../weights/manifest.ts';
@@ -37,20 +38,45 @@ export const REAL_ESRGAN_FILES = {
   'real-esrgan-fast': ['realesr-general-x4v3.safetensors', 'realesr-general-wdn-x4v3.safetensors'],
 } as const satisfies Record<SuperResolutionModelId, readonly string[]>;
 const DEFAULT_DENOISE = 0.5;
+/** To load the other graph, which has fifteen times as many nodes, takes a second: small tiles never win that back. */
+const LEAST_WINOGRAD_PIXELS = 128 ** 2;
 
 /** Throws AppError `engine-failed`: weights that are damaged or do not fit, a device that is not there. */
 export async function loadSuperResolver(options: LoadOptions): Promise<SuperResolver> {
   const { model, denoise = DEFAULT_DENOISE, device, directory = REAL_ESRGAN_DIRECTORY } = options;
-  const bytes = model === 'real-esrgan' ? await compileX4plus(directory) : await compileGeneral(directory, denoise);
-  const session = await createSession(bytes, device);
+  if (model === 'real-esrgan') {
+    const session = await createSession(await compileX4plus(directory), device);
+    return resolver(model, () => session, [session]);
+  }
+  const { plain, winograd } = await compileGeneral(directory, denoise);
+  // Measured on x64 only: elsewhere ONNX Runtime may have no blocked layout, without which the other graph is slow.
+  if (device !== 'cpu' || process.arch !== 'x64') {
+    const session = await createSession(plain, device);
+    return resolver(model, () => session, [session]);
+  }
+  const anyWidth = createLazySession(plain, device);
+  const byColumns = createLazySession(winograd, device);
+  const choose = (height: number, width: number) =>
+    height * width >= LEAST_WINOGRAD_PIXELS && width % WINOGRAD_COLUMNS === 0 ? byColumns : anyWidth;
+  return resolver(model, choose, [anyWidth, byColumns]);
+}
+
+/** `choose`: the session for tiles of a size. */
+function resolver(
+  model: SuperResolutionModelId,
+  choose: (height: number, width: number) => Session,
+  sessions: Session[],
+): SuperResolver {
   return {
     scale: 4,
     context: TILE_CONTEXT[model],
     async upscale(tile) {
-      const { output } = await session.run({ input: tile });
+      const { output } = await choose(tile.shape[2]!, tile.shape[3]!).run({ input: tile });
       return output!;
     },
-    release: () => session.release(),
+    async release() {
+      for (const session of sessions) await session.release();
+    },
   };
 }
 
@@ -61,17 +87,20 @@ async function compileX4plus(directory: string): Promise<Uint8Array> {
   return await compileModel(graph, checkpoint.read);
 }
 
-/** Weights between those of two networks: denoise · general + (1 − denoise) · general-wdn (weak denoise). */
-async function compileGeneral(directory: string, denoise: number): Promise<Uint8Array> {
-  const config = REAL_ESRGAN_GENERAL_X4V3;
-  const anySlopes = srvgg({ ...config, slopesAtMostOne: false });
+/**
+ * Weights between those of two networks: denoise · general + (1 − denoise) · general-wdn (weak denoise); for two graphs
+ * of one network.
+ */
+async function compileGeneral(directory: string, denoise: number) {
+  const graph = srvgg(REAL_ESRGAN_GENERAL_X4V3);
   const [generalFile, weakFile] = REAL_ESRGAN_FILES['real-esrgan-fast'];
-  await using general = await openWeights(directory, generalFile, anySlopes);
-  await using weak = await openWeights(directory, weakFile, anySlopes);
+  await using general = await openWeights(directory, generalFile, graph);
+  await using weak = await openWeights(directory, weakFile, graph);
   const read = async (name: string) => interpolate(await weak.read(name), await general.read(name), denoise);
-  const slopes = await Promise.all(slopeNames(config.convolutions).map(read));
-  const slopesAtMostOne = slopes.every((values) => values.every((slope) => slope <= 1));
-  return await compileModel(slopesAtMostOne ? srvgg({ ...config, slopesAtMostOne }) : anySlopes, read);
+  return {
+    plain: await compileModel(graph, read),
+    winograd: await compileModel(srvggByWinograd(REAL_ESRGAN_GENERAL_X4V3), read),
+  };
 }
 
 async function openWeights(directory: string, file: string, graph: Graph): Promise<Checkpoint> {

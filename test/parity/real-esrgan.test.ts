@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { REAL_ESRGAN_X4PLUS, type RrdbnetConfig, rrdbnet } from '../../gpu-worker/graphs/rrdbnet.ts';
+import { REAL_ESRGAN_GENERAL_X4V3, srvgg, srvggByWinograd } from '../../gpu-worker/graphs/srvgg.ts';
 import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
@@ -11,6 +12,9 @@ import { openSafetensors } from '../../gpu-worker/weights/safetensors.ts';
 const REFERENCE = fileURLToPath(new URL('../fixtures/real-esrgan/reference.safetensors', import.meta.url));
 const X4PLUS = fileURLToPath(
   new URL('../../gpu-worker/weights/real-esrgan/realesrgan-x4plus.safetensors', import.meta.url),
+);
+const GENERAL = fileURLToPath(
+  new URL('../../gpu-worker/weights/real-esrgan/realesr-general-x4v3.safetensors', import.meta.url),
 );
 const TOLERANCE = 2e-4;
 
@@ -36,6 +40,65 @@ it('notices a constant of the architecture that is slightly wrong', async () => 
   const output = await runX4plus({ ...REAL_ESRGAN_X4PLUS, residualScale: 0.201 }, input);
   expect(largestDifference(output.data, expected)).toBeGreaterThan(10 * TOLERANCE);
 });
+
+it('the compact network by Winograd agrees with PyTorch', async () => {
+  await using reference = await openSafetensors(REFERENCE);
+  await using checkpoint = await openSafetensors(GENERAL);
+  const model = await compileModel(srvggByWinograd(REAL_ESRGAN_GENERAL_X4V3), checkpoint.read);
+  const session = await createSession(model, 'cpu');
+  const { output } = await session.run({ input: { data: await reference.read('input'), shape: [1, 3, 33, 40] } });
+  await session.release();
+  expect(largestDifference(output!.data, await reference.read('general'))).toBeLessThan(TOLERANCE);
+});
+
+/** On x64 the first width goes through the graph by Winograd, the second through the plain one. */
+it('real-esrgan-fast gives the same whatever the width', async () => {
+  const [height, widths] = [128, [128, 126]];
+  const pixels = numbers(3 * height * 128, 0.5);
+  const resolver = await loadSuperResolver({ model: 'real-esrgan-fast', device: 'cpu' });
+  const lefts: Float32Array[] = [];
+  for (const width of widths) {
+    const data = pixels.filter((_, index) => index % 128 < width);
+    const { data: output, shape } = await resolver.upscale({ data, shape: [1, 3, height, width] });
+    expect(shape).toEqual([1, 3, 4 * height, 4 * width]);
+    // A border changes no more than the 34 columns beside it.
+    lefts.push(output.filter((_, index) => index % (4 * width) < 4 * 90));
+  }
+  await resolver.release();
+  expect(largestDifference(lefts[0]!, lefts[1]!)).toBeLessThan(TOLERANCE);
+});
+
+it.each([
+  [1, 4],
+  [5, 12],
+  [9, 64],
+])('by Winograd the compact network is the same at %i × %i, borders included', async (height, width) => {
+  const config = { features: 32, convolutions: 2 };
+  const input = { data: numbers(3 * height * width, 0.5), shape: [1, 3, height, width] };
+  const outputs = await Promise.all(
+    [srvgg(config), srvggByWinograd(config)].map(async (graph) => {
+      // Slopes of the published networks lie between −1.7 and 1.9.
+      const read = async (name: string) => {
+        const slopes = /body\.(1|3|5)\.weight/.test(name);
+        return numbers(
+          graph.weights.get(name)!.reduce((product, size) => product * size, 1),
+          slopes ? 1.9 : 0.1,
+        );
+      };
+      const session = await createSession(await compileModel(graph, read), 'cpu');
+      const { output } = await session.run({ input });
+      await session.release();
+      return output!;
+    }),
+  );
+  expect(outputs[1]!.shape).toEqual(outputs[0]!.shape);
+  expect(largestDifference(outputs[1]!.data, outputs[0]!.data)).toBeLessThan(2e-5);
+});
+
+/** Never twice the same, within ± `most`. */
+function numbers(length: number, most: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length }, (_, index) => most * Math.sin(index ** 2 + 1));
+}
 
 function largestDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index]!)), 0);
