@@ -30,7 +30,7 @@ async function runOne(name: string, options: { long: boolean; arguments: string[
   const facts = { ...(await codeFacts()), machine: await machineFacts() };
   const { run } = await BENCHES[name]!.load();
   const started = performance.now();
-  const tables = (await run(options)) ?? [];
+  const tables = await run(options);
   const seconds = Math.round((performance.now() - started) / 1000);
   if (options.long) {
     const broke = (process.exitCode ?? 0) !== 0;

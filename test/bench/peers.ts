@@ -1,5 +1,6 @@
 import type { SuperResolutionModelId } from '../../shared/models.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
+import { raceStep } from './peers/step-race.ts';
 import { raceTiles } from './peers/tile-race.ts';
 
 interface TileRace {
@@ -27,5 +28,7 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
     console.log(`${model}, ${side}×${side}`);
     tables.push(await raceTiles(model, side, turns));
   }
+  console.log('seesr');
+  tables.push(long ? await raceStep(64, 3) : await raceStep(16, 1));
   return tables;
 }

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
@@ -23,7 +23,7 @@ const MODEL = 'seesr';
 const DEVICE = 'cpu';
 
 /** One measurement in a process of its own; started by seesr.ts. */
-const MEASUREMENTS = { build, raw, step, image, network, labelQueries };
+const MEASUREMENTS = { build, raw, step, peerWeights, peerStep, image, network, labelQueries };
 export type Measurements = typeof MEASUREMENTS;
 export type NetworkName = 'tagger' | 'text-encoder' | 'vae-encoder' | 'vae-decoder';
 
@@ -98,6 +98,44 @@ async function step({ directory, side, repeats }: Given & { side: number; repeat
     cpuSeconds = Math.min(cpuSeconds, cpuSecondsSince(before));
   });
   return { loadSeconds, seconds: Math.min(...seconds), cpuSeconds };
+}
+
+/** For an engine that does not read our files: names and shapes as JSON, the numbers one after the other as fp32. */
+async function peerWeights({ directory }: Given) {
+  const { unet, controlNet } = await randomSeesr();
+  for (const [name, checkpoint] of Object.entries({ unet, controlNet })) {
+    const shapes = [...checkpoint.tensors].map(([tensor, { shape }]) => [tensor, shape]);
+    await writeFile(join(directory, `${name}.json`), JSON.stringify(shapes));
+    const file = await open(join(directory, `${name}.bin`), 'w');
+    for (const tensor of checkpoint.tensors.keys()) await file.writeFile(bytesOf(await checkpoint.read(tensor)));
+    await file.close();
+  }
+  return {};
+}
+
+/** One step under guidance from everything that it depends on; these inputs, and what it gives, are left in files. */
+async function peerStep({ directory, side, repeats }: Given & { side: number; repeats: number }) {
+  const denoiser = openDenoiser(directory);
+  const { text, imageEmbeds } = conditions();
+  const condition = { data: uniform(3 * (8 * side) ** 2, 2, 0.5, 0.25), shape: [1, 3, 8 * side, 8 * side] };
+  const latent = numbers([1, 4, side, side]);
+  const inputs = { text, image: imageEmbeds, pixels: condition, latent };
+  for (const [name, { data }] of Object.entries(inputs)) await writeFile(join(directory, name), bytesOf(data));
+  const conditioning = await denoiser.prepare({ text, imageEmbeds, timesteps: [981] });
+  const stem = await denoiser.stem(condition);
+  const predict = () => denoiser.predict({ latent, conditioning, step: 0, stem, conditioningScale: 1 });
+  await writeFile(join(directory, 'ours'), bytesOf((await predict()).data));
+  let cpuSeconds = Number.POSITIVE_INFINITY;
+  const seconds = await timed(repeats, async () => {
+    const before = process.cpuUsage();
+    await predict();
+    cpuSeconds = Math.min(cpuSeconds, cpuSecondsSince(before));
+  });
+  return { seconds: Math.min(...seconds), cpuSeconds };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /**

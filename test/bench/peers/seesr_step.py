@@ -1,13 +1,17 @@
 """One step of SeeSR in PyTorch, eager, as its authors compute it: ControlNet, then UNet, both for both halves of the guidance.
 
-Modules have the names of the published checkpoints. Run: python seesr_step.py LATENT_SIDE REPEATS; prints JSON.
+Modules have the names of the published checkpoints. Run: python seesr_step.py DIRECTORY LATENT_SIDE REPEATS THREADS, where
+weights, inputs and our result lie in DIRECTORY (written by seesr-case.ts); prints JSON.
 """
 
 import json
 import math
+import resource
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -211,26 +215,48 @@ def step(control, unet, latent, timestep, text, image, pixels):
     return unet(latent, timestep, text, image, residuals, residual)
 
 
+def load(network, directory, name):
+    """The numbers stay in the file until they are used, as with ours."""
+    shapes = json.loads(Path(directory, f"{name}.json").read_text())
+    numbers = torch.from_numpy(np.memmap(Path(directory, f"{name}.bin"), "<f4", "c"))
+    pieces = numbers.split([math.prod(shape) for _, shape in shapes])
+    tensors = {key: piece.view(shape) for (key, shape), piece in zip(shapes, pieces)}
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network.eval()
+
+
 def main():
-    side, repeats = int(sys.argv[1]), int(sys.argv[2])
-    torch.set_num_threads(2)
-    torch.manual_seed(1)
+    directory, side, repeats, threads = sys.argv[1], *map(int, sys.argv[2:])
+    torch.set_num_threads(threads)
+    read = lambda name, *shape: torch.from_numpy(np.fromfile(Path(directory, name), "<f4").reshape(shape))
     with torch.no_grad():
-        control, unet = ControlNet().eval(), Unet().eval()
+        with torch.device("meta"):
+            control, unet = ControlNet(), Unet()
+        control, unet = load(control, directory, "controlNet"), load(unet, directory, "unet")
         inputs = (
-            torch.randn(1, 4, side, side).repeat(2, 1, 1, 1),
+            read("latent", 1, 4, side, side).repeat(2, 1, 1, 1),
             torch.full((2,), 981.0),
-            torch.randn(2, 77, TEXT_SIZE),
-            torch.randn(1, 145, IMAGE_SIZE).repeat(2, 1, 1),
-            torch.rand(1, 3, 8 * side, 8 * side).repeat(2, 1, 1, 1),
+            read("text", 2, 77, TEXT_SIZE),
+            read("image", 1, 145, IMAGE_SIZE).repeat(2, 1, 1),
+            read("pixels", 1, 3, 8 * side, 8 * side).repeat(2, 1, 1, 1),
         )
+        result = step(control, unet, *inputs).numpy()
+        ours = np.fromfile(Path(directory, "ours"), "<f4").reshape(result.shape)
         seconds, cpu_seconds = [], []
         for _ in range(repeats):
             started, cpu_started = time.perf_counter(), time.process_time()
             step(control, unet, *inputs)
             seconds.append(time.perf_counter() - started)
             cpu_seconds.append(time.process_time() - cpu_started)
-    print(json.dumps({"version": torch.__version__, "seconds": min(seconds), "cpuSeconds": min(cpu_seconds)}))
+    measured = {
+        "version": torch.__version__,
+        "seconds": min(seconds),
+        "cpuSeconds": min(cpu_seconds),
+        "peakBytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "difference": float(np.abs(result - ours).max()),
+        "deviation": float(result.std()),
+    }
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":
