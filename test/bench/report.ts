@@ -5,7 +5,7 @@ import type { BenchTable } from './bench.ts';
 import { BENCHES } from './benches.ts';
 import type { Machine } from './machine.ts';
 
-export const RESULTS_DIRECTORY = fileURLToPath(new URL('../../docs/benchmarks', import.meta.url));
+const RESULTS_DIRECTORY = fileURLToPath(new URL('../../docs/benchmarks', import.meta.url));
 export const DOCUMENT = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
 
 /** One run of one bench, as it is kept. */

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { REAL_ESRGAN_DIRECTORY, REAL_ESRGAN_FILES } from '../../../gpu-worker/models/real-esrgan.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import { openSafetensors } from '../../../gpu-worker/weights/safetensors.ts';
@@ -36,6 +37,7 @@ interface Racer {
   end(): void;
 }
 
+const OURS = fileURLToPath(new URL('./tile.ts', import.meta.url));
 const LABELS: Record<Engine, string> = {
   ours: 'ours',
   onnxruntime: 'ONNX Runtime, published graph',
@@ -90,7 +92,7 @@ async function startRacer(engine: Engine, model: SuperResolutionModelId, side: n
   const others = { weights: weightsOf(model), onnx: join(directory, 'model.onnx'), threads: availableParallelism() };
   const given = JSON.stringify({ engine, folder, ...own, ...others });
   const env = engine === 'ours' ? process.env : await peerEnvironment(engine);
-  const command = engine === 'ours' ? [process.execPath, peerScript('tile.ts')] : ['python3', peerScript('tile.py')];
+  const command = engine === 'ours' ? [process.execPath, OURS] : ['python3', peerScript('tile.py')];
   const child = spawn(command[0]!, [command[1]!, given], { env, stdio: ['pipe', 'pipe', 'pipe'] });
   let complaints = '';
   child.stderr.on('data', (text) => {
