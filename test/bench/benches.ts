@@ -38,10 +38,6 @@ export const BENCHES: Record<string, BenchEntry> = {
     claim: 'With a thousand times as many stored jobs every request, claim and sweep takes as long as before.',
     load: () => import('./growth.ts'),
   },
-  growth: {
-    claim: 'The same calls take the same time with a thousand jobs stored and with a million.',
-    load: () => import('./growth.ts'),
-  },
   soak: {
     claim:
       'Under a light mixed load for an hour memory, open files, storage and temporary files do not grow without end.',
@@ -71,9 +67,5 @@ export const BENCHES: Record<string, BenchEntry> = {
   offline: {
     claim: 'Installed from the packages alone it runs in a network that leads nowhere, and asks for no name.',
     load: () => import('./offline.ts'),
-  },
-  semantic: {
-    claim: 'AP, PQ and mIoU of `evaluate:semantic` are those of pycocotools and of NumPy, on cases drawn afresh.',
-    load: () => import('./semantic.ts'),
   },
 };
