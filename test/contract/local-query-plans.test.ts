@@ -2,15 +2,30 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { recoverAfterCrash } from '../../shared/adapters/local/database.ts';
 import { createSqliteJobQueue } from '../../shared/adapters/local/sqlite-job-queue.ts';
 import { createSqliteStateStore } from '../../shared/adapters/local/sqlite-state-store.ts';
+import { MAX_PARALLEL_DELIVERIES } from '../../shared/limits.ts';
+import { webhookDelivery } from '../../shared/outbox.ts';
 import type { JobFilter } from '../../shared/ports.ts';
 import { makeDirectory, openLocalStores } from '../support/local-stores.ts';
 
 /** Tables that grow with the jobs. Those of accounts, keys, endpoints, models and counters do not. */
-const GROWING = ['jobs', 'uploads', 'ledger', 'idempotency', 'deliveries', 'due', 'busy', 'messages', 'batches'];
+const GROWING = [
+  'jobs',
+  'uploads',
+  'ledger',
+  'idempotency',
+  'deliveries',
+  'due',
+  'busy',
+  'receivers',
+  'messages',
+  'batches',
+];
 /** Indexes of few rows: those alive, of whatever age the store is. */
 const SMALL_INDEXES = ['jobs_queued', 'jobs_unfinished_of_key', 'deliveries_claimed'];
 /** The statement of an account is all that it has; only `npm run accounts` asks for it. */
 const WHOLE = /^SELECT id, status, data ->> '\$.charge.state'/;
+
+const WAITING = 20_000;
 
 const now = () => Date.parse('2026-01-01T00:00:00.000Z');
 let directory: Awaited<ReturnType<typeof makeDirectory>>;
@@ -90,4 +105,35 @@ test('only the accounts, and the few rows of one job, are sorted', async () => {
 
 test('what would go through a table is seen', () => {
   expect(planOf(`SELECT data FROM jobs WHERE data ->> 'prompt' = ''`)).toEqual(['SCAN jobs']);
+});
+
+test('a receiver that has enough is passed over at once, whatever waits for it', async () => {
+  const { database, state, clock } = stores;
+  const deliveryTo = (endpoint_id: string) =>
+    webhookDelivery({ account: 'acc_one', endpoint_id, type: 'webhook.ping', body: '{}' }, clock.now());
+  await state.createAccount({ id: 'acc_one', name: 'One', created_at: new Date(now()).toISOString() });
+  database
+    .prepare(
+      `WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < ${WAITING})
+       INSERT INTO deliveries SELECT 'msg_' || i, json_set(?, '$.id', 'msg_' || i) FROM number`,
+    )
+    .run(JSON.stringify(deliveryTo('whe_slow')));
+  clock.advance(1);
+  await state.createDelivery(deliveryTo('whe_other'));
+  const claimed = async () => (await state.claimDelivery())?.endpoint_id;
+  for (let i = 0; i < MAX_PARALLEL_DELIVERIES; i++) expect(await claimed()).toBe('whe_slow');
+
+  // What SQLite reads out of rows, it reads by this function; several times in each.
+  let reads = 0;
+  database.function('->>', { deterministic: true }, (row, field) => {
+    reads++;
+    const value = JSON.parse(String(row))[String(field)] ?? null;
+    return value === true ? 1 : value;
+  });
+  expect(await claimed()).toBe('whe_other');
+  expect(await claimed()).toBeUndefined();
+  expect(reads).toBeGreaterThan(0);
+  expect(reads).toBeLessThan(100);
+  database.exec(`SELECT 1 FROM deliveries WHERE data ->> 'kind' = ''`);
+  expect(reads).toBeGreaterThan(WAITING);
 });

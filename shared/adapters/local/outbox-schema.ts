@@ -29,6 +29,41 @@ export const OUTBOX_TABLES = `
   CREATE INDEX deliveries_finished ON deliveries (id) WHERE status <> 'pending';
 `;
 
+/** The target of a row goes as it ends, and never changes. By ORDER BY: min() would go through all that wait for it. */
+const ASK_NEXT = `
+    DELETE FROM receivers WHERE account = OLD.account AND target = OLD.target;
+    INSERT INTO receivers SELECT account, target, due_at FROM deliveries
+      WHERE account = OLD.account AND target = OLD.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1;`;
+
+/**
+ * A later migration: when each receiver, which is what an account names as a target, is next to be asked. Whoever looks
+ * for a delivery passes over a receiver that has enough of them in one step, however many wait for it.
+ */
+export const RECEIVERS_TABLE = `
+  CREATE TABLE receivers (
+    account TEXT NOT NULL,
+    target TEXT NOT NULL,
+    next_due INTEGER NOT NULL,
+    PRIMARY KEY (account, target)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX receivers_due ON receivers (next_due);
+  DROP INDEX deliveries_due;
+  CREATE INDEX deliveries_of_receiver ON deliveries (account, target, due_at) WHERE due_at IS NOT NULL;
+  INSERT INTO receivers
+    SELECT account, target, min(due_at) FROM deliveries WHERE due_at IS NOT NULL GROUP BY account, target;
+
+  CREATE TRIGGER delivery_enters AFTER INSERT ON deliveries WHEN NEW.due_at IS NOT NULL BEGIN
+    INSERT INTO receivers VALUES (NEW.account, NEW.target, NEW.due_at)
+      ON CONFLICT DO UPDATE SET next_due = excluded.next_due WHERE excluded.next_due < next_due;
+  END;
+  CREATE TRIGGER delivery_moves AFTER UPDATE ON deliveries WHEN NEW.due_at IS NOT OLD.due_at BEGIN
+    ${ASK_NEXT}
+  END;
+  CREATE TRIGGER delivery_leaves AFTER DELETE ON deliveries WHEN OLD.due_at IS NOT NULL BEGIN
+    ${ASK_NEXT}
+  END;
+`;
+
 /** A later migration. */
 export const BATCH_TABLES = `
   ALTER TABLE jobs ADD COLUMN batch_id TEXT AS (data ->> 'batch_id');

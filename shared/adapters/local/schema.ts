@@ -1,4 +1,4 @@
-import { BATCH_TABLES, OUTBOX_TABLES } from './outbox-schema.ts';
+import { BATCH_TABLES, OUTBOX_TABLES, RECEIVERS_TABLE } from './outbox-schema.ts';
 import { TOTALS_TABLES, USAGE_TABLE } from './totals-schema.ts';
 
 /**
@@ -191,4 +191,5 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX deliveries_finished ON deliveries (data ->> 'created_at') WHERE status <> 'pending';
   CREATE INDEX tenants_waiting ON tenants (queue, last_turn, tenant) WHERE message_count > 0;
   `,
+  RECEIVERS_TABLE,
 ];

@@ -109,10 +109,13 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
         ORDER BY data ->> 'created_at' LIMIT ${CLEARED_PER_DELIVERY})`,
   );
   const selectDue = db.prepare(
-    `SELECT data FROM deliveries AS due WHERE due_at <= ? AND
-       (SELECT count(*) FROM deliveries AS busy WHERE busy.claimed IS NOT NULL AND busy.due_at > ?
-        AND busy.account = due.account AND busy.target = due.target) < ${MAX_PARALLEL_DELIVERIES}
-     ORDER BY due_at LIMIT 1`,
+    `SELECT data FROM receivers CROSS JOIN deliveries AS due
+       ON due.account = receivers.account AND due.target = receivers.target AND due_at = next_due
+     WHERE next_due <= ?1 AND
+       (SELECT count(*) FROM deliveries AS busy INDEXED BY deliveries_claimed
+        WHERE busy.claimed IS NOT NULL AND busy.due_at > ?1 AND busy.account = receivers.account
+        AND busy.target = receivers.target) < ${MAX_PARALLEL_DELIVERIES}
+     ORDER BY next_due LIMIT 1`,
   );
   const preparePage = (condition: string) =>
     db.prepare(
@@ -125,7 +128,7 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
   const selectPageOfBoth = preparePage('+account = ? AND job_id = ? AND +endpoint_id = ?');
 
   const find = (id: string) => parse<Delivery>(select.get(id));
-  const due = () => parse<Delivery>(selectDue.get(now(), now()));
+  const due = () => parse<Delivery>(selectDue.get(now()));
   const replace = (delivery: Delivery) => {
     update.run(JSON.stringify(delivery), delivery.id);
     return delivery;
@@ -141,7 +144,7 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
     /** The rest is cleared away by age. */
     eraseFinished: (jobId: string) => eraseOfJob.run(jobId),
     verbs: {
-      createDelivery: async (delivery) => insert(delivery),
+      createDelivery: async (delivery) => transaction(db, () => insert(delivery)),
       getDelivery: async (account, id) => parse<Delivery>(selectWebhook.get(id, account)),
       async listDeliveries({ account, endpoint_id, job_id, cursor, limit }) {
         const ofJob = endpoint_id === undefined ? selectPageOfJob : selectPageOfBoth;
