@@ -3,44 +3,48 @@ import { join } from 'node:path';
 import { reap } from '../../functions/reap/reap.ts';
 import { LOCAL_ACCOUNT } from '../../local/account.ts';
 import { eraseOrphans } from '../../local/orphans.ts';
-import type { InputFormat } from '../../shared/image-format.ts';
 import { findLedgerProblems } from '../../shared/ledger.ts';
 import { DEFAULT_LIMITS, UPLOAD_RETENTION_SECONDS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { createClock } from '../support/clock.ts';
 import { openLocalStores } from '../support/local-stores.ts';
-import { type MutationName, mutate } from '../support/mutations.ts';
-import { makeSources } from '../support/mutations-sources.ts';
 import { createRandom } from '../support/random.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
-import { faultsOfShapes, holdSlowClients } from './hostile-http.ts';
+import { askShapes, holdSlowClients, type ShapeAnswer } from './hostile-http.ts';
 import { choose, MONEY, openSenders, type Result, sendOne } from './hostile-send.ts';
 
-interface Ending extends Result {
+/** A file, and under which names tables count it. */
+export interface HostileFile {
+  format: string;
+  /** What is wrong with it. */
+  kind: string;
+  bytes: Buffer;
+}
+
+export interface Ending extends Result {
   index: number;
-  format: InputFormat;
-  mutation: MutationName;
+  format: string;
+  kind: string;
 }
 
 interface HostileOptions {
   directory: string;
   seed: number;
-  files: number;
-  /** Photos as cameras make them are among the files. */
-  large: boolean;
+  /** Each is asked for when it is sent. */
+  files: Iterable<HostileFile>;
+  maxInputPixels: number;
 }
 
 export interface HostileReport {
   endings: Ending[];
+  shapes: ShapeAnswer[];
   /** Everything that ought not to be, in words. */
   faults: string[];
   /** The most memory that each ever had in MB, and how many inference processes there were. */
   peaks: { service: number; child: number; children: number };
 }
 
-/** So few that a file which claims more, and keeps its word, takes no minutes. */
-const MAX_INPUT_PIXELS = { small: 2 ** 18, large: 2 ** 21 };
 /** Of the inference process: libvips, the network, and 16 output bytes for each pixel that is allowed, with room. */
 const MAX_CHILD_MEGABYTES = 1_200;
 const MAX_SERVICE_MEGABYTES = 500;
@@ -49,24 +53,24 @@ const PARALLEL = 12;
 /** Of each kind. */
 const SLOW_CLIENTS = 100;
 const LOOK_MILLISECONDS = 200;
-/** One in so many jobs of small files is that of a live key: a network runs, and costs. */
+/** One in so many jobs of small files (no photos) is that of a live key: a network runs, and costs. */
 const LIVE_EVERY = 5;
-const SMALL_BYTES = 10_000;
+const SMALL_BYTES = 2_500;
 
-/** Sends mutated files through a service of its own, as clients send them, then looks for what they broke or left. */
+/** Sends the files through a service of its own, as clients send them, then looks for what they broke or left. */
 export async function runHostile(options: HostileOptions): Promise<HostileReport> {
-  const { directory, large } = options;
-  const pixels = MAX_INPUT_PIXELS[large ? 'large' : 'small'];
-  const environment = { HEIC: 'on', PRICES: 'standard', MAX_INPUT_PIXELS: String(pixels) };
+  const { directory, maxInputPixels } = options;
+  const environment = { HEIC: 'on', PRICES: 'standard', MAX_INPUT_PIXELS: String(maxInputPixels) };
   const service = await startServiceProcess(directory, environment);
   const processes = watchProcesses(service);
   const faults: string[] = [];
   let endings: Ending[];
+  let shapes: ShapeAnswer[];
   try {
     const slow = holdSlowClients(service.url, SLOW_CLIENTS);
-    const [sent, ofShapes] = await Promise.all([sendFiles(service, options, faults), faultsOfShapes(service.url)]);
-    endings = sent;
-    faults.push(...ofShapes, ...slow.end());
+    [endings, shapes] = await Promise.all([sendFiles(service, options, faults), askShapes(service.url)]);
+    shapes.push(...slow.end());
+    faults.push(...shapes.flatMap(({ fault }) => fault ?? []));
     if (service.process.exitCode !== null) faults.push('The service is gone.');
   } finally {
     await processes.end();
@@ -77,32 +81,29 @@ export async function runHostile(options: HostileOptions): Promise<HostileReport
   if (peaks.service > MAX_SERVICE_MEGABYTES) faults.push(`The service had ${peaks.service} MB.`);
   if (peaks.children !== 1) faults.push(`There were ${peaks.children} inference processes.`);
   faults.push(...faultsInLog(service), ...(await leftovers(directory)));
-  return { endings, peaks, faults };
+  return { endings, shapes, peaks, faults };
 }
 
 /** Some at a time; the same files in the same ways for the same seed. Adds to `faults`. */
 async function sendFiles(
   service: ServiceProcess,
-  { directory, seed, files, large }: HostileOptions,
+  { directory, seed, files }: HostileOptions,
   faults: string[],
 ): Promise<Ending[]> {
   const senders = await openSenders(service, directory);
   const random = createRandom(seed);
-  const hostile = mutate(await makeSources({ large }), random);
   const endings: Ending[] = [];
-  let next = 0;
+  const numbered = numberFiles(files); // from which all take
   const send = async () => {
-    while (next < files) {
-      const index = next++;
-      const { format, mutation, bytes } = hostile.next().value;
+    for (const { index, format, kind, bytes } of numbered) {
       const choices = choose(random);
       const isLive = index % LIVE_EVERY === 0 && bytes.length < SMALL_BYTES;
       try {
         const result = await sendOne(bytes, isLive ? senders.live : senders.test, choices);
-        endings.push({ index, format, mutation, ...result });
+        endings.push({ index, format, kind, ...result });
         if (result.seconds > MAX_SECONDS) faults.push(`File ${index} took ${result.seconds} s.`);
       } catch (error) {
-        faults.push(`File ${index} (${format}, ${mutation}, ${JSON.stringify(choices)}): ${(error as Error).message}`);
+        faults.push(`File ${index} (${format}, ${kind}, ${JSON.stringify(choices)}): ${(error as Error).message}`);
       }
     }
   };
@@ -111,6 +112,11 @@ async function sendFiles(
   const left = endings.reduce((money, { charged }) => money - charged, MONEY);
   if (balance !== left) faults.push(`The balance is ${balance}, and ${left} must be left.`);
   return endings;
+}
+
+function* numberFiles(files: Iterable<HostileFile>): Generator<HostileFile & { index: number }> {
+  let index = 0;
+  for (const file of files) yield { ...file, index: index++ };
 }
 
 function faultsInLog({ log }: ServiceProcess): string[] {

@@ -3,76 +3,136 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchTable } from './bench.ts';
-import { type HostileReport, runHostile } from './hostile-run.ts';
+import { mutatedFiles, publishedFiles } from './hostile-files.ts';
+import { type Ending, type HostileFile, type HostileReport, runHostile } from './hostile-run.ts';
 
 const FILES = 500;
 const FILES_LONG = 10_000;
 const SLOWEST = 10;
+/** So few that a file which claims more, and keeps its word, takes no minutes. */
+const MAX_INPUT_PIXELS = { short: 2 ** 18, long: 2 ** 21 };
 
-/** `npm run bench -- hostile [--long] [--files N] [--seed N]`: exit code 1 if anything broke, or was left, or cost. */
+interface Settings {
+  long: boolean;
+  files: number;
+  seed: number;
+}
+
+const PARTS: Record<string, (settings: Settings) => Promise<BenchTable[]>> = {
+  mutated: async ({ long, files, seed }) => {
+    const hostile = await mutatedFiles({ seed, count: files, large: long });
+    const { report, summary } = await send('Mutated files through the real upload path', hostile, { long, seed });
+    return [
+      summary,
+      { title: 'Mutated files: outcomes of each format', rows: countBy(report.endings, 'format') },
+      { title: 'Mutated files: outcomes of each mutation', rows: countBy(report.endings, 'kind') },
+      slowest('Mutated files', report.endings),
+      shapesTable(report),
+    ];
+  },
+  published: async ({ seed }) => {
+    const title = 'Published files (those of the tests of Pillow 12.0.0) through the real upload path';
+    let files: Iterable<HostileFile>;
+    try {
+      files = await publishedFiles();
+    } catch (error) {
+      return [{ title, rows: [{ 'not sent': `They could not be fetched: ${(error as Error).message}` }] }];
+    }
+    const { report, summary } = await send(title, files, { long: true, seed });
+    return [
+      summary,
+      { title: 'Published files: outcomes of each kind', rows: countBy(report.endings, 'kind') },
+      slowest('Published files', report.endings),
+    ];
+  },
+};
+const SHORT_PARTS = ['mutated'];
+
+/** `npm run bench -- hostile [--long] [--files N] [--seed N] [--part NAME]`: exit code 1 if anything broke, or was left, or cost. */
 export const run: Bench = async ({ long, arguments: args }) => {
   const { values } = parseArgs({
     args,
-    strict: false,
-    options: { files: { type: 'string' }, seed: { type: 'string' } },
+    options: { files: { type: 'string' }, seed: { type: 'string' }, part: { type: 'string' } },
   });
   const files = Number(values.files ?? (long ? FILES_LONG : FILES));
   const seed = Number(values.seed ?? Date.now() % 1_000_000);
+  const parts = values.part ? [values.part] : long ? Object.keys(PARTS) : SHORT_PARTS;
+  const tables: BenchTable[] = [];
+  for (const part of parts) {
+    const measure = PARTS[part];
+    if (!measure) throw new Error(`There is no part ${part}; parts are ${Object.keys(PARTS).join(', ')}.`);
+    console.log(`hostile: ${part}`);
+    tables.push(...(await measure({ long, files, seed })));
+  }
+  return tables;
+};
+
+/** To a service of its own, with a summary of what it took. */
+async function send(title: string, files: Iterable<HostileFile>, { long, seed }: { long: boolean; seed: number }) {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-hostile-'));
   const started = performance.now();
   try {
-    const report = await runHostile({ directory, seed, files, large: long });
-    const seconds = Math.round((performance.now() - started) / 1000);
+    const maxInputPixels = MAX_INPUT_PIXELS[long ? 'long' : 'short'];
+    const report = await runHostile({ directory, seed, files, maxInputPixels });
     if (report.faults.length > 0) process.exitCode = 1;
-    return tablesOf(report, { seed, files, seconds });
+    return { report, summary: summarize(title, report, { seed, seconds: secondsSince(started) }) };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-};
-
-function tablesOf({ endings, peaks, faults }: HostileReport, facts: Record<string, number>): BenchTable[] {
-  const slowest = endings.toSorted((one, other) => other.seconds - one.seconds).slice(0, SLOWEST);
-  return [
-    {
-      title: 'Mutated files through the real upload path, and hostile HTTP beside them',
-      rows: [
-        {
-          ...facts,
-          'service MB': peaks.service,
-          'child MB': peaks.child,
-          children: peaks.children,
-          faults: faults.length,
-        },
-      ],
-      note:
-        faults.length === 0
-          ? 'Nothing broke, nothing was left, no failure was charged.'
-          : faults.slice(0, 20).join(' '),
-    },
-    { title: 'Outcomes of each format', rows: countBy(endings, 'format') },
-    { title: 'Outcomes of each mutation', rows: countBy(endings, 'mutation') },
-    {
-      title: 'The slowest files',
-      rows: slowest.map(({ index, format, mutation, outcome, seconds }) => ({
-        index,
-        format,
-        mutation,
-        outcome,
-        seconds,
-      })),
-      note: 'Of the long form: photos that are still sound; the seconds go into results of up to 28 megapixels, not into decoding.',
-    },
-  ];
 }
 
-type Ending = HostileReport['endings'][number];
+function summarize(title: string, report: HostileReport, facts: { seed: number; seconds: number }): BenchTable {
+  const { endings, peaks, faults } = report;
+  const { service, child, children } = peaks;
+  const row = { files: endings.length, ...facts, 'service MB': service, 'child MB': child, children };
+  return {
+    title,
+    rows: [{ ...row, faults: faults.length }],
+    note:
+      faults.length === 0 ? 'Nothing broke, nothing was left, no failure was charged.' : faults.slice(0, 20).join(' '),
+  };
+}
+
+function slowest(what: string, endings: Ending[]): BenchTable {
+  const first = endings.toSorted((one, other) => other.seconds - one.seconds).slice(0, SLOWEST);
+  return {
+    title: `${what}: the slowest`,
+    rows: first.map(({ index, format, kind, outcome, seconds }) => ({ index, format, kind, outcome, seconds })),
+    note: 'Of the long form: photos that are still sound; the seconds go into results of up to 28 megapixels, not into decoding.',
+  };
+}
 
 /** How many of each kind had which outcome; the same columns in each row. */
-function countBy(endings: Ending[], kind: 'format' | 'mutation'): BenchTable['rows'] {
+function countBy(endings: Ending[], key: 'format' | 'kind'): BenchTable['rows'] {
   const outcomes = [...new Set(endings.map(({ outcome }) => outcome))].sort();
-  return [...new Set(endings.map((ending) => ending[kind]))].map((name) => {
-    const of = endings.filter((ending) => ending[kind] === name);
+  const names = new Set(endings.map((ending) => ending[key]));
+  return [...names].map((name) => {
+    const of = endings.filter((ending) => ending[key] === name);
     const counts = outcomes.map((outcome) => [outcome, of.filter((ending) => ending.outcome === outcome).length]);
-    return { [kind]: name, ...Object.fromEntries(counts) };
+    return { [key]: name, files: of.length, ...Object.fromEntries(counts) };
   });
+}
+
+function shapesTable({ shapes }: HostileReport): BenchTable {
+  const rows = [...Map.groupBy(shapes, ({ group }) => group)].map(([group, of]) => {
+    const counts = [...Map.groupBy(of, ({ answer }) => answer)].map(([answer, { length }]) => ({ answer, length }));
+    const answers = counts.toSorted(
+      (one, other) => other.length - one.length || one.answer.localeCompare(other.answer),
+    );
+    return {
+      group,
+      count: of.length,
+      answers: answers.map(({ answer, length }) => `${length} × ${answer}`).join(', '),
+      unexpected: of.filter(({ fault }) => fault !== undefined).length,
+    };
+  });
+  return {
+    title: 'Hostile HTTP, while the mutated files were sent',
+    rows,
+    note: 'Requests: each shape once, over a socket; every one has exactly one answer, then the end of the connection. One letter a second: clients that never finish; others notice nothing.',
+  };
+}
+
+function secondsSince(started: number): number {
+  return Math.round((performance.now() - started) / 1000);
 }
