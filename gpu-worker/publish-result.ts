@@ -3,9 +3,10 @@ import { Readable } from 'node:stream';
 import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
 import { MIME } from '../shared/image-format.ts';
-import { heatmapKey, type Job, type JobHeatmap, outputKey, type Run } from '../shared/job.ts';
+import { heatmapKey, type Job, type JobEvent, type JobHeatmap, outputKey, type Run } from '../shared/job.ts';
 import type { ObjectStore, StateStore } from '../shared/ports.ts';
 import type { EngineResult } from './child.ts';
+import { outwaitTrouble } from './outwait-trouble.ts';
 import { SOFTWARE } from './software.ts';
 
 const TEST_NOTE = 'Test key: enlarged by a filter. No network has run, and nothing is charged.';
@@ -19,7 +20,7 @@ export async function succeed(
 ): Promise<Job> {
   const { notes, description, fidelity_report } = result;
   try {
-    const done = await state.updateJob(job.id, {
+    const event: JobEvent = {
       type: 'succeed',
       attempt: job.attempt,
       ...published,
@@ -27,7 +28,8 @@ export async function succeed(
       notes: job.test ? [TEST_NOTE, ...notes] : notes,
       ...(description && { description }),
       ...(fidelity_report && { fidelity_report }),
-    });
+    };
+    const done = await outwaitTrouble(() => state.updateJob(job.id, event));
     await eraseOutputs(objects, done, done.output?.key);
     return done;
   } catch (error) {

@@ -6,14 +6,16 @@ import { pipeline } from 'node:stream/promises';
 import { eraseOutputs } from '../shared/erasure.ts';
 import { AppError } from '../shared/error.ts';
 import { readImageHeader } from '../shared/image-format.ts';
-import type { Description, Job, Progress } from '../shared/job.ts';
+import type { Description, Job, JobEvent, Progress } from '../shared/job.ts';
 import { type Limits, MAX_RECEIVES, VISIBILITY_SECONDS } from '../shared/limits.ts';
 import { type Log, withFields } from '../shared/log.ts';
 import { isDiffusionModel } from '../shared/models.ts';
 import type { JobQueue, ObjectStore, QueueMessage, StateStore } from '../shared/ports.ts';
-import { asStorageFull, isStorageFull, type StorageRoom } from '../shared/storage-room.ts';
+import { isStorageFull, type StorageRoom } from '../shared/storage-room.ts';
+import { asStoreError } from '../shared/store-error.ts';
 import { awaitRoom } from './await-room.ts';
 import type { Engine } from './engine.ts';
+import { outwaitTrouble } from './outwait-trouble.ts';
 import { publishCheckpoints } from './publish-checkpoints.ts';
 import { publishPreviews } from './publish-previews.ts';
 import { publish, publishHeatmap, succeed } from './publish-result.ts';
@@ -66,7 +68,7 @@ export async function runWorker(options: WorkerOptions, drain: AbortSignal): Pro
       });
       wasFull = message !== null && isStorageFull(await around(() => handle(message, options, drain)));
     } catch (thrown) {
-      const error = asStorageFull(thrown);
+      const error = asStoreError(thrown);
       wasFull = isStorageFull(error);
       log.error('worker.store-failed', { error }); // the message comes again when its visibility ends
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
@@ -91,7 +93,7 @@ async function handle(message: QueueMessage, options: WorkerOptions, drain: Abor
     await queue.delete(message.receipt);
     return undefined;
   } catch (thrown) {
-    const error = asStorageFull(thrown);
+    const error = asStoreError(thrown);
     log.warn('attempt.failed', { error });
     await conclude(job, message, error, options);
     return error;
@@ -148,7 +150,8 @@ async function runAttempt(
       const options = { onProgress: pulse.report, signal: stop.signal, log };
       const description = job.test ? NOTHING_SEEN : await engine.describe({ inputPath, parameters, limits }, options);
       await pulse.end();
-      return await state.updateJob(job.id, { type: 'succeed', attempt: job.attempt, notes: [], description });
+      const succeeded: JobEvent = { type: 'succeed', attempt: job.attempt, notes: [], description };
+      return await outwaitTrouble(() => state.updateJob(job.id, succeeded));
     }
     const times = createStageTimes();
     const onProgress = (progress: Progress) => {
@@ -238,15 +241,7 @@ async function conclude(
 ): Promise<void> {
   const { attempt } = job;
   if (reason === 'lost' || (reason instanceof AppError && reason.code === 'lease-lost')) return; // another's job now
-  let after: Job;
-  if (reason === 'drain' || reason === 'cancel') {
-    after = await state.updateJob(job.id, { type: 'give_back', attempt });
-  } else if (reason instanceof AppError && !reason.retryable) {
-    after = await state.updateJob(job.id, { type: 'fail', attempt, error: reason });
-  } else {
-    const error = reason instanceof AppError ? reason : new AppError('internal', 'Unexpected error in the worker.');
-    after = await state.updateJob(job.id, { type: 'give_back', attempt, error });
-  }
+  const after = await outwaitTrouble(() => state.updateJob(job.id, endOf(attempt, reason)));
   await eraseOutputs(objects, after); // a part of them may be stored
   if (after.status !== 'queued') await queue.delete(message.receipt);
   else if (reason === 'drain' && message.receiveCount >= MAX_RECEIVES / 2) {
@@ -254,4 +249,13 @@ async function conclude(
     await queue.send({ jobId: job.id, tenant: message.tenant });
     await queue.delete(message.receipt);
   } else await queue.extend(message.receipt, 0);
+}
+
+function endOf(attempt: number, reason: unknown): JobEvent {
+  // A store that could not be written is no fault of the job, and counts as no failure of it.
+  const isInnocent = reason instanceof AppError && reason.code === 'unavailable';
+  if (reason === 'drain' || reason === 'cancel' || isInnocent) return { type: 'give_back', attempt };
+  if (reason instanceof AppError && !reason.retryable) return { type: 'fail', attempt, error: reason };
+  const error = reason instanceof AppError ? reason : new AppError('internal', 'Unexpected error in the worker.');
+  return { type: 'give_back', attempt, error };
 }

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { claimOwnership, recoverAfterCrash } from '../shared/adapters/local/database.ts';
 import { removeUnfinishedObjects } from '../shared/adapters/local/file-object-store.ts';
+import { outwaitLock } from '../shared/adapters/local/outwait-lock.ts';
 import { openStores, type StoreOptions, unusable } from './stores.ts';
 
 /**
@@ -17,7 +18,7 @@ export async function takeDataDirectory(directory: string, options: StoreOptions
     mkdirSync(scratchDirectory, { mode: 0o700 });
     const stores = openStores(directory, options);
     await removeUnfinishedObjects(stores.objectsDirectory);
-    recoverAfterCrash(stores.database);
+    await outwaitLock(() => recoverAfterCrash(stores.database));
     return { stores, scratchDirectory, release };
   } catch (error) {
     throw unusable(directory, error);

@@ -4,7 +4,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { AppError, type FieldError, toProblem } from '../../shared/error.ts';
 import type { Log } from '../../shared/log.ts';
-import { asStorageFull } from '../../shared/storage-room.ts';
+import { asStoreError } from '../../shared/store-error.ts';
 import type { Environment } from './dependencies.ts';
 
 const MAX_FIELD_ERRORS = 20;
@@ -13,7 +13,7 @@ const MAX_RECEIVED_LENGTH = 80;
 /** The one place where an error becomes an answer. What is not an AppError is logged and stays unexplained. */
 export function createErrorHandler(log: Log): ErrorHandler<Environment> {
   return (thrown, c) => {
-    const error = thrown instanceof HTTPException ? fromHttpException(thrown, c) : asStorageFull(thrown);
+    const error = thrown instanceof HTTPException ? fromHttpException(thrown, c) : asStoreError(thrown);
     if (!(error instanceof AppError) || error.status >= 500) {
       const { method, path } = c.req;
       const fields = { request_id: c.get('requestId'), method, path, error };

@@ -4,7 +4,7 @@ import { AppError } from '../../shared/error.ts';
 import type { Job } from '../../shared/job.ts';
 import type { OutboundResponse } from '../../shared/outbound.ts';
 import type { Upload } from '../../shared/ports.ts';
-import { asStorageFull, isStorageFull } from '../../shared/storage-room.ts';
+import { asStoreError, isStoreError } from '../../shared/store-error.ts';
 import type { NotifyDependencies } from './notify.ts';
 
 const TIMEOUT_SECONDS = 60;
@@ -28,7 +28,7 @@ export async function fetchInput(
     else await uploadArrived(deps, upload);
     return { outcome: 'done', status };
   } catch (error) {
-    if (!(error instanceof AppError) || isStorageFull(error)) throw error;
+    if (!(error instanceof AppError) || isStoreError(error)) throw error;
     return failed(deps, delivery, job, error);
   }
 }
@@ -50,7 +50,7 @@ async function download(
   await checkStatus(response, new URL(url).host);
   await objects.put(upload.key, response.body, { contentType: upload.content_type }).catch((error: unknown) => {
     // Of an attempt that was taken for lost, and was only slow.
-    if (!(error instanceof AppError) || error.code !== 'already-exists') throw asStorageFull(error);
+    if (!(error instanceof AppError) || error.code !== 'already-exists') throw asStoreError(error);
   });
   return response.status;
 }

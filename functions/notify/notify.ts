@@ -5,7 +5,8 @@ import type { Log } from '../../shared/log.ts';
 import type { Outbound } from '../../shared/outbound.ts';
 import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
 import type { PriceList } from '../../shared/pricing.ts';
-import { asStorageFull, isStorageFull, type StorageRoom } from '../../shared/storage-room.ts';
+import { isStorageFull, type StorageRoom } from '../../shared/storage-room.ts';
+import { asStoreError, isStoreError } from '../../shared/store-error.ts';
 import { fetchInput } from './fetch-input.ts';
 import { sendResult } from './send-result.ts';
 import { sendWebhook } from './send-webhook.ts';
@@ -49,7 +50,7 @@ async function runLane(deps: NotifyDependencies, stop: AbortSignal): Promise<voi
   while (!stop.aborted) {
     let idle = IDLE_MILLISECONDS;
     const didSomething = await notifyOnce(deps).catch((thrown: unknown) => {
-      const error = asStorageFull(thrown);
+      const error = asStoreError(thrown);
       if (isStorageFull(error)) idle = STORAGE_FULL_MILLISECONDS;
       // The claim ends, and the delivery comes again. Where the service stops, the store may be closed by now.
       if (!stop.aborted) deps.log.error('notify.failed', { error });
@@ -119,8 +120,8 @@ function asFailure(
   { id }: Delivery,
   thrown: unknown,
 ): Omit<AttemptResult, 'milliseconds'> {
-  const error = asStorageFull(thrown);
-  if (isStorageFull(error)) throw error; // no try of it: it comes again when the claim ends
+  const error = asStoreError(thrown);
+  if (isStoreError(error)) throw error; // no try of it: it comes again when the claim ends
   if (error instanceof AppError) return { outcome: 'retry', error: error.message };
   log.error('delivery.failed', { id, error });
   return { outcome: 'retry', error: 'Unexpected error on our side.' };

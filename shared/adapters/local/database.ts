@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../error.ts';
 import { MIGRATIONS } from './schema.ts';
 
-const BUSY_MILLISECONDS = 5_000;
+/** While it is opened, when nothing else waits; afterwards the verbs outwait a lock without blocking (outwait-lock.ts). */
+const OPENING_MILLISECONDS = 5_000;
 /** Primary result code of SQLite for "another connection holds the lock". */
 const SQLITE_BUSY = 5;
 
@@ -17,10 +18,11 @@ export function openDatabase(directory: string): DatabaseSync {
   const path = join(directory, 'state.sqlite');
   // In a directory that others may read, SQLite would let them read its file, too; those beside it get the same mode.
   closeSync(openSync(path, 'a', 0o600));
-  const db = new DatabaseSync(path, { timeout: BUSY_MILLISECONDS });
+  const db = new DatabaseSync(path, { timeout: OPENING_MILLISECONDS });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
     transaction(db, () => migrate(db, directory));
+    db.exec('PRAGMA busy_timeout = 0');
   } catch (error) {
     db.close();
     throw error;
@@ -42,7 +44,16 @@ function migrate(db: DatabaseSync, directory: string): void {
 /** Runs `work`, which must not await, as one transaction: when it throws, nothing of it has happened. */
 export function transaction<T>(db: DatabaseSync, work: () => T): T {
   // IMMEDIATE takes the write lock now: a read that turns into a write later could not wait for it.
-  db.exec('BEGIN IMMEDIATE');
+  return between(db, 'BEGIN IMMEDIATE', work);
+}
+
+/** Runs `work`, which must not await nor write, on the data of one moment. Holds up nobody. */
+export function snapshot<T>(db: DatabaseSync, work: () => T): T {
+  return between(db, 'BEGIN', work);
+}
+
+function between<T>(db: DatabaseSync, begin: string, work: () => T): T {
+  db.exec(begin);
   try {
     const result = work();
     db.exec('COMMIT');

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { JobQueue, QueueMessage } from '../../ports.ts';
 import { transaction } from './database.ts';
+import { outwaitingLocks } from './outwait-lock.ts';
 
 interface Options {
   /** Several queues share a database. */
@@ -80,7 +81,7 @@ export function createSqliteJobQueue(
     });
   }
 
-  return {
+  return outwaitingLocks<JobQueue>({
     async send({ jobId, tenant }) {
       insert.run(name, tenant, jobId);
       wakeAll();
@@ -110,7 +111,7 @@ export function createSqliteJobQueue(
       const row = count.get(name, now()) as { total: number; in_flight: number };
       return { visible: row.total - row.in_flight, inFlight: row.in_flight };
     },
-  };
+  });
 }
 
 /** Until the time is over, `waiting` is woken or the signal aborts. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { UPLOAD_RETENTION_SECONDS } from '../../limits.ts';
 import type { StateStore, Upload } from '../../ports.ts';
+import { outwaitingLocks } from './outwait-lock.ts';
 import { createSqliteAccounts } from './sqlite-accounts.ts';
 import { createSqliteBatches } from './sqlite-batches.ts';
 import { createSqliteCaps } from './sqlite-caps.ts';
@@ -31,7 +32,7 @@ export function createSqliteStateStore(
   const caps = createSqliteCaps(db, inflightCap);
   const outbox = createSqliteOutbox(db, idempotency, now);
   const batches = createSqliteBatches(db, outbox, now);
-  return {
+  return outwaitingLocks({
     ...accounts.verbs,
     ...createSqliteStatements(db, accounts),
     ...createSqliteTotals(db),
@@ -40,7 +41,7 @@ export function createSqliteStateStore(
     ...createSqliteKeys(db, idempotency, now),
     ...createSqliteUploads(db, idempotency, now),
     ...createSqliteJobs(db, { accounts, caps, idempotency, outbox, batches, now }),
-  };
+  });
 }
 
 function createSqliteUploads(db: DatabaseSync, idempotency: IdempotentAnswers, now: () => number): UploadVerbs {
