@@ -15,8 +15,8 @@ const JOBS_COMMAND = fileURLToPath(new URL('../../local/jobs.ts', import.meta.ur
 const SCALE = 4;
 /** Of a mean of the result against the color of the photo, of 255: more than the network and 8 bits do to a plain color. */
 const COLOR_TOLERANCE = 8;
-/** What a job may fail with: three attempts of it met with a full disk, or with a locked database. */
-const JUSTIFIED: ReadonlySet<unknown> = new Set(['storage-full', 'internal']);
+/** What a job may fail with: three attempts of it met with a full disk. */
+const JUSTIFIED: ReadonlySet<unknown> = new Set(['storage-full']);
 const run = promisify(execFile);
 
 /** Where each job has ended as its client sees it, and all that is wrong with it. */

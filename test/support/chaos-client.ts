@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import type { JobView } from '../../shared/api.ts';
+import type { Problem } from '../../shared/error.ts';
 import { MAX_RETENTION_HOURS } from '../../shared/limits.ts';
 
 interface ClientOptions {
@@ -65,7 +66,10 @@ export function createChaosClient({ url, key, hook, random }: ClientOptions) {
           const body = await response.arrayBuffer(); // here, so that a cut in the middle is repeated, too
           return new Response(body, response);
         }
-        note(`${response.status} ${((await response.json()) as { code: string }).code}`);
+        const { code, detail } = (await response.json()) as Problem;
+        note(`${response.status} ${code}`);
+        // None of what is done to the service is unknown to it.
+        if (code === 'internal') faults.push(`${init.method ?? 'GET'} ${path}: 500 ${detail}`);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
         note('no connection');

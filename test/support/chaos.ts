@@ -171,18 +171,18 @@ async function settle(processes: ChaosProcesses, timeoutSeconds: number): Promis
 
 /** How often the processes and the client have really met with a fault. */
 function feltBy(processes: ChaosProcesses, client: ChaosClient) {
-  const linesWith = (text: string) => processes.countLines((line) => JSON.stringify(line).includes(text));
+  const linesWith = (text: RegExp) => processes.countLines((line) => text.test(JSON.stringify(line)));
   const { counts, trouble } = client;
   return {
     requestsWithoutConnection: trouble['no connection'] ?? 0,
     refusedStarts: processes.refusedStarts(),
-    childrenLost: linesWith('The engine died'),
+    childrenLost: linesWith(/The engine died/),
     signedUrlsTooOld: trouble['403 signature-invalid'] ?? 0,
     answersStorageFull: trouble['503 storage-full'] ?? 0,
-    linesStorageFull: linesWith('took no more bytes'),
+    linesStorageFull: linesWith(/took no more bytes/),
     slowedOperations: sumOf(processes.linesOf('chaos.slowed').map(({ operations }) => Number(operations))),
-    answersLocked: trouble['500 internal'] ?? 0,
-    linesLocked: linesWith('database is locked'),
+    answersLocked: trouble['503 unavailable'] ?? 0,
+    linesLocked: linesWith(/database is locked|database of the service locked/),
     leasesLost: processes.countLines(
       ({ event, error }) =>
         event === 'attempt.failed' && (error === 'lost' || JSON.stringify(error).includes('no longer holds')),
