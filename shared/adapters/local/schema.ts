@@ -192,4 +192,5 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX tenants_waiting ON tenants (queue, last_turn, tenant) WHERE message_count > 0;
   `,
   RECEIVERS_TABLE,
+  'CREATE INDEX jobs_deleted ON jobs (account) WHERE deleted_at IS NOT NULL',
 ];
