@@ -76,6 +76,7 @@ async function callService(directory: string, filled: FilledDatabase, times: Map
     const job = { input: { upload_id: upload.id } };
     const calls: [string, (i: number) => Promise<unknown>][] = [
       ['poll', (i) => call(`/v1/jobs/${pick(i)}`)],
+      ['receipt', (i) => call(`/v1/jobs/${pick(i)}/receipt`)],
       ['receiver’s log of a job', (i) => call(`/v1/webhook_deliveries?job_id=${pick(i)}`)],
       ['list, first page', () => call('/v1/jobs?limit=20')],
       ['list, a deep page', (i) => call(`/v1/jobs?limit=20&cursor=${cursor(i)}`)],

@@ -6,7 +6,7 @@ import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
 import { DEFAULT_RETENTION_HOURS, UPLOAD_RETENTION_SECONDS } from '../../shared/limits.ts';
 import type { StateStore } from '../../shared/ports.ts';
-import { SAMPLE_OUTPUT, sampleJob } from './sample-job.ts';
+import { SAMPLE_OUTPUT, SAMPLE_RUN, sampleJob } from './sample-job.ts';
 
 /** Over which the jobs are spread: the longest that anything but jobs and money is kept. */
 const DAYS = 30;
@@ -74,6 +74,7 @@ async function makeTemplates(db: DatabaseSync, time: number) {
       type: 'succeed',
       attempt: 1,
       output: SAMPLE_OUTPUT,
+      run: SAMPLE_RUN,
       notes: ['The photo was turned upright.'],
     });
   const make = (end: (id: string) => Promise<unknown>) => makeTemplate(db, { state, time, end });

@@ -1,5 +1,5 @@
 import { createId } from '../../shared/id.ts';
-import type { Job, JobOutput } from '../../shared/job.ts';
+import type { Job, JobOutput, Run } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 
 type Given = Partial<Parameters<typeof createJob>[0]>;
@@ -30,4 +30,16 @@ export const SAMPLE_OUTPUT: Omit<JobOutput, 'expires_at'> = {
   bytes: 4321,
   mime: 'image/png',
   sha256: 'ab'.repeat(32),
+};
+
+export const SAMPLE_RUN: Run = {
+  input: { sha256: 'cd'.repeat(32) },
+  output: { width: 80, height: 40, bytes: 4321, mime: 'image/png', sha256: SAMPLE_OUTPUT.sha256 },
+  weights_sha256: 'ef'.repeat(32),
+  tile_size: 256,
+  tiles: 1,
+  steps: 1,
+  seconds: { decode: 0.01, upscale: 1.5, encode: 0.02 },
+  device: 'cpu',
+  software: 'seesr-cloud/0.1.0',
 };
