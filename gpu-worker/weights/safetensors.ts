@@ -9,6 +9,8 @@ import { parseJsonObject } from './strict-json.ts';
 /** Headers of the largest published models have about 1 MB. Three bytes of JSON may make a value of sixty. */
 const MAX_HEADER_BYTES = 2 ** 24;
 const MAX_LISTED_ISSUES = 5;
+/** Of a name in a message. */
+const MAX_SHOWN_CHARACTERS = 200;
 const LENGTH_BYTES = 8;
 
 const size = z.int().nonnegative();
@@ -69,7 +71,7 @@ function parseHeader(bytes: Uint8Array, path: string): Map<string, Entry> {
       const rules = parsed.error.issues
         .slice(0, MAX_LISTED_ISSUES)
         .map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-      throw broken(path, `the entry of ${name} is not valid (${rules.join(', ')})`);
+      throw broken(path, `the entry of ${shown(name)} is not valid (${rules.join(', ')})`);
     }
     entries.set(name, parsed.data);
   }
@@ -93,13 +95,18 @@ function checkLayout(entries: ReadonlyMap<string, Entry>, dataBytes: number, pat
   for (const [name, { dtype, shape, data_offsets }] of inFileOrder) {
     const [start, end] = data_offsets;
     const bytes = elementCount(shape) * bytesPerElement(dtype);
-    if (start !== position) throw broken(path, `${name} starts at ${start}, the tensor before it ends at ${position}`);
+    if (start !== position)
+      throw broken(path, `${shown(name)} starts at ${start}, the tensor before it ends at ${position}`);
     if (end - start !== bytes) {
-      throw broken(path, `${name} has ${end - start} bytes, ${dtype} [${shape}] needs ${bytes}`);
+      throw broken(path, `${shown(name)} has ${end - start} bytes, ${dtype} [${shape}] needs ${bytes}`);
     }
     position = end;
   }
   if (position !== dataBytes) throw broken(path, `its tensors need ${position} bytes, it holds ${dataBytes}`);
+}
+
+function shown(name: string): string {
+  return name.slice(0, MAX_SHOWN_CHARACTERS);
 }
 
 function broken(path: string, reason: string): AppError {

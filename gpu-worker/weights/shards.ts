@@ -7,6 +7,8 @@ import { routed } from './combine.ts';
 import { parseJsonObject } from './strict-json.ts';
 
 const MAX_INDEX_BYTES = 2 ** 24;
+/** Of the rules that it breaks, which may be as many as it has tensors. */
+const MAX_MESSAGE_CHARACTERS = 1_000;
 
 /** Shards lie beside their index: a plain name, no way out of the folder. */
 const fileName = z
@@ -59,7 +61,7 @@ async function readWeightMap(index: BinaryFile): Promise<Map<string, string>> {
     throw broken(index.path, (error as Error).message);
   }
   const parsed = indexSchema.safeParse(json);
-  if (!parsed.success) throw broken(index.path, z.prettifyError(parsed.error));
+  if (!parsed.success) throw broken(index.path, z.prettifyError(parsed.error).slice(0, MAX_MESSAGE_CHARACTERS));
   return new Map(Object.entries(parsed.data.weight_map));
 }
 

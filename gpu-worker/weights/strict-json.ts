@@ -29,7 +29,7 @@ function checkStructure(text: string): void {
       const names = open.at(-1);
       if (names && followedByColon(text, end)) {
         const name: string = JSON.parse(text.slice(index, end));
-        if (names.has(name)) throw new Error(`the name ${name} stands twice in one object`);
+        if (names.has(name)) throw new Error(`the name ${name.slice(0, 200)} stands twice in one object`);
         names.add(name);
       }
       index = end - 1;

@@ -53,7 +53,8 @@ async function checkByteOrder(file: BinaryFile, zip: ZipArchive, folder: string)
 
 async function readMember(file: BinaryFile, zip: ZipArchive, name: string): Promise<Uint8Array<ArrayBuffer>> {
   const { position, bytes } = await zip.locate(name);
-  if (bytes > MAX_PICKLE_BYTES) throw broken(file.path, `${name} has ${bytes} bytes, at most ${MAX_PICKLE_BYTES}`);
+  if (bytes > MAX_PICKLE_BYTES)
+    throw broken(file.path, `its member ${name.slice(-200)} has ${bytes} bytes, at most ${MAX_PICKLE_BYTES}`);
   return await file.read(position, bytes);
 }
 

@@ -7,8 +7,8 @@ import { span, type View } from './view.ts';
 
 const MAX_VALUES = 1_000_000;
 const MAX_DEPTH = 32;
-/** Of a view that shows elements of its storage more than once. */
-const MAX_REPEATED_ELEMENTS = 2 ** 24;
+/** Of a view that shows elements of its storage more than once: a small file must not become a large tensor. */
+const MAX_REPEATED_ELEMENTS = 2 ** 16;
 const MAX_LISTED_ISSUES = 5;
 /** Of a call, which may be repeated with what was made once. */
 const MAX_PARAMETERS = 16;

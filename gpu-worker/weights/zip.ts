@@ -33,6 +33,8 @@ const STORED = 0;
 const ENCRYPTED_FLAG = 1;
 const ZIP64_FIELD = 0x0001;
 const IN_ZIP64_FIELD = 0xffffffff;
+/** Of a name in a message; it may have 65,535. */
+const MAX_SHOWN_CHARACTERS = 200;
 
 /**
  * Reads the directory at the end of a zip file, ZIP64 included (APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3); members
@@ -45,13 +47,16 @@ export async function openZip(file: BinaryFile): Promise<ZipArchive> {
     names: [...members.keys()],
     async locate(name) {
       const member = members.get(name);
-      if (!member) throw broken(file, `it has no member ${name}`);
-      if (member.encrypted) throw broken(file, `its member ${name} is encrypted`);
-      if (member.method !== STORED) throw broken(file, `its member ${name} is compressed; PyTorch does not do that`);
+      if (!member) throw broken(file, `it has no member ${shown(name)}`);
+      if (member.encrypted) throw broken(file, `its member ${shown(name)} is encrypted`);
+      if (member.method !== STORED)
+        throw broken(file, `its member ${shown(name)} is compressed; PyTorch does not do that`);
       const header = await view(file, member.headerAt, LOCAL_BYTES);
-      if (header.getUint32(0, true) !== SIGNATURE.local) throw broken(file, `${name} is not where its directory says`);
+      if (header.getUint32(0, true) !== SIGNATURE.local)
+        throw broken(file, `${shown(name)} is not where its directory says`);
       const position = member.headerAt + LOCAL_BYTES + header.getUint16(26, true) + header.getUint16(28, true);
-      if (position + member.bytes > directory.position) throw broken(file, `its member ${name} overlaps the directory`);
+      if (position + member.bytes > directory.position)
+        throw broken(file, `its member ${shown(name)} overlaps the directory`);
       return { position, bytes: member.bytes };
     },
   };
@@ -106,7 +111,7 @@ async function readDirectory(file: BinaryFile, directory: Directory): Promise<Ma
     const next = extraAt + table.getUint16(at + 30, true) + table.getUint16(at + 32, true);
     if (next > directory.bytes) throw broken(file, `entry ${members.size} of its directory is cut`);
     const name = new TextDecoder().decode(new Uint8Array(table.buffer, at + ENTRY_BYTES, nameBytes));
-    if (members.has(name)) throw broken(file, `its directory names ${name} twice`);
+    if (members.has(name)) throw broken(file, `its directory names ${shown(name)} twice`);
     members.set(name, readEntry(file, table, at, extraAt));
     at = next;
   }
@@ -125,12 +130,13 @@ function readEntry(file: BinaryFile, table: DataView, at: number, extraAt: numbe
     if (table.getUint16(field, true) !== ZIP64_FIELD) continue;
     // It holds only those of the three values that did not fit into their usual places, in this order.
     let value = field + 4;
+    const fieldEnd = Math.min(value + table.getUint16(field + 2, true), extraEnd);
     if (unpacked === IN_ZIP64_FIELD) value += 8;
     if (bytes === IN_ZIP64_FIELD) {
-      bytes = uint64(file, table, value);
+      bytes = uint64(file, table, value, fieldEnd);
       value += 8;
     }
-    if (headerAt === IN_ZIP64_FIELD) headerAt = uint64(file, table, value);
+    if (headerAt === IN_ZIP64_FIELD) headerAt = uint64(file, table, value, fieldEnd);
     break;
   }
   const encrypted = (table.getUint16(at + 8, true) & ENCRYPTED_FLAG) !== 0;
@@ -141,11 +147,15 @@ async function view(file: BinaryFile, position: number, length: number): Promise
   return new DataView((await file.read(position, length)).buffer);
 }
 
-function uint64(file: BinaryFile, source: DataView, at: number): number {
-  if (at + 8 > source.byteLength) throw broken(file, 'a ZIP64 field is cut');
+function uint64(file: BinaryFile, source: DataView, at: number, end: number = source.byteLength): number {
+  if (at + 8 > end) throw broken(file, 'a ZIP64 field is cut');
   const value = source.getBigUint64(at, true);
   if (value > Number.MAX_SAFE_INTEGER) throw broken(file, `it declares a size or position of ${value} bytes`);
   return Number(value);
+}
+
+function shown(name: string): string {
+  return name.slice(0, MAX_SHOWN_CHARACTERS);
 }
 
 function broken({ path }: BinaryFile, reason: string): AppError {
