@@ -49,7 +49,7 @@ export interface HostileReport {
 const MAX_CHILD_MEGABYTES = 1_200;
 const MAX_SERVICE_MEGABYTES = 500;
 const MAX_SECONDS = 120;
-const PARALLEL = 12;
+const PARALLEL = 16;
 /** Of each kind. */
 const SLOW_CLIENTS = 100;
 const LOOK_MILLISECONDS = 200;

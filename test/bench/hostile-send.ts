@@ -34,7 +34,7 @@ const FAILURES = [
 /** What a result of noise may end in when a network has run: no fault of the service, and not charged. */
 const LIVE_FAILURES = [...FAILURES, 'output-rejected'];
 
-const POLL_MILLISECONDS = 50;
+const POLL_MILLISECONDS = 200;
 
 interface Sender {
   client: TestClient;

@@ -115,7 +115,7 @@ const MUTATIONS = {
   },
 } satisfies Record<string, (given: Given) => Buffer>;
 
-export type MutationName = keyof typeof MUTATIONS;
+type MutationName = keyof typeof MUTATIONS;
 /** Photos as cameras make them come rarely: the result of one that is still sound takes seconds. Shares no divisor with 16. */
 const LARGE_EVERY = 9;
 const LARGE_BYTES = 20_000;
