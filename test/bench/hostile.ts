@@ -126,7 +126,7 @@ function slowest(what: string, endings: Ending[]): BenchTable {
 function countBy(endings: Ending[], key: 'format' | 'kind'): BenchTable['rows'] {
   const outcomes = [...new Set(endings.map(({ outcome }) => outcome))].sort();
   const names = new Set(endings.map((ending) => ending[key]));
-  return [...names].map((name) => {
+  return [...names].sort().map((name) => {
     const of = endings.filter((ending) => ending[key] === name);
     const counts = outcomes.map((outcome) => [outcome, of.filter((ending) => ending.outcome === outcome).length]);
     return { [key]: name, files: of.length, ...Object.fromEntries(counts) };
