@@ -131,13 +131,15 @@ function tensorOf(parameters: unknown[], type: ElementType | undefined, path: st
 
 function flatten(root: unknown, path: string): Map<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>();
+  /** Of the value that is being visited. */
+  const names: string[] = [];
   let values = 0;
-  function visit(value: unknown, names: readonly string[]): void {
+  function visit(value: unknown): void {
     // A value may stand in many places, so that a small file can hold very many.
     if (++values > MAX_VALUES) throw broken(path, `it holds more than ${MAX_VALUES} values`);
     if (names.length > MAX_DEPTH) throw broken(path, `its values are nested deeper than ${MAX_DEPTH} levels`);
     if (value instanceof Map || Array.isArray(value)) {
-      for (const [key, inner] of value.entries()) visit(inner, [...names, String(key)]);
+      value.forEach(visitInner);
     } else if (isKind<StoredTensor>(value, 'tensor')) {
       // Names may be shared as well: one long text in front of very many tensors.
       const characters = names.reduce((sum, { length }) => sum + length + 1, 0);
@@ -147,7 +149,13 @@ function flatten(root: unknown, path: string): Map<string, StoredTensor> {
       tensors.set(name, value);
     }
   }
-  visit(root, []);
+  /** Allocates nothing for a million values. */
+  function visitInner(inner: unknown, key: unknown): void {
+    names.push(String(key));
+    visit(inner);
+    names.pop();
+  }
+  visit(root);
   if (!(root instanceof Map)) throw broken(path, 'it is not a dictionary of tensors');
   if (tensors.size === 0) throw broken(path, 'it holds no tensor');
   return tensors;
