@@ -95,14 +95,14 @@ export async function startProcesses(folder: string, environment: Record<string,
     setControl,
     pidOf: (which: 'service' | 'worker') => (which === 'service' ? service.process.pid! : worker.pid!),
     /** kill -9, and a new one in its place. */
-    async replaceService(): Promise<void> {
+    replaceService: oneAtATime(async () => {
       await service.kill('SIGKILL');
       service = await startService();
-    },
-    async replaceWorker(): Promise<void> {
+    }),
+    replaceWorker: oneAtATime(async () => {
       await end(worker, 'SIGKILL');
       worker = await startWorker();
-    },
+    }),
     async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
       await Promise.all([end(service.process, signal), end(worker, signal)]);
     },
@@ -110,6 +110,15 @@ export async function startProcesses(folder: string, environment: Record<string,
     countLines: (isMeant: (line: LogLine, of: 'service' | 'worker') => boolean) =>
       logs.reduce((count, { of, lines }) => count + lines.filter((line) => isMeant(line, of)).length, 0),
     linesOf: (event: string) => logs.flatMap(({ lines }) => lines.filter((line) => line.event === event)),
+  };
+}
+
+/** Two faults at once would else start two processes in the place of one. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    last = last.then(work);
+    return last;
   };
 }
 
