@@ -23,7 +23,7 @@ export const run: Bench = async ({ long, arguments: given }) => {
   const seed = given.find((argument) => /^\d+$/.test(argument)) ?? String(Date.now() % 1e9);
   const environment = { env: { ...process.env, PYTHONPATH: packages }, maxBuffer: MAX_OUTPUT_BYTES };
   console.error(`seed ${seed}`);
-  const { stdout } = await promisify(execFile)('python3', [SCRIPT, seed, long ? '200' : '10'], environment);
+  const { stdout } = await promisify(execFile)('python3', [SCRIPT, seed, long ? '40' : '10'], environment);
   const { cases } = JSON.parse(stdout) as { cases: SemanticCase[] };
   const folder = await mkdtemp(join(tmpdir(), 'seesr-semantic-'));
   const write = async (name: string, value: object) => {
