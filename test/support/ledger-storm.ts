@@ -1,4 +1,5 @@
 import { recoverAfterCrash } from '../../shared/adapters/local/database.ts';
+import { outwaitLock } from '../../shared/adapters/local/outwait-lock.ts';
 import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
 import type { Job, JobEvent, JobInput, PriceTerms } from '../../shared/job.ts';
@@ -29,7 +30,7 @@ interface StormOptions {
 /** The stores of a directory as a process finds them that comes after a crash, with the account of the storm. */
 export async function openStorm(directory: string, start?: number) {
   const stores = openLocalStores(directory, createClock(start));
-  recoverAfterCrash(stores.database);
+  await outwaitLock(() => recoverAfterCrash(stores.database));
   const { state } = stores;
   const created_at = new Date(0).toISOString();
   await refusable(() => state.createAccount({ id: STORM_ACCOUNT, name: 'storm', created_at }));
