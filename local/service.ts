@@ -61,7 +61,8 @@ export async function startService(config: Config, plainLog: Log): Promise<Servi
     now: Date.now,
     publicUrl: config.publicUrl,
     outbound,
-    room: createStorageRoom({ directory: dataDirectory, minFreeBytes: config.minFreeBytes }),
+    // A probe that a kill cuts off goes with all that is there at the next start.
+    room: createStorageRoom({ directory: scratchDirectory, minFreeBytes: config.minFreeBytes }),
   };
   const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.

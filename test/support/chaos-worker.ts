@@ -20,7 +20,7 @@ const drain = new AbortController();
 process.once('SIGTERM', () => drain.abort());
 const stores = openStores(directory);
 const engine = createEngine({ device: 'cpu', modelsDirectory: join(directory, 'models'), log });
-const room = createStorageRoom({ directory, minFreeBytes: 1 });
+const room = createStorageRoom({ directory: scratchDirectory, minFreeBytes: 1 });
 process.stdout.write('works\n');
 await runWorker({ ...stores, engine, limits: DEFAULT_LIMITS, scratchDirectory, room, log }, drain.signal);
 await engine.close();
