@@ -46,32 +46,38 @@ export async function loadSuperResolver(options: LoadOptions): Promise<SuperReso
   const { model, denoise = DEFAULT_DENOISE, device, directory = REAL_ESRGAN_DIRECTORY } = options;
   if (model === 'real-esrgan') {
     const session = await createSession(await compileX4plus(directory), device);
-    return resolver(model, () => session, [session]);
+    return resolver(model, async () => session, [session]);
   }
   const { plain, winograd } = await compileGeneral(directory, denoise);
   // Measured on x64 only: elsewhere ONNX Runtime may have no blocked layout, without which the other graph is slow.
   if (device !== 'cpu' || process.arch !== 'x64') {
     const session = await createSession(plain, device);
-    return resolver(model, () => session, [session]);
+    return resolver(model, async () => session, [session]);
   }
   const anyWidth = createLazySession(plain, device);
   const byColumns = createLazySession(winograd, device);
-  const choose = (height: number, width: number) =>
-    height * width >= LEAST_WINOGRAD_PIXELS && width % WINOGRAD_COLUMNS === 0 ? byColumns : anyWidth;
+  /** Each session keeps the memory that its largest tile needed: only one of them may. */
+  const choose = async (height: number, width: number) => {
+    const isLarge = height * width >= LEAST_WINOGRAD_PIXELS;
+    const [chosen, other] = isLarge && width % WINOGRAD_COLUMNS === 0 ? [byColumns, anyWidth] : [anyWidth, byColumns];
+    if (isLarge) await other.release();
+    return chosen;
+  };
   return resolver(model, choose, [anyWidth, byColumns]);
 }
 
 /** `choose`: the session for tiles of a size. */
 function resolver(
   model: SuperResolutionModelId,
-  choose: (height: number, width: number) => Session,
+  choose: (height: number, width: number) => Promise<Session>,
   sessions: Session[],
 ): SuperResolver {
   return {
     scale: 4,
     context: TILE_CONTEXT[model],
     async upscale(tile) {
-      const { output } = await choose(tile.shape[2]!, tile.shape[3]!).run({ input: tile });
+      const session = await choose(tile.shape[2]!, tile.shape[3]!);
+      const { output } = await session.run({ input: tile });
       return output!;
     },
     async release() {
