@@ -48,14 +48,16 @@ export async function loadSuperResolver(options: LoadOptions): Promise<SuperReso
     const session = await createSession(await compileX4plus(directory), device);
     return resolver(model, async () => session, [session]);
   }
-  const { plain, winograd } = await compileGeneral(directory, denoise);
+  const plain = srvgg(REAL_ESRGAN_GENERAL_X4V3);
   // Measured on x64 only: elsewhere ONNX Runtime may have no blocked layout, without which the other graph is slow.
   if (device !== 'cpu' || process.arch !== 'x64') {
-    const session = await createSession(plain, device);
+    const [bytes] = await compileGeneral(directory, denoise, [plain]);
+    const session = await createSession(bytes!, device);
     return resolver(model, async () => session, [session]);
   }
-  const anyWidth = createLazySession(plain, device);
-  const byColumns = createLazySession(winograd, device);
+  const graphs: [Graph, Graph] = [plain, srvggByWinograd(REAL_ESRGAN_GENERAL_X4V3)];
+  const sessions = (await compileGeneral(directory, denoise, graphs)).map((bytes) => createLazySession(bytes, device));
+  const [anyWidth, byColumns] = sessions as [Session, Session];
   /** Each session keeps the memory that its largest tile needed: only one of them may. */
   const choose = async (height: number, width: number) => {
     const isLarge = height * width >= LEAST_WINOGRAD_PIXELS;
@@ -63,7 +65,7 @@ export async function loadSuperResolver(options: LoadOptions): Promise<SuperReso
     if (isLarge) await other.release();
     return chosen;
   };
-  return resolver(model, choose, [anyWidth, byColumns]);
+  return resolver(model, choose, sessions);
 }
 
 /** `choose`: the session for tiles of a size. */
@@ -94,19 +96,17 @@ async function compileX4plus(directory: string): Promise<Uint8Array> {
 }
 
 /**
- * Weights between those of two networks: denoise · general + (1 − denoise) · general-wdn (weak denoise); for two graphs
- * of one network.
+ * Graphs of one network with the same tensors, whose weights lie between those of two: denoise · general +
+ * (1 − denoise) · general-wdn (weak denoise).
  */
-async function compileGeneral(directory: string, denoise: number) {
-  const graph = srvgg(REAL_ESRGAN_GENERAL_X4V3);
+async function compileGeneral(directory: string, denoise: number, graphs: [Graph, ...Graph[]]): Promise<Uint8Array[]> {
   const [generalFile, weakFile] = REAL_ESRGAN_FILES['real-esrgan-fast'];
-  await using general = await openWeights(directory, generalFile, graph);
-  await using weak = await openWeights(directory, weakFile, graph);
+  await using general = await openWeights(directory, generalFile, graphs[0]);
+  await using weak = await openWeights(directory, weakFile, graphs[0]);
   const read = async (name: string) => interpolate(await weak.read(name), await general.read(name), denoise);
-  return {
-    plain: await compileModel(graph, read),
-    winograd: await compileModel(srvggByWinograd(REAL_ESRGAN_GENERAL_X4V3), read),
-  };
+  const compiled: Uint8Array[] = [];
+  for (const graph of graphs) compiled.push(await compileModel(graph, read));
+  return compiled;
 }
 
 async function openWeights(directory: string, file: string, graph: Graph): Promise<Checkpoint> {
