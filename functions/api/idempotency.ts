@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import { canonicalJson } from '../../shared/canonical-json.ts';
 import { AppError } from '../../shared/error.ts';
+import { toHex } from '../../shared/hex.ts';
 import { type Caller, ownerOf } from '../../shared/keys.ts';
 import type { Creation, Idempotency, StateStore } from '../../shared/ports.ts';
 import type { Environment } from './dependencies.ts';
@@ -87,6 +88,5 @@ function send<Answer>(c: Context, text: string): Response & TypedResponse<Answer
 /** SHA-256 in hex over what was asked; two requests with the same meaning have the same fingerprint. */
 async function fingerprint(method: string, path: string, body: unknown): Promise<string> {
   const text = `${method} ${path}\n${canonicalJson(body)}`;
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return toHex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
 }

@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { toHex } from '../../shared/hex.ts';
 import type { Job } from '../../shared/job.ts';
 import type { Environment } from './dependencies.ts';
 
@@ -16,7 +17,5 @@ export function traceOf(c: Context<Environment>): NonNullable<Job['trace']> {
 }
 
 function randomHex(bytes: number): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, '0')).join(
-    '',
-  );
+  return toHex(crypto.getRandomValues(new Uint8Array(bytes)));
 }
