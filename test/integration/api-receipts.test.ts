@@ -2,6 +2,7 @@ import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import { beforeEach, expect, test } from 'vitest';
 import type { Run } from '../../shared/job.ts';
 import { flatPrices } from '../support/prices.ts';
+import { SAMPLE_RUN } from '../support/sample-job.ts';
 import { bodyOf, claim, problemOf, putOutput, serviceForEach, submit, succeed } from '../support/service.ts';
 
 const service = serviceForEach(() => ({ prices: flatPrices(500) }));
@@ -14,17 +15,7 @@ interface Signed {
   signature: { alg: string; kid: string; value: string };
 }
 
-const RUN: Run = {
-  input: { sha256: 'cd'.repeat(32) },
-  output: { width: 80, height: 40, bytes: 10, mime: 'image/png', sha256: 'ab'.repeat(32) },
-  weights_sha256: 'ef'.repeat(32),
-  tile_size: 256,
-  tiles: 1,
-  steps: 1,
-  seconds: { decode: 0.01, upscale: 1.5, encode: 0.02 },
-  device: 'cpu',
-  software: 'seesr-cloud/0.1.0',
-};
+const RUN: Run = { ...SAMPLE_RUN, output: { ...SAMPLE_RUN.output, bytes: 10 } };
 
 /** What a worker does. */
 async function finish(): Promise<string> {
