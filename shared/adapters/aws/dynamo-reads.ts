@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AttributeValue,
   BatchGetItemCommand,
@@ -11,13 +10,12 @@ import {
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { type Item, indexKeyOf, type Key, keyOf } from './dynamo-items.ts';
 import { SHARDS, STATE_TABLE } from './dynamo-table.ts';
+import { pause } from './pause.ts';
 
 /** What one request can ask for. */
 const MAX_GETS = 100;
 const MAX_DELETES = 25;
 const PAGE = 100;
-const PAUSE_MILLISECONDS = 10;
-const MAX_PAUSE_MILLISECONDS = 400;
 
 /** Where an index names an item. */
 type Entry = Key & { sort?: string; due_at?: number; target?: string };
@@ -133,11 +131,6 @@ export function createReads(client: DynamoDBClient, table: string) {
       }
     },
   };
-}
-
-/** The longer the more often it was in vain, and at random, so that those who met do not meet again. */
-export async function pause(tries: number): Promise<void> {
-  await sleep(Math.random() * Math.min(MAX_PAUSE_MILLISECONDS, PAUSE_MILLISECONDS * 2 ** tries));
 }
 
 /** At most `size` at a time. */

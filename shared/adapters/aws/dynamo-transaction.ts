@@ -13,7 +13,8 @@ import {
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { AppError } from '../../error.ts';
 import type { Item, Key } from './dynamo-items.ts';
-import { createReads, pause } from './dynamo-reads.ts';
+import { createReads } from './dynamo-reads.ts';
+import { pause } from './pause.ts';
 
 /** One write of a transaction, with what must be true for it. No item may be written twice in one transaction. */
 export type Write =

@@ -1,6 +1,6 @@
 import { AwsV4Signer } from 'aws4fetch';
 import { toHex } from '../../hex.ts';
-import { pause } from './dynamo-reads.ts';
+import { pause } from './pause.ts';
 
 export interface S3BucketOptions {
   bucket: string;

@@ -24,10 +24,14 @@ interface Options {
 /** A connection that says nothing for so long is given up, and the request repeated. */
 const TIMEOUTS = { connectionTimeout: 5_000, socketTimeout: 60_000 };
 
-export function openBucket(bucket: string, forcePathStyle: boolean): ObjectStore {
-  const { config } = new SQSClient({ requestHandler: TIMEOUTS });
+/** `sqs`: a client that is there already, whose connections and credentials will do. */
+export function openBucket(
+  bucket: string,
+  forcePathStyle: boolean,
+  sqs = new SQSClient({ requestHandler: TIMEOUTS }),
+): ObjectStore {
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
-  return createS3ObjectStore({ bucket, sdk: config, endpoint, forcePathStyle });
+  return createS3ObjectStore({ bucket, sdk: sqs.config, endpoint, forcePathStyle });
 }
 
 /** The three ports on AWS. */
@@ -42,7 +46,7 @@ export function openAwsStores(variables: z.output<z.ZodObject<typeof awsVariable
   });
   return {
     state,
-    objects: openBucket(BUCKET, S3_PATH_STYLE),
+    objects: openBucket(BUCKET, S3_PATH_STYLE, sqs),
     queue: createSqsJobQueue({ client: sqs, url: QUEUE_URL }),
     deadLetters: createSqsJobQueue({ client: sqs, url: DEAD_LETTERS_URL }),
   };
