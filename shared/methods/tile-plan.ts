@@ -1,6 +1,4 @@
-import type { ModelId, SuperResolutionModelId } from './models.ts';
-
-/** How pictures are cut into tiles: the worker runs what this says, and the price counts it. */
+/** How pictures are cut into tiles: the worker runs this plan, and the price counts it. */
 
 /** Along one axis it covers [start, start + size). */
 export interface Span {
@@ -15,38 +13,27 @@ export interface TileSpan extends Span {
   last: boolean;
 }
 
-/**
- * Sides of tiles, fastest first; the next one when memory does not suffice. In pixels of the input, of diffusion models
- * in latents (8 × 8 pixels of the result); 96 is what SeeSR was published with, 64 what its network was trained on.
- */
-export const TILE_SIZES: Record<ModelId, readonly [number, ...number[]]> = {
-  seesr: [96, 64, 48],
-  'seesr-turbo': [96, 64, 48],
-  'real-esrgan': [256, 192, 128, 96],
-  'real-esrgan-fast': [384, 256, 192, 128],
-};
-
-/** All models make a picture so many times larger. */
+/** All methods that are offered make a picture so many times larger; models that were added may be of other scales. */
 export const MODEL_SCALE = 4;
 
-/**
- * Pixels around a point of the input that its tile must hold. Measured on crops of photos, tiled against whole. The
- * compact network sees 34 pixels far and is within 2/255 from 26 on. The large one has no such border (a stroke of a
- * letter can tip what it invents 80 pixels away): 32 keeps the mean difference below 1/255, and every wider margin costs
- * more time than it is worth.
- */
-export const TILE_CONTEXT: Record<SuperResolutionModelId, number> = { 'real-esrgan': 32, 'real-esrgan-fast': 26 };
 /** Input pixels over which one tile takes over from the next. */
 export const TILE_FEATHER = 4;
 
 /** The compact network is faster on a CPU where the width of a tile is a multiple of this. */
 const INPUT_TILE_UNIT = 4;
 
-/** Tiles of a super-resolution network along one axis of the input. */
-export function coverInput(extent: number, tileSize: number, context: number): TileSpan[] {
-  const overlap = 2 * context + TILE_FEATHER;
-  const even = Math.ceil(evenTileSize(extent, tileSize, overlap) / INPUT_TILE_UNIT) * INPUT_TILE_UNIT;
-  return coverExtent(extent, Math.min(tileSize, even), overlap);
+/**
+ * Tiles of a super-resolution network along one axis of the input, which begin at multiples of `unit`, a power of two by
+ * which `tileSize` can be divided.
+ */
+export function coverInput(extent: number, tileSize: number, context: number, unit = 1): TileSpan[] {
+  const overlap = roundUp(2 * context + TILE_FEATHER + unit - 1, unit);
+  const even = roundUp(evenTileSize(extent, tileSize, overlap), Math.max(INPUT_TILE_UNIT, unit));
+  return coverExtent(extent, Math.min(tileSize, even), overlap).map((span) => {
+    // The last one is flush with the border, which need not be a multiple.
+    const start = roundUp(span.start, unit);
+    return { ...span, start, size: span.start + span.size - start };
+  });
 }
 
 /** Pixels a latent. */
@@ -60,7 +47,7 @@ const TILE_UNIT = 8;
 /** Latents by which tiles overlap, wide enough that no border shows. */
 const LATENT_OVERLAP = 32;
 
-/** The side, in pixels, of the picture that diffusion makes for a side of the photo: what is too much is cut. */
+/** The side, in pixels, of the picture that diffusion makes for a side of the photo: the excess is cut. */
 export function diffusionSide(photoSide: number): number {
   return Math.max(LEAST_DIFFUSION_SIDE, Math.ceil((photoSide * MODEL_SCALE) / DIFFUSION_UNIT) * DIFFUSION_UNIT);
 }
@@ -72,7 +59,7 @@ export function latentOverlap(tileSize: number): number {
 /** Tiles along one axis of a latent: no longer than `tileSize`, nor than the same number of tiles needs. */
 export function coverLatent(extent: number, tileSize: number, overlap: number): TileSpan[] {
   if (extent <= tileSize) return coverExtent(extent, extent, overlap);
-  const even = Math.ceil(evenTileSize(extent, tileSize, overlap) / TILE_UNIT) * TILE_UNIT;
+  const even = roundUp(evenTileSize(extent, tileSize, overlap), TILE_UNIT);
   return coverExtent(extent, Math.min(tileSize, even), overlap);
 }
 
@@ -97,4 +84,8 @@ export function coverExtent(extent: number, size: number, overlap: number): Tile
 export function evenTileSize(extent: number, maxSize: number, overlap: number): number {
   const count = coverExtent(extent, maxSize, overlap).length;
   return Math.ceil((extent + (count - 1) * overlap) / count);
+}
+
+function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
 }

@@ -1,4 +1,4 @@
-import { AppError } from './error.ts';
+import { AppError } from '../error.ts';
 
 /**
  * Where the called timesteps lie among those of the training (Lin et al. 2023, table 2). `leading` starts well below

@@ -1,0 +1,125 @@
+import type { Method, ParameterProblem } from './method.ts';
+import type { ModelParameters } from './parameters.ts';
+import { coverLatent, diffusionSide, LATENT_PIXELS, latentOverlap, MODEL_SCALE } from './tile-plan.ts';
+import { type Spacing, spaceTimesteps } from './timesteps.ts';
+
+/** Common parts of methods that denoise the latent of an autoencoder, step by step. */
+
+type Given<Id extends string> = Pick<
+  Method<Id>,
+  'id' | 'name' | 'description' | 'license' | 'defaults' | 'problems' | 'seesTags'
+> & {
+  /** In latents, each 8 × 8 pixels of the result. */
+  tileSizes: Method['tileSizes'];
+  timesteps: Timesteps;
+  /** Micro-units for a call of the network. */
+  price: number;
+  /** Seconds for a call. */
+  pace: number;
+};
+
+/** Which of the timesteps of the training the published model calls; test/unit/shared/pricing.test.ts compares with a build. */
+interface Timesteps {
+  trained: number;
+  spacing: Spacing;
+  offset: number;
+}
+
+/**
+ * The fidelity dial: 0 as the method restores, 1 as true to the photo as it can be. Between them, of defaults 999 and 5.5:
+ *
+ * | fidelity | start_steps | guidance_scale | share of the enlarged photo |
+ * | -------- | ----------- | -------------- | --------------------------- |
+ * | 0        | 999         | 5.5            | 0                           |
+ * | 0.25     | 799         | 4.375          | 0.125                       |
+ * | 0.5      | 599         | 3.25           | 0.25                        |
+ * | 0.75     | 399         | 2.125          | 0.375                       |
+ * | 1        | 199         | 1: none        | 0.5                         |
+ *
+ * Fewer timesteps, and no second prompt at 1, cost less as well. A parameter that was asked for stays as it is.
+ * `conditioning_scale` stays 1, where ControlNet was trained.
+ */
+const LEAST_START_STEPS = 199;
+const MOST_SHARE = 0.5;
+
+export function latentDiffusion<const Id extends string>(given: Given<Id>): Method<Id> & { weights: 'built' } {
+  const { timesteps, price, pace, ...about } = given;
+  const { defaults, tileSizes } = about;
+  const leastStart = (asked: ModelParameters) => leastStartSteps(timesteps, { ...defaults, ...asked });
+  return {
+    ...about,
+    scale: MODEL_SCALE,
+    workShare: 1,
+    problems: (asked) => [...tagProblems(asked), ...startProblems(asked, leastStart(asked)), ...about.problems(asked)],
+    work({ width, height }, parameters) {
+      const [size] = tileSizes;
+      const count = (side: number) =>
+        coverLatent(diffusionSide(side) / LATENT_PIXELS, size, latentOverlap(size)).length;
+      const tiles = count(width) * count(height);
+      const steps = calledSteps(timesteps, parameters);
+      const isGuided = (parameters.guidance_scale ?? 1) > 1;
+      return { tiles, steps, calls: tiles * steps * (isGuided ? 2 : 1) };
+    },
+    fidelity: {
+      share: (fidelity) => MOST_SHARE * fidelity,
+      steer(fidelity, asked) {
+        const { start_steps: latest, guidance_scale: guidance } = defaults;
+        const isFromPhoto = (asked.start_point ?? defaults.start_point) === 'lr';
+        return {
+          ...(latest && isFromPhoto && { start_steps: Math.max(leastStart(asked), startSteps(fidelity, latest)) }),
+          ...(guidance && { guidance_scale: Math.round((guidance - fidelity * (guidance - 1)) * 1000) / 1000 }),
+        };
+      },
+    },
+    price: { per: 'network_call', standard: price },
+    pace: { per: 'network_call', seconds: pace },
+    weights: 'built',
+    holdsWhole: true,
+    isGenerative: true,
+    isResumable: true,
+  };
+}
+
+function startSteps(fidelity: number, latest: number): number {
+  return Math.round(latest - fidelity * (latest - LEAST_START_STEPS));
+}
+
+/** Below it no step is left, or not as many as were asked for. */
+function leastStartSteps({ trained, spacing }: Timesteps, { steps = 1, scheduler }: ModelParameters): number {
+  // It spreads all of its steps below the start.
+  if (scheduler === 'dpm-solver++') return steps;
+  // Trailing timesteps are spread so that the last one is the first of the last 1000 / steps.
+  return spacing === 'trailing' ? Math.round(trained / steps) - 1 : 1;
+}
+
+function calledSteps({ trained, ...spread }: Timesteps, { steps = 1, start_steps, scheduler }: ModelParameters) {
+  // It spreads as many as are asked for below `start_steps`; DDPM leaves out those above.
+  if (scheduler === 'dpm-solver++') return steps;
+  return spaceTimesteps(trained, { steps, ...spread, ...(start_steps !== undefined && { startSteps: start_steps }) })
+    .length;
+}
+
+function tagProblems({ tags }: ModelParameters): ParameterProblem[] {
+  if (tags?.mode !== 'auto' || tags.list.length === 0) return [];
+  return [
+    {
+      parameter: 'tags/list',
+      message: `tags.list has ${tags.list.length} tags, which tags.mode auto does not use.`,
+      detail: 'not used by mode auto',
+      expected: 'mode append or replace',
+    },
+  ];
+}
+
+/** Nothing that is asked for is silently without effect. */
+function startProblems({ start_point, start_steps }: ModelParameters, least: number): ParameterProblem[] {
+  if (start_steps === undefined) return [];
+  const parameter = 'start_steps';
+  if (start_point === 'noise') {
+    const message = `start_steps ${start_steps} has no meaning with start_point noise.`;
+    return [{ parameter, message, detail: 'only with start_point lr' }];
+  }
+  if (start_steps >= least) return [];
+  const message = `start_steps ${start_steps} leaves too few steps; it is at least ${least}.`;
+  return [{ parameter, message, detail: 'leaves too few steps', expected: `at least ${least}` }];
+}

@@ -1,0 +1,69 @@
+import type { Method } from './method.ts';
+import { coverInput, MODEL_SCALE } from './tile-plan.ts';
+
+/** Common parts of methods that send each part of the photo through one network once. */
+
+type Given<Id extends string, Weights extends Method['weights']> = Pick<
+  Method<Id>,
+  'id' | 'name' | 'description' | 'license'
+> & {
+  weights: Weights;
+  /** Beside those of the family. */
+  defaults?: Method['defaults'];
+  /** In pixels of the photo. */
+  tileSizes: Method['tileSizes'];
+  /** Pixels around a point of the photo that its tile must hold. */
+  context: number;
+  /** See `OnePassMethod`. Default: 1. */
+  unit?: number;
+  /** See `Method`. Default: MODEL_SCALE. */
+  scale?: number;
+  /** See `Method`. Default: 1. */
+  workShare?: number;
+  /** Micro-units for a megapixel that the network puts out. */
+  price: number;
+  /** Seconds for a megapixel of the photo. */
+  pace: number;
+};
+
+export interface OnePassMethod<Id extends string, Weights extends Method['weights']> extends Method<Id> {
+  weights: Weights;
+  context: number;
+  /** Tiles begin at multiples of it. */
+  unit: number;
+}
+
+export function onePass<const Id extends string, const Weights extends Method['weights']>({
+  defaults,
+  price,
+  pace,
+  unit = 1,
+  scale = MODEL_SCALE,
+  workShare = 1,
+  ...given
+}: Given<Id, Weights>): OnePassMethod<Id, Weights> {
+  const { context, tileSizes } = given;
+  // The dial blends, all the way: at 1 the network has no part in the result and is not run.
+  const share = (fidelity: number) => fidelity;
+  return {
+    ...given,
+    unit,
+    scale,
+    workShare,
+    defaults: { fidelity: 0, ...defaults, color_fix: 'wavelet' },
+    problems: () => [],
+    work({ width, height }, { fidelity = 0 }) {
+      if (share(fidelity) === 1) return { tiles: 0, steps: 0, calls: 0 };
+      const count = (side: number) => coverInput(side, tileSizes[0], context, unit).length;
+      const tiles = count(width) * count(height);
+      return { tiles, steps: 1, calls: tiles };
+    },
+    fidelity: { steer: () => ({}), share },
+    price: { per: 'output_megapixel', standard: price },
+    pace: { per: 'input_megapixel', seconds: pace },
+    holdsWhole: false,
+    isGenerative: false,
+    isResumable: false,
+    seesTags: false,
+  };
+}
