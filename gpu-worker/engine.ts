@@ -1,14 +1,16 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { AppError } from '../shared/error.ts';
-import type { Description, Progress } from '../shared/job.ts';
+import type { ChildProcess } from 'node:child_process';
+import { orAborted } from '../shared/deadline.ts';
+import { AppError, type ErrorCode } from '../shared/error.ts';
+import type { Description } from '../shared/job.ts';
 import { STALL_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
-import { TILE_SIZES } from '../shared/tile-plan.ts';
-import type { DescribeRequest, EngineResult, FromChild, ToChild } from './child.ts';
-import type { CheckpointFile } from './pipeline/checkpoint.ts';
-import type { LivePreviewFile } from './pipeline/live-preview.ts';
-import type { RestoreRequest } from './pipeline/restore.ts';
+import { methodOf } from '../shared/methods/registry.ts';
+import type { DescribeRequest, EngineResult, ToChild } from './child.ts';
+import { converse, type RunOptions } from './converse.ts';
+import { checkAdded } from './model-store/added-models.ts';
+import type { RestoreRequest } from './restore/restore.ts';
 import type { Device } from './runtime/session.ts';
+import { endChild, hasEnded, startChild } from './start-child.ts';
 
 interface EngineOptions {
   device: Device;
@@ -16,186 +18,113 @@ interface EngineOptions {
   modelsDirectory: string;
   log: Log;
   stallSeconds?: number;
-}
-
-interface RunOptions {
-  onProgress: (progress: Progress) => void;
-  /** Where the request has a `previewDirectory`. */
-  onPreview?: (file: LivePreviewFile) => void;
-  /** Where the request has a `checkpointDirectory`. */
-  onCheckpoint?: (file: CheckpointFile) => void;
-  /** Ends the work within a tile, or else by killing the child. The call rejects with the signal's reason. */
-  signal: AbortSignal;
-  /** Says whose work it is. Default: the engine's own. */
-  log?: Log;
+  /** For a child to be ready. */
+  startSeconds?: number;
 }
 
 /** Runs one photo at a time in a child process that stays warm, can be killed, and takes an out-of-memory kill alone. */
 export interface Engine {
+  /** There is a child that answers. Throws `unavailable`; the next call tries again. */
+  start(): Promise<void>;
   /** Throws `engine-failed` when the device cannot be used here. */
   checkDevice(): Promise<void>;
   /**
-   * Throws AppError. After an out-of-memory it first tries again with ever smaller tiles; after an `output-rejected` once
-   * more in the safest way: a new child, which loads the weights anew, and the smallest tiles. The parameters stay as
-   * they are: another picture than the one asked for would be no remedy.
+   * Throws AppError: `unavailable`, `model-unavailable` (of a model that was added) and `model-not-loaded` where nothing has
+   * been done with the photo yet. After an out-of-memory
+   * it first tries again with ever smaller tiles; after an `output-rejected` once more in the safest way: a new child, which
+   * loads the weights anew, and the smallest tiles. The parameters stay as they are: another picture than the one asked for
+   * would be no remedy.
    */
   restore(request: RestoreRequest, options: RunOptions): Promise<EngineResult>;
-  /** What a diffusion model sees in the photo. Throws AppError. */
+  /** The description of the photo by a diffusion model. Throws AppError. */
   describe(request: DescribeRequest, options: RunOptions): Promise<Description>;
   /** Process id of the child while there is one. */
   pid(): number | undefined;
   close(): Promise<void>;
 }
 
-const CANCEL_GRACE_MILLISECONDS = 1_000;
-/** Encoding reports nothing on its way, and AVIF takes minutes for a very large picture. */
-const ENCODE_PATIENCE = 5;
+/** After these a new child does the next work: the memory of this one, its modules or its device may be the reason. */
+const WORN_OUT: readonly ErrorCode[] = ['engine-failed', 'out-of-memory', 'model-not-loaded'];
 
-export function createEngine({ device, modelsDirectory, log, stallSeconds = STALL_SECONDS }: EngineOptions): Engine {
+export function createEngine({ device, modelsDirectory, log, ...times }: EngineOptions): Engine {
+  const { stallSeconds = STALL_SECONDS, startSeconds = STALL_SECONDS } = times;
   let child: ChildProcess | undefined;
+  let starting: Promise<ChildProcess> | undefined;
+  let closing = new AbortController();
 
-  function start(): ChildProcess {
-    const started = fork(new URL('./child.ts', import.meta.url), { execArgv: [], serialization: 'advanced' });
-    started.once('exit', () => {
-      if (child === started) child = undefined;
-    });
-    return started;
+  function start(): Promise<ChildProcess> {
+    if (child && !hasEnded(child)) return Promise.resolve(child);
+    starting ??= startChild(startSeconds, closing.signal)
+      .then((started) => {
+        child = started;
+        return started;
+      })
+      .finally(() => {
+        starting = undefined;
+      });
+    return starting;
   }
 
-  function attempt(request: RestoreRequest, tileSize: number, options: RunOptions) {
-    child ??= start();
-    const message = { type: 'restore', request, tileSize, device, modelsDirectory } as const;
-    return converse<EngineResult>(child, message, { log, ...options, stallSeconds });
-  }
-
-  function replaceChild(): void {
-    child?.kill('SIGKILL');
+  async function endCurrent(): Promise<void> {
+    const ending = child;
     child = undefined;
+    if (ending) await endChild(ending);
+  }
+
+  async function ask<Result extends Awaited<ReturnType<typeof converse>>>(message: ToChild, options: RunOptions) {
+    const asked = await orAborted(start(), options.signal);
+    try {
+      return await converse<Result>(asked, message, { log, ...options, stallSeconds });
+    } catch (error) {
+      const isWornOut = error instanceof AppError && WORN_OUT.includes(error.code);
+      if (asked === child && (isWornOut || asked.killed || hasEnded(asked))) await endCurrent();
+      throw error;
+    }
   }
 
   async function restoreWithin(sizes: readonly number[], request: RestoreRequest, options: RunOptions) {
     const jobLog = options.log ?? log;
     for (const [index, tileSize] of sizes.entries()) {
       try {
-        return await attempt(request, tileSize, options);
+        const message = { type: 'restore', request, tileSize, device, modelsDirectory } as const;
+        return await ask<EngineResult>(message, options);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'out-of-memory') throw error;
         jobLog.warn('engine.out-of-memory', { tileSize, next: sizes[index + 1], error });
-        replaceChild(); // what is left of it keeps the memory
       }
     }
     throw new AppError('out-of-memory', `The image did not fit into memory, even in tiles of ${sizes.at(-1)} pixels.`);
   }
 
   return {
+    async start() {
+      await start();
+    },
     async checkDevice() {
-      child ??= start();
       const { signal } = new AbortController();
-      await converse<undefined>(child, { type: 'check', device }, { log, onProgress: () => {}, signal, stallSeconds });
+      await ask<undefined>({ type: 'check', device }, { onProgress: () => {}, signal });
     },
     async restore(request, options) {
-      const sizes = TILE_SIZES[request.parameters.model];
+      if (!request.test) await checkAdded(modelsDirectory, request.parameters);
+      const sizes = methodOf(request.parameters).tileSizes;
       try {
         return await restoreWithin(sizes, request, options);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'output-rejected') throw error;
         (options.log ?? log).warn('engine.output-rejected', { error });
-        replaceChild();
+        await endCurrent();
         return await restoreWithin(sizes.slice(-1), request, options);
       }
     },
     async describe(request, options) {
-      child ??= start();
-      const message = { type: 'describe', request, device, modelsDirectory } as const;
-      return await converse<Description>(child, message, { log, ...options, stallSeconds });
+      return await ask<Description>({ type: 'describe', request, device, modelsDirectory }, options);
     },
-    pid: () => child?.pid,
+    pid: () => (child && !hasEnded(child) ? child.pid : undefined),
     async close() {
-      if (!child) return;
-      const exited = new Promise((resolve) => child?.once('exit', resolve));
-      child.kill('SIGKILL');
-      await exited;
+      closing.abort();
+      closing = new AbortController();
+      await starting?.catch(() => {});
+      await endCurrent();
     },
   };
-}
-
-type FromChildResult = Extract<FromChild, { type: 'done' }>['result'];
-
-/** One request to the child and its answer. Kills the child when it stalls or does not hear the cancel. */
-function converse<Result extends FromChildResult>(
-  child: ChildProcess,
-  request: ToChild,
-  { onProgress, onPreview, onCheckpoint, signal, log, stallSeconds }: RunOptions & { log: Log; stallSeconds: number },
-): Promise<Result> {
-  const { promise, resolve, reject } = Promise.withResolvers<Result>();
-  let stalled = false;
-  let stall: NodeJS.Timeout | undefined;
-  let grace: NodeJS.Timeout | undefined;
-  const expectProgressWithin = (seconds: number) => {
-    clearTimeout(stall);
-    stall = setTimeout(() => {
-      stalled = true;
-      child.kill('SIGKILL');
-    }, seconds * 1000);
-  };
-  // Where a message cannot be delivered the child is gone, and `exit` tells.
-  const send = (message: ToChild) => child.send(message, () => {});
-
-  const onAbort = () => {
-    send({ type: 'cancel' });
-    grace = setTimeout(() => child.kill('SIGKILL'), CANCEL_GRACE_MILLISECONDS);
-  };
-  const onMessage = (message: FromChild) => {
-    if (message.type === 'progress') {
-      expectProgressWithin(message.progress.stage === 'encode_file' ? stallSeconds * ENCODE_PATIENCE : stallSeconds);
-      if (!signal.aborted) onProgress(message.progress);
-    } else if (message.type === 'preview') {
-      if (!signal.aborted) onPreview?.(message.file);
-    } else if (message.type === 'checkpoint') {
-      onCheckpoint?.(message.file);
-    } else if (message.type === 'started-anew') {
-      log.warn('engine.started-anew', { reason: message.reason });
-    } else if (message.type === 'loaded') {
-      log.info('engine.model-loaded', { model: message.model, seconds: message.seconds });
-    } else if (signal.aborted) reject(signal.reason);
-    else if (message.type === 'done') resolve(message.result as Result);
-    else reject(failureOf(message));
-  };
-  const onExit = (code: number | null, exitSignal: string | null) => {
-    if (signal.aborted) reject(signal.reason);
-    else if (stalled) reject(new AppError('engine-failed', `The engine made no progress for ${stallSeconds} s.`));
-    else reject(deathOf(code, exitSignal));
-  };
-
-  child.on('message', onMessage);
-  child.once('exit', onExit);
-  child.once('error', reject);
-  signal.addEventListener('abort', onAbort, { once: true });
-  expectProgressWithin(stallSeconds);
-  if (signal.aborted) reject(signal.reason);
-  else send(request);
-
-  return promise.finally(() => {
-    clearTimeout(stall);
-    clearTimeout(grace);
-    child.off('message', onMessage);
-    child.off('exit', onExit);
-    child.off('error', reject);
-    signal.removeEventListener('abort', onAbort);
-  });
-}
-
-function failureOf({ code, message, errors, stack }: Extract<FromChild, { type: 'failed' }>): AppError {
-  const error = new AppError(code, message, errors ? { errors } : {});
-  if (stack) error.stack = stack;
-  return error;
-}
-
-/** SIGKILL that was not ours is the kernel's out-of-memory killer; SIGABRT is how V8 and libc++ end without memory. */
-function deathOf(code: number | null, signal: string | null): AppError {
-  const outOfMemory = signal === 'SIGKILL' || signal === 'SIGABRT' || code === 137 || code === 134;
-  return new AppError(
-    outOfMemory ? 'out-of-memory' : 'engine-failed',
-    `The engine died (${signal ?? `exit code ${code}`}).`,
-  );
 }

@@ -1,87 +1,143 @@
 import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
-import { AppError } from '../shared/error.ts';
-import { DIFFUSION_MODELS, MODEL_IDS, MODELS } from '../shared/models.ts';
-import { buildModel } from './build.ts';
-import { planSeesr } from './models/seesr-plan.ts';
-import { describeModels, verifyModels } from './models/verify.ts';
+import { z } from 'zod';
+import { notACommand, runCommand, usageError } from '../shared/adapters/node/command.ts';
+import type { Options, Values } from '../shared/adapters/node/command-line.ts';
+import { forbidsCommercialUse } from '../shared/commercial-use.ts';
+import { readVariables } from '../shared/configuration.ts';
+import { isShipped, METHOD_IDS } from '../shared/methods/registry.ts';
+import type { MethodEngine } from './methods/engine.ts';
+import { engineOf } from './methods/engines.ts';
+import { planAdded } from './methods/plan-added.ts';
+import { listModels } from './model-store/added-models.ts';
+import { describeBrought } from './model-store/brought.ts';
+import { buildModel } from './model-store/build.ts';
+import type { BuildPlan, Dtype } from './model-store/build-plan.ts';
+import { listBrought } from './model-store/installed.ts';
+import { removeModel } from './model-store/remove-model.ts';
+import { describeModels, verifyModels } from './model-store/verify.ts';
+import type { Device } from './runtime/session.ts';
 
-const USAGE = `npm run models -- build seesr --seesr DIR --sd DIR --ram FILE --dape FILE [options]
-npm run models -- build seesr-turbo --seesr DIR --sd-turbo DIR --sd DIR --ram FILE --dape FILE [options]
-npm run models -- list [--json]
-npm run models -- verify [MODEL]
+type Build = NonNullable<MethodEngine['build']>;
 
-Where the published files are:
-  --seesr DIR        SeeSR: unet and controlnet
-  --sd DIR           stable-diffusion-2-base: text_encoder, tokenizer, vae, scheduler
-  --sd-turbo DIR     sd-turbo: unet, scheduler; what else it has takes the place of that in --sd
-  --ram FILE         ram_swin_large_14m.pth
-  --dape FILE        DAPE.pth
-  --ram-config FILE  sizes, tags and thresholds, for a tagger other than the published one
-
-  --dtype fp32 | fp16   how weights are stored (default: fp32 for cpu, fp16 for cuda)
-  --device cpu | cuda   what the model is built for; a GPU computes in fp16 what is stored so (default cpu)
-  --models DIR          where built models are (default: MODELS_DIR, else models)
-  --force               replace the model that is there
-
-A build that was interrupted goes on where it was. No Python is needed, and nothing in the files is executed.
-`;
-
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      seesr: { type: 'string' },
-      sd: { type: 'string' },
-      'sd-turbo': { type: 'string' },
-      ram: { type: 'string' },
-      dape: { type: 'string' },
-      'ram-config': { type: 'string' },
-      dtype: { type: 'string' },
-      device: { type: 'string', default: 'cpu' },
-      models: { type: 'string', default: process.env.MODELS_DIR || 'models' },
-      force: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const [command, model, ...rest] = positionals;
-  const modelsDirectory = resolve(values.models);
-  if (values.help) return print(USAGE.trimEnd());
-  if (command === 'build' && model !== undefined && rest.length === 0) await build(model, values, modelsDirectory);
-  else if (command === 'list' && model === undefined) await list(modelsDirectory, values.json);
-  else if (command === 'verify' && rest.length === 0) await verify(modelsDirectory, model);
-  else throw new AppError('invalid', `"${positionals.join(' ')}" is not a command.\n\n${USAGE}`);
+/** Of every method that is built from published files. */
+async function readBuilds(): Promise<ReadonlyMap<string, Build>> {
+  const builds = new Map<string, Build>();
+  for (const id of METHOD_IDS) {
+    const { build } = await engineOf(id);
+    if (build) builds.set(id, build);
+  }
+  return builds;
 }
 
-type Values = Record<string, string | boolean | undefined>;
+/** `build ID --source DIR …`, a line for each of them. */
+function usageOf(builds: ReadonlyMap<string, Build>): string[] {
+  return [...builds].map(([id, { sources }]) => {
+    const options = sources.map(({ option, kind, isOptional }) => {
+      return isOptional ? `[--${option} ${kind}]` : `--${option} ${kind}`;
+    });
+    return `build ${id} ${options.join(' ')} [options]`;
+  });
+}
 
-async function build(id: string, values: Values, modelsDirectory: string): Promise<void> {
-  const model = oneOf('The model', id, DIFFUSION_MODELS);
-  const path = (option: string) => (typeof values[option] === 'string' ? resolve(values[option]) : undefined);
-  const needed = (option: string) => {
-    const found = path(option);
-    if (found === undefined) throw new AppError('invalid', `--${option} is needed to build ${model}.\n\n${USAGE}`);
-    return found;
-  };
+function sourceOptions(builds: ReadonlyMap<string, Build>): Record<string, { value: string; about: string }> {
+  const sources = [...builds.values()].flatMap((build) => build.sources);
+  return Object.fromEntries(sources.map(({ option, kind, about }) => [option, { value: kind, about }]));
+}
+
+const builds = await readBuilds();
+const OPTIONS = {
+  ...sourceOptions(builds),
+  weights: { value: 'FILE', about: 'of add: .pth, .ckpt, .pt or .safetensors, as it was published' },
+  license: {
+    value: 'LICENSE',
+    about: 'of add: that of the weights, best its SPDX id: CC-BY-NC-SA-4.0; "none" where the author named none',
+  },
+  title: { value: 'TEXT', about: 'of add: the name for people (default: NAME)' },
+  dtype: { value: 'fp32 | fp16', about: 'precision of the stored weights (default: fp32 for cpu, fp16 for cuda)' },
+  device: {
+    value: 'cpu | cuda',
+    about: 'the device that the model is built for; a GPU computes in fp16 if the weights are stored so',
+    default: 'cpu',
+  },
+  models: { value: 'DIR', about: 'where built models are (default: MODELS_DIR, else models)' },
+  force: { about: 'replace the model that is there' },
+  json: { about: 'print JSON, for scripts' },
+} as const satisfies Options;
+/** The sources of a method are options, too. */
+type Given = Values<typeof OPTIONS> & Readonly<Record<string, string | boolean | undefined>>;
+
+const environmentSchema = z.object({ MODELS_DIR: z.string().default('models') });
+
+async function models(values: Given, words: string[]): Promise<void> {
+  const { MODELS_DIR } = readVariables(environmentSchema, process.env, {
+    warn: (sentence) => process.stderr.write(`${sentence}\n`),
+  });
+  const [command, model, ...rest] = words;
+  const modelsDirectory = resolve(values.models ?? MODELS_DIR);
+  if (command === 'build' && model !== undefined && rest.length === 0) await build(model, values, modelsDirectory);
+  else if (command === 'add' && model !== undefined && rest.length === 0) await add(model, values, modelsDirectory);
+  else if (command === 'remove' && model !== undefined && rest.length === 0) await remove(modelsDirectory, model);
+  else if (command === 'list' && model === undefined) await list(modelsDirectory, values.json);
+  else if (command === 'facts' && model !== undefined) await facts(modelsDirectory, [model, ...rest]);
+  else if (command === 'verify' && rest.length === 0) await verify(modelsDirectory, model);
+  else throw notACommand('models', words);
+}
+
+async function build(id: string, values: Given, modelsDirectory: string): Promise<void> {
+  const model = oneOf('The model', id, [...builds.keys()]);
+  const { sources, plan: planBuild } = builds.get(model)!;
+  for (const [other, build] of builds) {
+    const foreign = build.sources.find(({ option }) => values[option] && !sources.some((own) => own.option === option));
+    if (foreign) throw usageError(`--${foreign.option} is for the model ${other}.`);
+  }
+  const paths = sources.map(({ option, isOptional }) => {
+    const path = isOptional ? values[option] : neededText(values, option, `to build ${model}`);
+    return [option, typeof path === 'string' ? resolve(path) : undefined] as const;
+  });
+  await using plan = await planBuild(Object.fromEntries(paths), target(values));
+  await write(plan, values, modelsDirectory);
+  print(`${model} is installed in ${modelsDirectory}. Whose weights it holds: ${model}/LICENSES.md.`);
+}
+
+async function add(name: string, values: Given, modelsDirectory: string): Promise<void> {
+  const [weights, license] = ['weights', 'license'].map((option) => neededText(values, option, `to add ${name}`));
+  const title = typeof values.title === 'string' ? values.title : name;
+  const path = resolve(weights!);
+  await using plan = await planAdded({ name, path, title, license: license!, ...target(values) });
+  await write(plan, values, modelsDirectory);
+  print(`${name} is installed in ${modelsDirectory}: ${describeBrought(plan.brought!)}.`);
+  if (forbidsCommercialUse(license!)) print('Its license forbids commercial use: offer it to nobody for money.');
+  print('A service that runs offers it after its next start.');
+}
+
+async function remove(modelsDirectory: string, model: string): Promise<void> {
+  const removable = [...METHOD_IDS.filter((id) => !isShipped(id)), ...(await listBrought(modelsDirectory))];
+  await removeModel(modelsDirectory, oneOf('The model', model, removable));
+  print(`${model} is no longer in ${modelsDirectory}.`);
+}
+
+async function facts(modelsDirectory: string, names: readonly string[]): Promise<void> {
+  const added = (await listModels(modelsDirectory)).filter(({ model_facts: found }) => found !== undefined);
+  const ids = added.map(({ model }) => model);
+  const wanted = names.map((name) => oneOf('The model', name, ids));
+  print(JSON.stringify(Object.fromEntries(wanted.map((name) => [name, added[ids.indexOf(name)]!.model_facts]))));
+}
+
+function neededText(values: Given, option: string, purpose: string): string {
+  const found = values[option];
+  if (typeof found !== 'string') throw usageError(`--${option} is needed ${purpose}.`);
+  return found;
+}
+
+/** The precision and device of a build. */
+function target(values: Given): { dtype: Dtype; device: Device } {
   const device = oneOf('--device', values.device, ['cpu', 'cuda']);
   const dtype = oneOf('--dtype', values.dtype ?? (device === 'cuda' ? 'fp16' : 'fp32'), ['fp32', 'fp16']);
-  const turbo = model === 'seesr-turbo';
-  if (!turbo && values['sd-turbo']) throw new AppError('invalid', '--sd-turbo is for the model seesr-turbo.');
-  await using plan = await planSeesr({
-    model,
-    dtype,
-    device,
-    sources: {
-      seesr: needed('seesr'),
-      sd: turbo ? path('sd') : needed('sd'),
-      sdTurbo: turbo ? needed('sd-turbo') : undefined,
-      ram: needed('ram'),
-      dape: needed('dape'),
-      ramConfig: path('ram-config'),
-    },
-  });
+  return { dtype, device };
+}
+
+async function write(plan: BuildPlan, values: Given, modelsDirectory: string): Promise<void> {
   const format = '[{bar}] {percentage}% | {step}';
   const bar = new SingleBar({ format, noTTYOutput: true, notTTYSchedule: 2_000 });
   bar.start(100, 0, { step: 'starting' });
@@ -94,31 +150,34 @@ async function build(id: string, values: Values, modelsDirectory: string): Promi
   } finally {
     bar.stop();
   }
-  print(`${model} is installed in ${modelsDirectory}. Whose weights it holds: ${model}/LICENSES.md.`);
 }
 
 async function list(modelsDirectory: string, json: boolean): Promise<void> {
   const models = await describeModels(modelsDirectory);
   if (json) return print(JSON.stringify(models));
-  const lines = models.flatMap(({ id, state, bytes, dtype, device, from, problem }) => {
+  const lines = models.flatMap(({ id, state, bytes, dtype, device, from, brought, problem }) => {
     const size = bytes === undefined ? '' : `${(bytes / 1e6).toFixed(1)} MB, ${dtype}, ${device}`;
     const folders = [...new Set(from.map(dirname))].map((folder) => `${' '.repeat(19)}from ${folder}`);
-    return [[id.padEnd(18), state.padEnd(10), problem ?? size].join(' ').trimEnd(), ...folders];
+    const about = brought ? [`${' '.repeat(19)}${describeBrought(brought)}`] : [];
+    return [[id.padEnd(18), state.padEnd(10), problem ?? size].join(' ').trimEnd(), ...about, ...folders];
   });
   print(lines.join('\n'));
 }
 
 async function verify(modelsDirectory: string, id: string | undefined): Promise<void> {
-  const models = id === undefined ? MODEL_IDS : [oneOf('The model', id, MODEL_IDS)];
+  const described = await describeModels(modelsDirectory);
+  const all = described.map((model) => model.id);
+  const models = id === undefined ? all : [oneOf('The model', id, all)];
   const { checked, problems } = await verifyModels(modelsDirectory, models, id !== undefined);
   for (const problem of problems) process.stderr.write(`${problem}\n`);
-  for (const model of checked) print(`${model} (${MODELS[model].name}): every file is as it should be.`);
+  for (const { id: model, name } of described.filter((model) => checked.includes(model.id)))
+    print(`${model} (${name}): every file is as it should be.`);
   if (problems.length > 0) process.exitCode = 1;
 }
 
 function oneOf<Choice extends string>(what: string, value: unknown, choices: readonly Choice[]): Choice {
   const found = choices.find((choice) => choice === value);
-  if (found === undefined) throw new AppError('invalid', `${what} is ${value}; it must be ${choices.join(' or ')}.`);
+  if (found === undefined) throw usageError(`${what} is ${value}; it must be ${choices.join(' or ')}.`);
   return found;
 }
 
@@ -126,7 +185,23 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exit(1);
+runCommand({
+  name: 'models',
+  usage: [
+    ...usageOf(builds),
+    'add NAME --weights FILE --license LICENSE [--title TEXT] [options]',
+    'list [--json]',
+    'facts NAME...',
+    'verify [MODEL]',
+    'remove MODEL',
+  ],
+  about: `
+build: makes a model from the published files. A build that was interrupted goes on where it was.
+add: takes a model of another author, ESRGAN (RRDBNet) or compact (SRVGGNetCompact), of any size and scale; its tensors tell
+    the architecture.
+facts: those of added models, for MODEL_FACTS of a deployment on AWS.
+No Python is needed, and nothing in the files is executed.`,
+  options: OPTIONS,
+  takesWords: true,
+  run: models,
 });

@@ -1,14 +1,7 @@
 import { AppError } from '../../shared/error.ts';
+import type { ColorFix } from '../../shared/methods/parameters.ts';
+import { blur } from '../images/blur.ts';
 import type { Pixels } from '../images/image.ts';
-
-/**
- * `adain`: mean and deviation of each channel as in the photo (Huang & Belongie 2017). `wavelet`: what is coarser than
- * about 31 pixels as in the photo, what is finer as restored (Wang et al. 2023, StableSR). `none`: as restored.
- */
-export type ColorFix = 'adain' | 'wavelet' | 'none';
-
-/** To 8 bits; `down`, as in the reference, makes pictures darker by half a level. */
-type Rounding = 'nearest' | 'down';
 
 /** Distances of the taps of the five blurs, in pixels. */
 const WAVELET_RADII = [1, 2, 4, 8, 16];
@@ -16,24 +9,25 @@ const WAVELET_RADII = [1, 2, 4, 8, 16];
 const VARIANCE_FLOOR = 1e-5;
 
 /**
- * The restored picture with the colors of the photo: diffusion moves them a little. Both 8-bit, of equal size; the
- * photo's is the enlarged one. Two floats a pixel are held beside the result, for one channel at a time.
+ * The restored picture with the colors of the photo as the published script gives them: compared with the enlarged photo,
+ * and rounded down, which makes pictures darker by half a level. Both 8-bit, of equal size. Two floats a pixel are held
+ * beside the result, for one channel at a time.
  */
-export function fixColors(result: Pixels, reference: Pixels, method: ColorFix, rounding: Rounding): Pixels {
+export function fixColorsAsPublished(result: Pixels, reference: Pixels, method: ColorFix): Pixels {
   if (method === 'none') return result;
   const sizes = [result, reference].map(({ width, height, channels }) => `${width} × ${height} × ${channels}`);
   if (sizes[0] !== sizes[1])
     throw new AppError('engine-failed', `Colors of ${sizes[1]} cannot be given to a picture of ${sizes[0]}.`);
   const fix = method === 'adain' ? adain : wavelet;
   const data = new Uint8Array(result.data.length);
-  for (let channel = 0; channel < result.channels; channel++) fix(result, reference, channel, rounding, data);
+  for (let channel = 0; channel < result.channels; channel++) fix(result, reference, channel, data);
   return { ...result, data };
 }
 
-function adain(result: Pixels, reference: Pixels, channel: number, rounding: Rounding, output: Uint8Array): void {
+function adain(result: Pixels, reference: Pixels, channel: number, output: Uint8Array): void {
   const [from, to] = [moments(result, channel), moments(reference, channel)];
   const table = Uint8Array.from({ length: 256 }, (_, value) =>
-    toByte(((value - from.mean) / from.deviation) * to.deviation + to.mean, rounding),
+    toByte(((value - from.mean) / from.deviation) * to.deviation + to.mean),
   );
   for (let index = channel; index < output.length; index += result.channels)
     output[index] = table[result.data[index]!]!;
@@ -52,42 +46,18 @@ function moments({ data, channels }: Pixels, channel: number): { mean: number; d
   return { mean, deviation: Math.sqrt(variance + VARIANCE_FLOOR * 255 ** 2) };
 }
 
-/** The sum of all fine bands is what the blurs leave out, so: result + blurred (photo − result), one chain of blurs. */
-function wavelet(result: Pixels, reference: Pixels, channel: number, rounding: Rounding, output: Uint8Array): void {
+/** The blurs leave out the sum of all fine bands, so: result + blurred (photo − result), one chain of blurs. */
+function wavelet(result: Pixels, reference: Pixels, channel: number, output: Uint8Array): void {
   const { width, height, channels } = result;
   const difference = new Float32Array(width * height);
   for (let pixel = 0, index = channel; pixel < difference.length; pixel++, index += channels)
     difference[pixel] = reference.data[index]! - result.data[index]!;
-  const other = new Float32Array(width * height);
-  for (const radius of WAVELET_RADII) {
-    blurRows(difference, other, width, radius);
-    blurColumns(other, difference, width, height, radius);
-  }
+  const scratch = new Float32Array(width * height);
+  for (const radius of WAVELET_RADII) blur(difference, width, radius, scratch);
   for (let pixel = 0, index = channel; pixel < difference.length; pixel++, index += channels)
-    output[index] = toByte(result.data[index]! + difference[pixel]!, rounding);
+    output[index] = toByte(result.data[index]! + difference[pixel]!);
 }
 
-/** ¼, ½, ¼ at distances of `radius` along each row; the border value goes on outside. */
-function blurRows(source: Float32Array, target: Float32Array, width: number, radius: number): void {
-  for (let row = 0; row < source.length; row += width) {
-    const last = row + width - 1;
-    for (let index = row; index <= last; index++) {
-      const before = source[Math.max(row, index - radius)]!;
-      const after = source[Math.min(last, index + radius)]!;
-      target[index] = (before + after) / 4 + source[index]! / 2;
-    }
-  }
-}
-
-/** The same along each column. */
-function blurColumns(source: Float32Array, target: Float32Array, width: number, height: number, radius: number): void {
-  for (let y = 0; y < height; y++) {
-    const [row, above, below] = [y, Math.max(0, y - radius), Math.min(height - 1, y + radius)].map((at) => at * width);
-    for (let x = 0; x < width; x++)
-      target[row! + x] = (source[above! + x]! + source[below! + x]!) / 4 + source[row! + x]! / 2;
-  }
-}
-
-function toByte(value: number, rounding: Rounding): number {
-  return Math.floor(Math.min(255, Math.max(0, rounding === 'down' ? value : value + 0.5)));
+function toByte(value: number): number {
+  return Math.floor(Math.min(255, Math.max(0, value)));
 }

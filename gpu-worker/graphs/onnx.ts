@@ -20,11 +20,14 @@ export type Value = string;
 export type SymbolicShape = readonly (number | string)[];
 export type FloatType = 'float32' | 'float16';
 
-/** What a graph is made for. Its inputs and outputs are fp32 in every case. */
+/** The precision of a graph. Its inputs and outputs are fp32 in every case. */
 export interface Flavor {
   /** How the weights are stored. */
   storage: FloatType;
-  /** What the layers compute in. The CPU has no fp16 arithmetic: there fp16 weights are widened when they are loaded. */
+  /**
+   * The precision of the arithmetic in the layers. The CPU has no fp16 arithmetic: there fp16 weights are widened when
+   * they are loaded.
+   */
   compute: FloatType;
 }
 
@@ -44,10 +47,10 @@ export interface Graph {
 /** A whole number becomes INT unless it is given as `{ float }`; a list is INTS. */
 type Attribute = number | string | readonly number[] | { float: number };
 
-/** How a graph is wanted, whatever the network. */
+/** Options of a graph, for every network. */
 export interface GraphOptions {
   flavor?: Flavor;
-  /** Also gives out what `probe` marks: to find the first place where two implementations part. */
+  /** Also gives out the values that `probe` marks: to find the first place where two implementations part. */
   probes?: boolean;
 }
 
@@ -136,7 +139,7 @@ export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, prob
     /** To fp32, where a layer needs its range or precision, and back. */
     widen,
     narrow,
-    /** To int64: what counts or picks. */
+    /** To int64: counts and indices. */
     toInteger: (value: Value): Value => node('Cast', [value], { to: DataType.INT64 }),
     /** Makes a value an output of the graph, in fp32 under this name. */
     output,

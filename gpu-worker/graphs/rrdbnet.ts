@@ -1,38 +1,68 @@
-import { convolution, nearestUpsampling } from './convolution.ts';
-import { createGraphBuilder, type Graph, type GraphBuilder, type Value } from './onnx.ts';
+import { convolution, nearestUpsampling, pixelUnshuffle } from './convolution.ts';
+import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
 
 export interface RrdbnetConfig {
+  /** Of the picture: 1 gray, 3 RGB, 4 RGB and alpha. */
+  inputChannels: number;
+  outputChannels: number;
+  /** Factor of the pixel unshuffle in front: 1 for none. */
+  shuffle: number;
+  /** Behind the blocks; each enlarges by 2. */
+  upsamplings: number;
   features: number;
   /** Channels that each convolution of a dense block adds. */
   growth: number;
   blocks: number;
   /** Share of a branch that is added to its input, in dense blocks and around three of them. */
   residualScale: number;
+  /** ESRGAN+ (Rakotonirina and Rasoanaivo 2020, section 3.1): more sums in the dense blocks, without its noise. */
+  isPlus: boolean;
 }
 
-export const REAL_ESRGAN_X4PLUS: RrdbnetConfig = { features: 64, growth: 32, blocks: 23, residualScale: 0.2 };
+export const REAL_ESRGAN_X4PLUS: RrdbnetConfig = {
+  inputChannels: 3,
+  outputChannels: 3,
+  shuffle: 1,
+  upsamplings: 2,
+  features: 64,
+  growth: 32,
+  blocks: 23,
+  residualScale: 0.2,
+  isPlus: false,
+};
 
 const LEAKY_SLOPE = 0.2;
 
 /**
- * RRDBNet ×4: ESRGAN (Wang et al. 2018, section 3.1) as used by Real-ESRGAN (Wang et al. 2021, section 3.4).
- * `input` [batch, 3, h, w] → `output` [batch, 3, 4h, 4w], RGB 0..1, not clamped.
+ * RRDBNet: ESRGAN (Wang et al. 2018, section 3.1) as used by Real-ESRGAN (Wang et al. 2021, section 3.4).
+ * `input` [batch, in, h, w] 0..1, sides multiples of `shuffle` → `output` [batch, out, s·h, s·w], not clamped, with
+ * s = 2^upsamplings / shuffle.
  */
-export function rrdbnet(config: RrdbnetConfig): Graph {
-  const { features, blocks } = config;
-  const graph = createGraphBuilder('rrdbnet');
-  const same = { from: features, to: features };
-  const input = graph.input('input', ['batch', 3, 'height', 'width']);
-  const shallow = convolution(graph, input, 'conv_first', { from: 3, to: features });
+export function rrdbnet(config: RrdbnetConfig, options: GraphOptions = {}): Graph {
+  const { inputChannels, outputChannels, shuffle, upsamplings, features, blocks } = config;
+  const graph = createGraphBuilder('rrdbnet', options);
+  const layer = (value: Value, name: string) => convolution(graph, value, name, { from: features, to: features });
+  const input = graph.input('input', ['batch', inputChannels, 'height', 'width']);
+  const small = pixelUnshuffle(graph, input, shuffle, inputChannels);
+  const shallow = convolution(graph, small, 'conv_first', { from: inputChannels * shuffle ** 2, to: features });
+  graph.probe('block_first', shallow);
   let deep = shallow;
-  for (let block = 0; block < blocks; block++) deep = residualInResidual(graph, deep, `body.${block}`, config);
-  let value = graph.node('Add', [shallow, convolution(graph, deep, 'conv_body', same)]);
-  for (const name of ['conv_up1', 'conv_up2']) {
-    value = leaky(graph, convolution(graph, nearestUpsampling(graph, value, 2), name, same));
+  for (let block = 0; block < blocks; block++) {
+    deep = residualInResidual(graph, deep, `body.${block}`, config);
+    graph.probe(`block_trunk${block}`, deep);
   }
-  value = leaky(graph, convolution(graph, value, 'conv_hr', same));
-  value = convolution(graph, value, 'conv_last', { from: features, to: 3 });
-  graph.output('output', value, ['batch', 3, 'output_height', 'output_width']);
+  const body = layer(deep, 'conv_body');
+  graph.probe('block_after_trunk', body);
+  let value = graph.node('Add', [shallow, body]);
+  for (let upsampling = 1; upsampling <= upsamplings; upsampling++) {
+    value = layer(nearestUpsampling(graph, value, 2), `conv_up${upsampling}`);
+    graph.probe(`block_up${upsampling}`, value);
+    value = leaky(graph, value);
+  }
+  value = layer(value, 'conv_hr');
+  graph.probe('block_hr', value);
+  value = convolution(graph, leaky(graph, value), 'conv_last', { from: features, to: outputChannels });
+  graph.output('output', value, ['batch', outputChannels, 'output_height', 'output_width']);
   return graph.build();
 }
 
@@ -43,13 +73,20 @@ function residualInResidual(graph: GraphBuilder, input: Value, name: string, con
   return addScaled(graph, input, value, config.residualScale);
 }
 
-/** Five convolutions; each sees the input and what all earlier ones made of it. */
+/** Five convolutions; each sees the input and the outputs of all earlier ones. */
 function denseBlock(graph: GraphBuilder, input: Value, name: string, config: RrdbnetConfig): Value {
-  const { features, growth, residualScale } = config;
+  const { features, growth, residualScale, isPlus } = config;
   let seen = input;
   let from = features;
-  for (const conv of ['conv1', 'conv2', 'conv3', 'conv4']) {
-    const grown = leaky(graph, convolution(graph, seen, `${name}.${conv}`, { from, to: growth }));
+  let sum: Value | undefined;
+  for (const [index, conv] of ['conv1', 'conv2', 'conv3', 'conv4'].entries()) {
+    let grown = leaky(graph, convolution(graph, seen, `${name}.${conv}`, { from, to: growth }));
+    // ESRGAN+: every second one also gets the output of the one two before it, the first of them that of the input.
+    if (isPlus && index % 2 === 1) {
+      sum ??= convolution(graph, input, `${name}.conv1x1`, { from: features, to: growth, kernel: 1, bias: false });
+      grown = graph.node('Add', [grown, sum]);
+      sum = grown;
+    }
     seen = graph.node('Concat', [seen, grown], { axis: 1 });
     from += growth;
   }

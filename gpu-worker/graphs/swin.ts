@@ -43,7 +43,7 @@ const MLP_RATIO = 4;
 /** Added to a score that must not count, as in the original. */
 const MASKED = -100;
 
-/** Channels of what comes out. */
+/** Channels of the output. */
 export function swinChannels({ embed_dim, depths }: SwinConfig): number {
   return embed_dim * 2 ** (depths.length - 1);
 }

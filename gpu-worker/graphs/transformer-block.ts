@@ -12,7 +12,7 @@ interface TransformerOptions {
   groups: number;
   /** Keys and values of the cross-attention [batch, tokens, channels]. */
   context: Context;
-  /** What the queries of the cross-attention go through, to grow to the batch of the context. */
+  /** Makes the queries of the cross-attention grow to the batch of the context. */
   expand?: (query: Value) => Value;
 }
 

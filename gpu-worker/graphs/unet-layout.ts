@@ -1,4 +1,4 @@
-/** Fields of diffusers' config.json, under their names there: what the encoders of UNet and ControlNet are made of. */
+/** Fields of diffusers' config.json, under their names there: the parts of the encoders of UNet and ControlNet. */
 export interface EncoderConfig {
   in_channels: number;
   block_out_channels: readonly number[];
@@ -113,7 +113,7 @@ export function decoderLayout(net: string, config: UnetConfig): Stage[] {
     const heads = hasTransformers(config.up_block_types[block]) ? headsOf(config, last - block) : 0;
     const layers = Array.from({ length: config.layers_per_block + 1 }, (_, index) => {
       const before = index === 0 ? sizes[Math.max(0, block - 1)]! : channels;
-      // The last skip tensor of a block is what came down from the next finer one.
+      // The last skip tensor of a block came down from the next finer one.
       const skip = index === config.layers_per_block ? sizes[Math.min(last, block + 1)]! : channels;
       return layer(name, index, before + skip, channels, heads);
     });

@@ -11,7 +11,7 @@ interface ConvolutionOptions {
   to: number;
 }
 
-/** G of F(4, 3): what becomes of the three columns of a kernel, at the points 0, 1, −1, 2, −2 and infinity. */
+/** G of F(4, 3): the transform of the three columns of a kernel, at the points 0, 1, −1, 2, −2 and infinity. */
 const KERNEL_TRANSFORM = [
   [1 / 4, 0, 0],
   [-1 / 6, -1 / 6, -1 / 6],
@@ -80,7 +80,7 @@ export function createWinograd(graph: GraphBuilder) {
         return graph.node('Conv', [seen[point]!, kernels[point]!, ...rest], attributes);
       };
       const times = (value: Value, factor: number) => weighted(value, to, [factor]);
-      // Aᵀ of F(4, 3). What is added at the point 1 reaches all four columns: so does the bias.
+      // Aᵀ of F(4, 3). A term that is added at the point 1 reaches all four columns: so does the bias.
       const [atOne, atMinusOne, atTwo, atMinusTwo] = [product(1, bias), product(2), product(3), product(4)];
       const even = sum(atOne, atMinusOne);
       const odd = sum(times(atMinusOne, -1), atOne);
@@ -118,15 +118,17 @@ export function createWinograd(graph: GraphBuilder) {
       const [first, second, third, fourth] = columns;
       return [activated(first), activated(second), activated(third), activated(fourth)];
     },
-    /** Columns of 3 · scale² channels → [batch, 3, scale · h, scale · w]: pixel shuffle, and the columns side by side. */
-    shuffle(columns: Columns, scale: number): Value {
+    /** Columns of c · scale² channels → [batch, c, scale · h, scale · w]: pixel shuffle, and the columns side by side. */
+    shuffle(columns: Columns, channels: number, scale: number): Value {
       const size = graph.node('Shape', [columns[0]], { start: 2, end: 4 });
-      const apart = graph.node('Concat', [graph.integers([-1, WINOGRAD_COLUMNS, 3, scale, scale]), size], { axis: 0 });
+      const inner = graph.integers([-1, WINOGRAD_COLUMNS, channels, scale, scale]);
+      const apart = graph.node('Concat', [inner, size], { axis: 0 });
       const value = graph.node('Reshape', [graph.node('Concat', [...columns], { axis: 1 }), apart]);
       // [batch, p, channel, scale, scale, h, t] → [batch, channel, h, scale, t, p, scale]
       const ordered = graph.node('Transpose', [value], { perm: [0, 2, 5, 3, 6, 1, 4] });
       const larger = graph.node('Mul', [size, graph.integers([scale, scale * WINOGRAD_COLUMNS])]);
-      return graph.node('Reshape', [ordered, graph.node('Concat', [graph.integers([-1, 3]), larger], { axis: 0 })]);
+      const whole = graph.node('Concat', [graph.integers([-1, channels]), larger], { axis: 0 });
+      return graph.node('Reshape', [ordered, whole]);
     },
   };
 }

@@ -1,16 +1,17 @@
-import { mkdir, open, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AppError } from '../shared/error.ts';
-import type { Graph } from './graphs/onnx.ts';
+import { AppError } from '../../shared/error.ts';
+import type { Graph } from '../graphs/onnx.ts';
+import { writeModel } from '../runtime/compile.ts';
+import { syncFolder } from '../sync-folder.ts';
+import { elementCount } from '../tensor/tensor.ts';
+import { sha256Of } from '../weights/sha256.ts';
+import type { BuildPlan } from './build-plan.ts';
+import { MANIFEST_FILE, MODEL_FORMAT, type ModelManifest, readModelManifest } from './installed.ts';
 import { tryLock } from './lock.ts';
-import { MANIFEST_FILE, MODEL_FORMAT, type ModelManifest, readModelManifest } from './models/installed.ts';
-import type { ModelPlan } from './models/seesr-plan.ts';
-import { writeModel } from './runtime/compile.ts';
-import { elementCount } from './tensor/tensor.ts';
-import { sha256Of } from './weights/sha256.ts';
 
 export interface BuildProgress {
-  /** What is being worked on. */
+  /** The current step. */
   step: string;
   bytes: number;
   totalBytes: number;
@@ -32,7 +33,7 @@ const REPORT_BYTES = 4 << 20;
  * has changed. Holds one tensor at a time.
  * Throws AppError: `conflict` when the model is installed or being built, `engine-failed` where the disk is full.
  */
-export async function buildModel(plan: ModelPlan, options: BuildOptions): Promise<ModelManifest> {
+export async function buildModel(plan: BuildPlan, options: BuildOptions): Promise<ModelManifest> {
   const { modelsDirectory } = options;
   await mkdir(modelsDirectory, { recursive: true });
   const unlock = tryLock(join(modelsDirectory, `.${plan.model}.lock`));
@@ -50,7 +51,7 @@ export async function buildModel(plan: ModelPlan, options: BuildOptions): Promis
   }
 }
 
-async function build(plan: ModelPlan, { modelsDirectory, force = false, onProgress }: BuildOptions) {
+async function build(plan: BuildPlan, { modelsDirectory, force = false, onProgress }: BuildOptions) {
   const target = join(modelsDirectory, plan.model);
   const growing = join(modelsDirectory, `.${plan.model}.building`);
   await checkTarget(target, force);
@@ -64,6 +65,7 @@ async function build(plan: ModelPlan, { modelsDirectory, force = false, onProgre
   const manifest = await resume(growing, {
     format: MODEL_FORMAT,
     model: plan.model,
+    ...(plan.brought && { brought: plan.brought }),
     dtype: plan.dtype,
     device: plan.device,
     recipe: plan.recipe,
@@ -106,7 +108,7 @@ const modelFile = (network: string) => `${network}.onnx`;
 const dataFile = (network: string) => `${modelFile(network)}.data`;
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
-/** What stands there is only replaced if asked to, and only if it came from here. */
+/** A folder that stands there is only replaced on request, and only if it came from here. */
 async function checkTarget(target: string, force: boolean): Promise<void> {
   const found = await stat(target).catch(() => undefined);
   if (!found) return;
@@ -119,7 +121,7 @@ async function checkTarget(target: string, force: boolean): Promise<void> {
   if (!force) throw new AppError('conflict', `${target} is there already; --force builds it anew and replaces it.`);
 }
 
-async function hashSources({ sources }: ModelPlan, progress: Progress): Promise<ModelManifest['sources']> {
+async function hashSources({ sources }: BuildPlan, progress: Progress): Promise<ModelManifest['sources']> {
   const hashed: ModelManifest['sources'] = [];
   for (const { path, license } of sources) {
     const sha256 = await sha256Of(path, (bytes) => progress.advance('checking the sources', bytes));
@@ -173,17 +175,6 @@ async function publish(growing: string, target: string): Promise<void> {
   await rename(growing, target);
   await syncFolder(dirname(target));
   await rm(old, { recursive: true, force: true });
-}
-
-/** Makes names that were added or removed last. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return; // has no such call; NTFS journals its folders
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function checkSpace(directory: string, neededBytes: number): Promise<void> {

@@ -1,16 +1,16 @@
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../shared/error.ts';
-import type { Log } from '../shared/log.ts';
-import { type DiffusionModelId, isDiffusionModel, type ModelId } from '../shared/models.ts';
-import type { ObjectStore } from '../shared/ports.ts';
+import { AppError } from '../../shared/error.ts';
+import type { Log } from '../../shared/log.ts';
+import { isShipped } from '../../shared/methods/registry.ts';
+import type { ObjectStore } from '../../shared/ports.ts';
+import { sha256Of } from '../weights/sha256.ts';
+import { findInstalled, MANIFEST_FILE, type ModelManifest, readModelManifest } from './installed.ts';
 import { tryLock } from './lock.ts';
-import { findInstalled, MANIFEST_FILE, type ModelManifest, readModelManifest } from './models/installed.ts';
-import { sha256Of } from './weights/sha256.ts';
 
 interface FetchOptions {
-  models: readonly ModelId[];
+  models: readonly string[];
   /** Of the models directory of a machine that built them, key by path. */
   objects: ObjectStore;
   modelsDirectory: string;
@@ -26,14 +26,15 @@ const PARTS_AT_A_TIME = 8;
 const LOCK_PAUSE_MILLISECONDS = 1_000;
 
 /**
- * Makes the models directory hold what the object store has, whole and with the checksums of its manifest; what is there
- * already is kept, and what ships with the program is not asked for. A fetch that was killed goes on where it was.
- * Throws AppError: `model-unavailable`, and `engine-failed` for a model that is not what its manifest says.
+ * Makes the models directory hold the models of the object store, whole and with the checksums of their manifests;
+ * files that are there already are kept, and models that ship with the program are not asked for. A fetch that was
+ * killed goes on where it was. Throws AppError: `model-unavailable`, and `engine-failed` for a model that differs from
+ * its manifest.
  */
 export async function fetchModels({ models, ...options }: FetchOptions): Promise<void> {
   await mkdir(options.modelsDirectory, { recursive: true });
   for (const model of models) {
-    if (!isDiffusionModel(model)) continue;
+    if (isShipped(model)) continue;
     const unlock = await lock(join(options.modelsDirectory, `.${model}.lock`), options.signal);
     try {
       await fetchModel(model, options);
@@ -52,7 +53,7 @@ async function lock(path: string, signal: AbortSignal): Promise<() => void> {
   }
 }
 
-async function fetchModel(model: DiffusionModelId, options: Omit<FetchOptions, 'models'>): Promise<void> {
+async function fetchModel(model: string, options: Omit<FetchOptions, 'models'>): Promise<void> {
   const { objects, modelsDirectory, log, signal } = options;
   const wanted = await objects.get(`${model}/${MANIFEST_FILE}`);
   if (!wanted) throw new AppError('model-unavailable', `The store of the models has no ${model}/${MANIFEST_FILE}.`);
@@ -89,7 +90,7 @@ async function manifestText(directory: string): Promise<string | undefined> {
   return readFile(join(directory, MANIFEST_FILE), 'utf8').catch(() => undefined);
 }
 
-async function isWhole(modelsDirectory: string, model: DiffusionModelId): Promise<boolean> {
+async function isWhole(modelsDirectory: string, model: string): Promise<boolean> {
   return findInstalled(modelsDirectory, model).then(Boolean, () => false);
 }
 

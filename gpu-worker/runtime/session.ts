@@ -1,8 +1,10 @@
 import './no-telemetry.ts';
 
 import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { AppError } from '../../shared/error.ts';
+import { isOutOfMemory } from '../../shared/out-of-memory.ts';
 import { createGraphBuilder } from '../graphs/onnx.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { compileModel } from './compile.ts';
@@ -20,7 +22,8 @@ export interface Session {
 /**
  * `model`: the bytes of an ONNX model, or the path of one whose weights lie beside it. `weightsDirectory`: where the
  * weights lie that bytes refer to.
- * Throws AppError `engine-failed` when the library of the device is missing.
+ * Throws AppError `engine-failed` when the library of the device is missing, `model-not-loaded` for a model that is damaged or a
+ * device that refuses it.
  */
 export async function createSession(
   model: Uint8Array | string,
@@ -44,7 +47,7 @@ export async function createSession(
   const creating =
     typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options);
   const session = await creating.catch((error: unknown) => {
-    throw device === 'cuda' && isMissingLibrary(error) ? missingCuda(error) : error;
+    throw device === 'cuda' && isMissingLibrary(error) ? missingCuda(error) : notLoaded(model, error);
   });
   return {
     async run(inputs) {
@@ -61,8 +64,8 @@ export async function createSession(
 }
 
 /**
- * A session that is made at its first run, and again after it was released: memory only for what is used. Where it does
- * not `stay` it is released after every run.
+ * A session that is made at its first run, and again after it was released: memory only for sessions in use. Where it
+ * does not `stay` it is released after every run.
  */
 export function createLazySession(
   model: Uint8Array | string,
@@ -96,6 +99,14 @@ export async function checkDevice(device: Device): Promise<void> {
 
 function isMissingLibrary(error: unknown): boolean {
   return error instanceof Error && /load (shared )?library/i.test(error.message);
+}
+
+/** Too little memory is another matter: smaller tiles may leave enough. */
+function notLoaded(model: Uint8Array | string, cause: unknown): unknown {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  if (isOutOfMemory(reason)) return cause;
+  const name = typeof model === 'string' ? basename(model) : 'A network';
+  return new AppError('model-not-loaded', `${name} could not be loaded: ${reason}`, { cause });
 }
 
 function missingCuda(cause: unknown): AppError {

@@ -1,4 +1,4 @@
-import { spaceTimesteps, type TimestepsOptions } from '../../shared/timesteps.ts';
+import { spaceTimesteps, type TimestepsOptions } from '../../shared/methods/timesteps.ts';
 import { combine, type NoiseSchedule } from './noise-schedule.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -15,7 +15,7 @@ interface DdpmStep {
 
 /**
  * Ancestral sampling on some of the training's timesteps (Ho et al. 2020, eq. 6 and 7), its variance the smaller of the
- * paper's two ("fixed small"), nothing clipped; the network predicts the noise. As in diffusers, a step ends
+ * paper's two ("fixed small"), nothing clipped; the prediction is the noise in the sample. As in diffusers, a step ends
  * ⌊trainSteps / steps⌋ below, wherever the next call is.
  */
 export function createDdpm(schedule: NoiseSchedule, options: TimestepsOptions): Scheduler {
@@ -23,14 +23,19 @@ export function createDdpm(schedule: NoiseSchedule, options: TimestepsOptions): 
   const stride = Math.floor(schedule.trainSteps / options.steps);
   return {
     timesteps,
-    step({ state, index, noisePrediction, drawNoise }) {
+    step({ state, index, prediction, drawNoise }) {
       const timestep = timesteps[index]!;
       const { clean, sample, noise } = ddpmStep(schedule, timestep, timestep - stride);
       const alphaBar = schedule.alphaBar(timestep);
       // The expected clean latent is (x − √(1−ᾱ)·ε) / √ᾱ; put in, so that nothing is rounded in between.
       const ofClean = clean / Math.sqrt(alphaBar);
-      const mean = combine(sample + ofClean, state.sample, -ofClean * Math.sqrt(1 - alphaBar), noisePrediction);
+      const mean = combine(sample + ofClean, state.sample, -ofClean * Math.sqrt(1 - alphaBar), prediction);
       return { sample: timestep > 0 ? combine(1, mean, noise, drawNoise()) : mean };
+    },
+    /** (x − √(1−ᾱ)·ε) / √ᾱ (eq. 4 for x_0). */
+    expectClean({ sample, index, prediction }) {
+      const alphaBar = schedule.alphaBar(timesteps[index]!);
+      return combine(1 / Math.sqrt(alphaBar), sample, -Math.sqrt(1 / alphaBar - 1), prediction);
     },
   };
 }

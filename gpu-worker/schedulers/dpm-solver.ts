@@ -12,15 +12,21 @@ interface DpmSolverOptions {
 /**
  * DPM-Solver++(2M): the probability-flow ODE, in the expected clean latent, with two steps of memory (Lu et al. 2022b,
  * algorithm 2). First order where there is no memory yet and in the last step, which goes to the clean latent: there
- * λ = ln(α/σ) is infinite and the expected clean latent is the result. Draws no noise.
+ * λ = ln(α/σ) is infinite and the expected clean latent is the result. The prediction is the
+ * noise in the sample. Draws no noise.
  */
 export function createDpmSolver(schedule: NoiseSchedule, options: DpmSolverOptions): Scheduler {
   const timesteps = spaceByLambda(schedule, options);
+  const expectClean: Scheduler['expectClean'] = ({ sample, index, prediction }) => {
+    const { alpha, sigma } = rates(schedule, timesteps[index]!);
+    return combine(1 / alpha, sample, -sigma / alpha, prediction);
+  };
   return {
     timesteps,
-    step({ state, index, noisePrediction }) {
-      const { alpha, sigma, lambda } = rates(schedule, timesteps[index]!);
-      const clean = combine(1 / alpha, state.sample, -sigma / alpha, noisePrediction);
+    expectClean,
+    step({ state, index, prediction }) {
+      const { sigma, lambda } = rates(schedule, timesteps[index]!);
+      const clean = expectClean({ sample: state.sample, index, prediction });
       if (index === timesteps.length - 1) return { sample: clean };
       const next = rates(schedule, timesteps[index + 1]!);
       const step = next.lambda - lambda;
@@ -37,7 +43,7 @@ export function createDpmSolver(schedule: NoiseSchedule, options: DpmSolverOptio
 
 /**
  * Timesteps at even distances of λ (Lu et al. 2022a, section 3.3): evenly spaced ones would end far from the clean
- * latent and lose what is fine in it. Throws AppError `invalid` where there are not as many timesteps as steps.
+ * latent and lose its fine detail. Throws AppError `invalid` where there are not as many timesteps as steps.
  */
 function spaceByLambda(schedule: NoiseSchedule, { steps, startSteps = schedule.trainSteps - 1 }: DpmSolverOptions) {
   if (!Number.isInteger(steps) || steps < 1 || steps > startSteps)

@@ -1,7 +1,7 @@
 import { combine } from './noise-schedule.ts';
 
 /**
- * Classifier-free guidance (Ho & Salimans 2021): away from what the negative prompt gives, negative + scale ·
+ * Classifier-free guidance (Ho & Salimans 2021): away from the prediction for the negative prompt, negative + scale ·
  * (positive − negative). A scale of 1 gives the positive prediction.
  */
 export function guide(negative: Float32Array, positive: Float32Array, scale: number): Float32Array {

@@ -1,4 +1,4 @@
-/** What a sampler knows between two steps; nothing else is kept anywhere. */
+/** The state of a sampler between two steps; nothing else is kept anywhere. */
 export interface SamplerState {
   /** Latents x_t, [batch, 4, h, w]. */
   sample: Float32Array;
@@ -10,10 +10,17 @@ interface StepInput {
   state: SamplerState;
   /** Position in `timesteps`: the network was called for `timesteps[index]`. */
   index: number;
-  /** The noise that the network sees in the sample, after guidance; as long as the sample. */
-  noisePrediction: Float32Array;
+  /**
+   * The prediction of the network for the sample, after guidance, in the terms of the scheduler; as long as the sample.
+   */
+  prediction: Float32Array;
   /** New normal noise, as long as the sample; called by steps that add some. */
   drawNoise: () => Float32Array;
+}
+
+interface Prediction extends Pick<StepInput, 'index' | 'prediction'> {
+  /** That the network was called with. */
+  sample: Float32Array;
 }
 
 /**
@@ -24,4 +31,6 @@ export interface Scheduler {
   /** Of the calls, falling. */
   timesteps: readonly number[];
   step(input: StepInput): SamplerState;
+  /** The clean latent that the network expects. */
+  expectClean(input: Prediction): Float32Array;
 }

@@ -13,7 +13,7 @@ export function bfloat16ToFloat(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return floats;
 }
 
-/** fp32 as IEEE 754 binary16 bits, rounded to nearest even; what is too large becomes infinite. */
+/** fp32 as IEEE 754 binary16 bits, rounded to nearest even; values that are too large become infinite. */
 export function floatToHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
   return new Uint16Array(new Float16Array(values).buffer);
 }

@@ -1,4 +1,4 @@
-/** What random numbers are for; each purpose is a stream of its own. The numbers are part of the result: never reuse. */
+/** Purposes of random numbers; each is a stream of its own. The numbers are part of the result: never reuse. */
 const PURPOSES = { start: 0, posterior: 1, step: 2 } as const;
 
 export interface NoiseKey {
@@ -10,9 +10,9 @@ export interface NoiseKey {
 }
 
 /**
- * `count` normal numbers, mean 0, variance 1, that depend on the key and on their position alone: not on what was
- * drawn before, by whom, or how it was cut into tiles. Box–Muller on Philox4x32-10; |z| is at most 6.8.
- * The integers are the same everywhere; log, cos and sin are V8's own, so equal on all platforms for one version.
+ * `count` normal numbers, mean 0, variance 1, that depend on the key and on their position alone: not on earlier
+ * numbers, their users, or the cut into tiles. Box–Muller on Philox4x32-10; |z| is at most 6.8. The integers are the
+ * same everywhere; log, cos and sin are V8's own, so equal on all platforms for one version.
  */
 export function keyedNormals({ seed, purpose, step = 0 }: NoiseKey, count: number): Float32Array {
   const key = [seed >>> 0, Math.floor(seed / 2 ** 32)] as const;
@@ -22,6 +22,13 @@ export function keyedNormals({ seed, purpose, step = 0 }: NoiseKey, count: numbe
     normals.set([...boxMuller(a, b), ...boxMuller(c, d)].slice(0, count - 4 * block), 4 * block);
   }
   return normals;
+}
+
+/** Normal numbers by their purpose. The product keys them by the seed; comparisons bring their own. */
+export type NoiseSource = (purpose: NoiseKey['purpose'], step: number, count: number) => Float32Array;
+
+export function keyedNoise(seed: number): NoiseSource {
+  return (purpose, step, count) => keyedNormals({ seed, purpose, step }, count);
 }
 
 type Words = readonly [number, number, number, number];

@@ -1,4 +1,4 @@
-import type { Span, TileSpan } from '../../shared/tile-plan.ts';
+import type { Span, TileSpan } from '../../shared/methods/tile-plan.ts';
 
 /** How much a tile knows about its position `offset` (0 .. size − 1), before the tiles are weighed against each other. */
 export type Window = (offset: number, span: TileSpan) => number;
@@ -27,7 +27,7 @@ export function blendingWeights(spans: readonly TileSpan[], extent: number, wind
 }
 
 /**
- * 0 in a margin beside a neighbor, where a network misses what lies beyond, then a linear rise over `feather`
+ * 0 in a margin beside a neighbor, where a network misses the pixels beyond, then a linear rise over `feather`
  * positions, then 1. Tiles that overlap by 2 · margin + feather take over from each other in the middle.
  */
 export function featherWindow(margin: number, feather: number): Window {

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/error.ts';
-import { coverExtent, coverLatent, type Span, type TileSpan } from '../../shared/tile-plan.ts';
+import { coverExtent, coverLatent, type Span, type TileSpan } from '../../shared/methods/tile-plan.ts';
 import { elementCount, type Tensor } from '../tensor/tensor.ts';
-import { blendingWeights, scaleSpan, type Window } from './tiles.ts';
+import { blendingWeights, scaleSpan, type Window } from './blending.ts';
 
 export interface LatentTilesOptions {
   /** Of the latents. */
@@ -11,12 +11,6 @@ export interface LatentTilesOptions {
   size: number;
   /** Latents by which neighbors overlap, at least. */
   overlap: number;
-  /**
-   * As the published script: one tile while the area is not larger than that of a tile, else squares, and weights that
-   * are half a latent off center vertically. Otherwise no side of a tile is longer than `size`, and none longer than
-   * the same number of tiles needs.
-   */
-  compat: boolean;
 }
 
 /** A tile along one axis and its share at each of its positions: those of all tiles add up to 1. */
@@ -33,26 +27,39 @@ export interface LatentTile {
 const VARIANCE = 0.01;
 
 /**
- * Tiles over a latent too large for one call, row by row. Only the prediction is tiled: start, guidance and steps are
- * those of the whole. Throws AppError `invalid` where the overlap leaves nothing of a tile.
+ * Tiles over a latent too large for one call, row by row: no side is longer than `size`, and none longer than the same
+ * number of tiles needs. Only the prediction is tiled: start, guidance and steps are those of the whole.
+ * Throws AppError `invalid` where the overlap leaves nothing of a tile.
  */
-export function planLatentTiles({ height, width, size, overlap, compat }: LatentTilesOptions): LatentTile[] {
-  const whole = compat && height * width <= size * size;
-  const longest = compat ? Math.min(size, height, width) : size;
-  const cover = (extent: number) =>
-    compat ? coverExtent(extent, whole ? extent : longest, overlap) : coverLatent(extent, size, overlap);
-  const axis = (extent: number, midpoint: (size: number) => number): WeightedSpan[] => {
-    const spans = cover(extent);
-    const weights = blendingWeights(spans, extent, gaussianWindow(midpoint));
-    return spans.map((span, index) => ({ ...span, weights: weights[index]! }));
-  };
-  if (!whole && Math.max(height, width) > longest && longest <= overlap)
-    throw new AppError(
-      'invalid',
-      `Latent tiles of ${longest} cannot overlap by ${overlap}; the overlap must be smaller.`,
-    );
-  const rows = axis(height, compat ? halfOff : centered);
-  const columns = axis(width, centered);
+export function planLatentTiles({ height, width, size, overlap }: LatentTilesOptions): LatentTile[] {
+  if (Math.max(height, width) > size) checkOverlap(size, overlap);
+  const cover = (extent: number) => coverLatent(extent, size, overlap);
+  return crossSpans(weigh(cover(height), height, centered), weigh(cover(width), width, centered));
+}
+
+/**
+ * As in the published script: one tile while the area is not larger than that of a tile, else squares, and weights that
+ * are half a latent off center vertically. Throws as `planLatentTiles` does.
+ */
+export function planPublishedTiles({ height, width, size, overlap }: LatentTilesOptions): LatentTile[] {
+  const isWhole = height * width <= size * size;
+  const side = Math.min(size, height, width);
+  if (!isWhole && Math.max(height, width) > side) checkOverlap(side, overlap);
+  const cover = (extent: number) => coverExtent(extent, isWhole ? extent : side, overlap);
+  return crossSpans(weigh(cover(height), height, halfOff), weigh(cover(width), width, centered));
+}
+
+function checkOverlap(size: number, overlap: number): void {
+  if (size > overlap) return;
+  throw new AppError('invalid', `Latent tiles of ${size} cannot overlap by ${overlap}; the overlap must be smaller.`);
+}
+
+function weigh(spans: readonly TileSpan[], extent: number, midpoint: (size: number) => number): WeightedSpan[] {
+  const weights = blendingWeights(spans, extent, gaussianWindow(midpoint));
+  return spans.map((span, index) => ({ ...span, weights: weights[index]! }));
+}
+
+function crossSpans(rows: readonly WeightedSpan[], columns: readonly WeightedSpan[]): LatentTile[] {
   return rows.flatMap((row) => columns.map((column) => ({ row, column })));
 }
 

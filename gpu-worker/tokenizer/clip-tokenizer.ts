@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../../shared/error.ts';
-import { cleanWords } from './clean-words.ts';
+import { cleanText } from './clean-text.ts';
 
 interface TokenizerFiles {
   /** `merges.txt`: a header line, then one merge a line, the most frequent first. */
@@ -10,9 +10,9 @@ interface TokenizerFiles {
 }
 
 export interface Tokenizer {
-  /** Start, at most `MAX_PROMPT_TOKENS` tokens, end, padding: always `PROMPT_LENGTH` ids. What is more is cut off. */
+  /** Start, at most `MAX_PROMPT_TOKENS` tokens, end, padding: always `PROMPT_LENGTH` ids. The excess is cut off. */
   encode(text: string): number[];
-  /** Tokens of the whole text, without start and end; `encode` cuts what exceeds `MAX_PROMPT_TOKENS`. */
+  /** Tokens of the whole text, without start and end; `encode` cuts the excess over `MAX_PROMPT_TOKENS`. */
   countTokens(text: string): number;
 }
 
@@ -25,16 +25,16 @@ const END = '<|endoftext|>';
 const PADDING = '!';
 /** Found in the text as it was written, in capitals as here, before anything is cleaned. */
 const SPECIAL = /(<\|startoftext\|>|<\|endoftext\|>|!)/;
-/** Contractions ('s, 't …) need no rule of their own: the cleaned text never has one in one piece. */
-const PIECE = /\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu;
-/** What the vocabulary has room for: it holds every byte twice (also as the end of a word) and two special tokens. */
+const PIECE = /'(?:[sſtmd]|re|ve|ll)|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
+/** The room of the vocabulary: it holds every byte twice (also as the end of a word) and two special tokens. */
 const MERGE_COUNT = 49_408 - 2 * 256 - 2;
 /** Marks the last symbol of a word. */
 const WORD_END = '</w>';
 
 /**
- * The byte-pair encoding of CLIP (Radford et al. 2021) as transformers' `CLIPTokenizer` computes it where ftfy is not
- * installed, as in the published environment of SeeSR: lower case, accents stripped, punctuation and digits one by one.
+ * The byte-pair encoding of CLIP (Radford et al. 2021), with the special tokens of Stable Diffusion 2. The text is cleaned
+ * as when CLIP was trained. transformers' `CLIPTokenizer` does the same where ftfy is installed; without it, as in the
+ * published environment of SeeSR, it strips accents, and "élan" becomes other tokens than those the network has learned.
  * Throws AppError `engine-failed` for files that do not belong together.
  */
 export async function createTokenizer({ mergesPath, vocabPath }: TokenizerFiles): Promise<Tokenizer> {
@@ -50,7 +50,7 @@ export async function createTokenizer({ mergesPath, vocabPath }: TokenizerFiles)
   const tokenize = (text: string): number[] =>
     text.split(SPECIAL).flatMap((part) => {
       if (SPECIAL.test(part)) return idOf(part);
-      const pieces = cleanWords(part).join(' ').match(PIECE) ?? [];
+      const pieces = cleanText(part).match(PIECE) ?? [];
       return pieces.flatMap((piece) => mergePairs(toSymbols(piece, alphabet), ranks)).map(idOf);
     });
   return {

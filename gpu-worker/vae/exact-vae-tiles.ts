@@ -1,11 +1,25 @@
-import type { VaeStage } from '../models/vae.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { copyWindow, cutWindow, type Window } from '../tensor/window.ts';
+import type { VaeTiling } from './tiled-vae.ts';
+import type { VaeStage } from './vae.ts';
 import { combineSeen, countTiles, type RunOptions, runStage, type StageTile } from './vae-stage.ts';
+
+/** Up to 768² pixels in one piece, which takes 3.5 GB, half of the denoiser's need. */
+const WHOLE = { pixels: 768, latents: 96 };
+/** Longest side of a tile beyond that; its first layers take 1.6 GB. */
+const TILE = { pixels: 512, latents: 64 };
 
 interface Span {
   start: number;
   size: number;
+}
+
+/** By area, as it decides about memory. `tileSize`: other than by default, and of one piece as well. */
+export function exactVaeTiles(tileSize?: number): VaeTiling {
+  return {
+    fits: (height, width, unit) => height * width <= (tileSize ?? WHOLE[unit]) ** 2,
+    run: (stages, input, unit, options) => runExactTiles(stages, input, tileSize ?? TILE[unit], options),
+  };
 }
 
 /**
@@ -13,7 +27,7 @@ interface Span {
  * as their stage looks around, the norms are told the statistics of the picture, attention sees all of it.
  * Holds the input and the result of one stage. `input` [1, c, h, w].
  */
-export async function runExactTiles(
+async function runExactTiles(
   stages: readonly VaeStage[],
   input: Tensor,
   tileSize: number,
@@ -93,8 +107,8 @@ function createResult({ shape }: Tensor, scale: number) {
 }
 
 /**
- * The input of a tile. All have one size, that of the largest, so that the network sees one shape: what the border of
- * the picture cuts off, or a small tile lacks, is added on the other side.
+ * The input of a tile. All have one size, that of the largest, so that the network sees one shape: the part that the
+ * border of the picture cuts off, or a small tile lacks, is added on the other side.
  */
 function withMargin({ start }: Span, largest: number, halo: number, extent: number): Span {
   const size = Math.min(extent, largest + 2 * halo);

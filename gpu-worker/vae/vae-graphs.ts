@@ -1,6 +1,6 @@
-import { convolution, nearestUpsampling } from './convolution.ts';
-import { attention, groupNorm, linear, silu } from './layers.ts';
-import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
+import { convolution, nearestUpsampling } from '../graphs/convolution.ts';
+import { attention, groupNorm, linear, silu } from '../graphs/layers.ts';
+import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from '../graphs/onnx.ts';
 import { decoderSteps, encoderSteps, type VaeConfig, type VaeStep } from './vae-steps.ts';
 
 const EPSILON = 1e-6;
@@ -28,15 +28,15 @@ export function vaeDecoder(config: VaeConfig, options?: GraphOptions): Graph {
   return graph.build();
 }
 
-/** Where the whole picture is there, the norms see for themselves. */
+/** The norms compute their own statistics where the whole picture is there. */
 function normalizeAlone(graph: GraphBuilder, { norm_num_groups: groups }: VaeConfig): Normalize {
   return (value, { name, channels }) => groupNorm(graph, value, name, { channels, groups, epsilon: EPSILON });
 }
 
 /**
- * Some steps of the network on a tile: `input` [1, c, h, w] → `output`. What their norms need to know of the whole
- * picture comes in `norm.0`, `norm.1`, …: mean and biased variance of every group, [2, groups]. Where they attend, what
- * they attend to comes in `whole`, like `input`.
+ * Some steps of the network on a tile: `input` [1, c, h, w] → `output`. Their norms get statistics of the whole picture
+ * in `norm.0`, `norm.1`, …: mean and biased variance of every group, [2, groups]. The target of an attention, if any,
+ * comes in `whole`, like `input`.
  */
 export function vaeStretch(steps: readonly VaeStep[], config: VaeConfig, options?: GraphOptions): Graph {
   const { graph, value } = beginStretch(steps, config, options);
@@ -45,8 +45,8 @@ export function vaeStretch(steps: readonly VaeStep[], config: VaeConfig, options
 }
 
 /**
- * The same steps, but only what the next norm has to know of their result: `norm` [2, groups] of the part inside `core`
- * (top, left, bottom, right; the last two exclusive). In fp32, the variance in a second pass.
+ * The same steps, but only the statistics of their result for the next norm: `norm` [2, groups] of the part inside
+ * `core` (top, left, bottom, right; the last two exclusive). In fp32, the variance in a second pass.
  */
 export function vaeStatistics(steps: readonly VaeStep[], config: VaeConfig, options?: GraphOptions): Graph {
   const { graph, value } = beginStretch(steps, config, options);
@@ -98,7 +98,7 @@ function normalizeBy(graph: GraphBuilder, value: Value, statistics: Value, step:
   return graph.narrow(graph.node('Add', [graph.node('Mul', [centered, scale]), perChannel(grouped('bias'))]));
 }
 
-/** `whole`: what an attention among the steps looks at, if not at its own input. */
+/** `whole`: the target of an attention among the steps, if not its own input. */
 function applySteps(
   graph: GraphBuilder,
   input: Value,
@@ -142,7 +142,7 @@ function shortcut(graph: GraphBuilder, kept: Value, step: Extract<VaeStep, { kin
   return convolution(graph, kept, name, { from, to, kernel: 1 });
 }
 
-/** One head, of all channels: what `whole` has at every position, for every position of `value`. */
+/** One head, of all channels: every position of `value` attends to every position of `whole`. */
 function attend(
   graph: GraphBuilder,
   value: Value,

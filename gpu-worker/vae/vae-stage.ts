@@ -1,6 +1,6 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
-import type { VaeStage } from '../models/vae.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { VaeStage } from './vae.ts';
 
 /** How a computation by tiles is watched and stopped. */
 export interface RunOptions {
@@ -23,23 +23,25 @@ export interface StageTile {
 /** Top, left, bottom, right; the last two exclusive. */
 type Edges = readonly [number, number, number, number];
 
-/** What one tile saw: of every group of channels mean and biased variance, [2, groups], over so many positions. */
+/**
+ * The statistics of one tile: of every group of channels mean and biased variance, [2, groups], over so many positions.
+ */
 interface Seen {
   norm: Tensor;
   positions: number;
 }
 
 interface StageOptions {
-  /** What all tiles saw together. */
+  /** The statistics of all tiles together. */
   combine: (parts: readonly Seen[]) => Tensor;
-  /** What attention looks at, if not at its tile: the whole input of the stage. */
+  /** The target of attention, if not its tile: the whole input of the stage. */
   whole?: Tensor;
   /** After each tile, once for each norm and once more for the result. */
   onTile: () => void;
   signal: AbortSignal | undefined;
 }
 
-/** Takes all tiles through a stage together: norm by norm what they see of the picture, then their results. */
+/** Takes all tiles through a stage together: norm by norm their statistics of the picture, then their results. */
 export async function runStage(
   stage: VaeStage,
   tiles: readonly StageTile[],

@@ -5,7 +5,7 @@ export interface StagePlan {
   steps: readonly VaeStep[];
   /** Sides of the result over those of the input: a power of two. */
   scale: number;
-  /** Input positions around a part that have a say in its result, beside what the norms and attention see. */
+  /** Input positions around a part that have a say in its result, beside the view of the norms and attention. */
   halo: number;
   /** Parts of the input that begin and end at multiples of it have whole sizes everywhere in the stage. */
   alignment: number;
@@ -44,7 +44,7 @@ export function planStages(
   return plans;
 }
 
-/** Blocks take one value and give one: what lies between `branch` and `join` stays together. */
+/** Blocks take one value and give one: the steps between `branch` and `join` stay together. */
 function splitBlocks(steps: readonly VaeStep[]): VaeStep[][] {
   const blocks: VaeStep[][] = [];
   let open = false;

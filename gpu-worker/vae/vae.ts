@@ -1,13 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Flavor, FULL_PRECISION, type Graph } from '../graphs/onnx.ts';
-import { vaeStatistics, vaeStretch } from '../graphs/vae.ts';
-import { planStages, type StagePlan } from '../graphs/vae-stages.ts';
-import { decoderSteps, encoderSteps, type VaeConfig, type VaeStep } from '../graphs/vae-steps.ts';
 import { createLazySession, createSession, type Device, type Session } from '../runtime/session.ts';
 import { shareWeights } from '../runtime/share-weights.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Posterior, splitMoments } from './posterior.ts';
+import { vaeStatistics, vaeStretch } from './vae-graphs.ts';
+import { planStages, type StagePlan } from './vae-stages.ts';
+import { decoderSteps, encoderSteps, type VaeConfig, type VaeStep } from './vae-steps.ts';
+
+/** Of latents: a normal distribution at each position, both [1, latent channels, h, w]. */
+export interface Posterior {
+  mean: Tensor;
+  logVariance: Tensor;
+}
 
 /** The autoencoder of latent diffusion (Rombach et al. 2022, section 3.1). Every call blocks the thread. */
 export interface Vae {
@@ -31,7 +36,7 @@ type PlanVaeStages = (keeps: (channels: number, scale: number) => boolean) => Va
 export interface VaeStage extends Pick<StagePlan, 'scale' | 'halo' | 'alignment' | 'attends'> {
   /** Sides at each norm over those of the stage's input. */
   normScales: readonly number[];
-  /** What norm `index` has to know of the whole picture, as seen by one tile. */
+  /** The statistics of the whole picture for norm `index`, as seen by one tile. */
   openNorm(index: number): Promise<Pass<MeasureInput>>;
   /** The result of the stage on a tile. */
   openOutput(): Promise<Pass<RunInput>>;
@@ -44,9 +49,9 @@ interface Pass<Input> {
 
 interface RunInput {
   tile: Tensor;
-  /** What is known of the whole picture at the stage's norms, in their order: mean and variance, [2, groups]. */
+  /** The statistics of the whole picture at the stage's norms, in their order: mean and variance, [2, groups]. */
   norms: readonly Tensor[];
-  /** What attention looks at: the whole input of the stage. */
+  /** The target of attention: the whole input of the stage. */
   whole?: Tensor | undefined;
 }
 
@@ -63,6 +68,9 @@ interface VaeOptions {
   flavor?: Flavor;
   device: Device;
 }
+
+/** Outside, the exponential of half of it would leave the range of fp16; as in the published code. */
+const LOG_VARIANCE_RANGE = [-30, 20] as const;
 
 /** Everything is loaded at its first use; then throws AppError `engine-failed` as `createSession` does. */
 export function createVae(options: VaeOptions): Vae {
@@ -131,4 +139,18 @@ async function openPart(model: Uint8Array | string, graph: Graph, device: Device
 
 function named(norms: readonly Tensor[]): Record<string, Tensor> {
   return Object.fromEntries(norms.map((norm, index) => [`norm.${index}`, norm]));
+}
+
+/** Halves of [1, 2 · latent channels, h, w]; the second is clamped. */
+export function splitMoments({ data, shape }: Tensor): Posterior {
+  const [, channels, height, width] = shape as [number, number, number, number];
+  const half = [1, channels / 2, height, width];
+  const [lowest, highest] = LOG_VARIANCE_RANGE;
+  return {
+    mean: { data: data.slice(0, data.length / 2), shape: half },
+    logVariance: {
+      data: data.slice(data.length / 2).map((value) => Math.min(highest, Math.max(lowest, value))),
+      shape: half,
+    },
+  };
 }

@@ -4,9 +4,9 @@ import { AppError } from '../../shared/error.ts';
 import { parseJsonObject } from './strict-json.ts';
 
 /*
- * The configuration files beside the published weights, only what the networks need; names as in the files. Where a
- * field selects a variant of the architecture, the only one that is built here is allowed; a field that is missing
- * has the default of diffusers 0.21 or transformers 4.25, as the files were written for them.
+ * The configuration files beside the published weights, only the fields that the networks need; names as in the files.
+ * A field that selects a variant of the architecture may name only the one that is built here; a field that is
+ * missing has the default of diffusers 0.21 or transformers 4.25, as the files were written for them.
  */
 
 const count = z.int().positive();
@@ -180,7 +180,7 @@ async function readConfig<Config>(schema: z.ZodType<Config>, path: string): Prom
     const value = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown>)?.[key], json);
     return `${issue.path.join('.')} is ${JSON.stringify(value) ?? 'missing'} (${issue.message})`;
   });
-  throw new AppError('engine-failed', `${path} asks for what is not supported: ${rules.join('; ')}.`);
+  throw new AppError('engine-failed', `${path} asks for unsupported values: ${rules.join('; ')}.`);
 }
 
 /** A list with one entry for each block of channels. */

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/error.ts';
 import { bfloat16ToFloat, halfToFloat } from '../tensor/half-floats.ts';
 
-/** Exact values of a tensor, in whatever array holds them. */
+/** Exact values of a tensor, in any array that holds them. */
 export type Numbers =
   | Float32Array<ArrayBuffer>
   | Float64Array<ArrayBuffer>

@@ -4,25 +4,16 @@ import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
 import { sha256Of } from './sha256.ts';
 
-/** `manifest.json` of a folder of weights: what must be in each file, and whose it is. */
-const manifestSchema = z.array(
-  z.strictObject({
-    file: z.string(),
-    bytes: z.int().positive(),
-    /** Hex. */
-    sha256: z.string().length(64),
-    license: z.string(),
-    source: z.string(),
-  }),
-);
+/** `manifest.json` of any folder of weights, with any other fields: the required contents of each file. */
+const manifestSchema = z.object({ files: z.array(z.object({ file: z.string(), sha256: z.string().length(64) })) });
 
 /**
  * The path of a file that the folder's manifest lists, after reading all of it: a damaged or exchanged file would
  * give pictures that are wrong in ways nobody sees. Throws AppError `engine-failed` with both checksums.
  */
 export async function verifiedPath(directory: string, file: string): Promise<string> {
-  const manifest = await readManifest(directory);
-  const entry = manifest.find((candidate) => candidate.file === file);
+  const { files } = manifestSchema.parse(JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')));
+  const entry = files.find((candidate) => candidate.file === file);
   if (!entry) throw new AppError('engine-failed', `${directory}/manifest.json does not list ${file}.`);
   const path = join(directory, file);
   const sha256 = await sha256Of(path);
@@ -30,9 +21,4 @@ export async function verifiedPath(directory: string, file: string): Promise<str
     throw new AppError('engine-failed', `${path} has sha256 ${sha256}, its manifest says ${entry.sha256}.`);
   }
   return path;
-}
-
-/** What a folder of weights should hold. */
-export async function readManifest(directory: string) {
-  return manifestSchema.parse(JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')));
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { bytesPerElement, type Dtype } from './dtypes.ts';
-import { type PickleGlobals, unpickle } from './unpickle.ts';
+import { type PickleGlobals, type PicklePlace, unpickle } from './unpickle.ts';
 import { span, type View } from './view.ts';
 
 const MAX_VALUES = 1_000_000;
@@ -10,9 +10,12 @@ const MAX_DEPTH = 32;
 /** Of a view that shows elements of its storage more than once: a small file must not become a large tensor. */
 const MAX_REPEATED_ELEMENTS = 2 ** 16;
 const MAX_LISTED_ISSUES = 5;
-/** Of a call, which may be repeated with what was made once. */
+/** Of a call, which may be repeated with an object that was made once. */
 const MAX_PARAMETERS = 16;
 const MAX_NAME_CHARACTERS = 1_000;
+/** Of dictionaries that are listed; training programs wrap weights in two or three. */
+const MAX_LISTED_DEPTH = 4;
+const MAX_LISTED_CHARACTERS = 100;
 
 interface ElementType {
   kind: 'type';
@@ -20,10 +23,15 @@ interface ElementType {
   dtype: Dtype | undefined;
 }
 
-interface Storage {
+/** All of the numbers that lie under a key, or a part of them. */
+export interface Storage {
   kind: 'storage';
   key: string;
   dtype: Dtype | undefined;
+  /** Of all that lies under the key, as declared. */
+  wholeBytes: number;
+  /** Where this part begins. */
+  startBytes: number;
   bytes: number;
 }
 
@@ -63,36 +71,60 @@ const TYPES: Record<string, Dtype | undefined> = {
 const size = z.int().nonnegative();
 const kind = <Value extends { kind: string }>(name: Value['kind']) =>
   z.custom<Value>((value) => isKind(value, name), { error: `expected a ${name}` });
-/** Storage, offset, sizes, strides, and what says nothing about the values: requires_grad, hooks. */
+/** Storage, offset, sizes, strides, and fields that say nothing about the values: requires_grad, hooks. */
 const viewSchema = z
   .tuple([kind<Storage>('storage'), size, z.array(size).max(8), z.array(size).max(8), z.unknown(), z.unknown()])
   .rest(z.unknown());
+const storageKey = z
+  .string()
+  .regex(/^\w{1,100}$/, { error: ({ input }) => `${input?.slice(0, 100)} is not the key of a storage` });
 const storageSchema = z.tuple([
   z.literal('storage'),
   kind<ElementType>('type'),
-  z.string().regex(/^\w{1,100}$/, { error: ({ input }) => `${input?.slice(0, 100)} is not the key of a storage` }),
+  storageKey,
   z.string(),
   size,
+  // Only before version 1.6: key, first element and number of elements of a part. Its key is none of the file's.
+  z.tuple([z.string(), size, size]).nullable().optional(),
 ]);
+const dictionarySchema = z.tuple([z.array(z.tuple([z.union([z.string(), z.number()]), z.unknown()])).optional()]);
 const parameterSchema = z.tuple([kind<StoredTensor>('tensor')]).rest(z.unknown());
 
+export interface TorchPickle {
+  /** By name. */
+  tensors: Map<string, StoredTensor>;
+  /** As in `Checkpoint`; the outer ones. */
+  dictionaries: Map<string, number>;
+  /** All that are declared, whether tensors show them or not; by key. */
+  storages: Map<string, Storage>;
+  /** Where the pickle ends in the bytes. */
+  end: number;
+}
+
 /**
- * The tensors in the pickle of a PyTorch checkpoint, by name; names of nested dictionaries and lists are joined by
- * dots, what is not a tensor is ignored. Every view lies inside its declared storage. Throws AppError `engine-failed`.
+ * The tensors in the pickle of a PyTorch checkpoint; names of nested dictionaries and lists are joined by dots, other
+ * values than tensors are ignored. Every view lies inside its declared storage. `place`: of the pickle in the bytes.
+ * Throws AppError `engine-failed`.
  */
-export function readTorchPickle(bytes: Uint8Array<ArrayBuffer>, path: string): Map<string, StoredTensor> {
-  const root = unpickle(bytes, { globals: createGlobals(path), persistent: (id) => storageOf(id, path), path });
-  return flatten(root, path);
+export function readTorchPickle(bytes: Uint8Array<ArrayBuffer>, path: string, place: PicklePlace = {}): TorchPickle {
+  const storages = new Map<string, Storage>();
+  const persistent = (id: unknown) => {
+    const storage = storageOf(id, path);
+    const other = storages.get(storage.key);
+    if (other && (other.dtype !== storage.dtype || other.wholeBytes !== storage.wholeBytes))
+      throw broken(path, `two declarations of the storage ${storage.key} differ`);
+    storages.set(storage.key, storage);
+    return storage;
+  };
+  const { value, end } = unpickle(bytes, { globals: createGlobals(path), persistent, path, ...place });
+  return { ...flatten(value, path), storages, end };
 }
 
 /** All names that a pickle may mention. */
 function createGlobals(path: string): PickleGlobals {
   const types = Object.entries(TYPES).map(([name, dtype]): [string, ElementType] => [name, { kind: 'type', dtype }]);
   const functions = {
-    'collections.OrderedDict': (parameters: unknown[]) => {
-      if (parameters.length > 0) throw broken(path, 'an OrderedDict has arguments');
-      return new Map();
-    },
+    'collections.OrderedDict': (parameters: unknown[]) => dictionaryOf(parameters, path),
     'torch._utils._rebuild_tensor_v2': (parameters: unknown[]) => tensorOf(parameters, undefined, path),
     // The type of the elements stands beside an untyped storage.
     'torch._utils._rebuild_tensor_v3': (parameters: unknown[]) =>
@@ -102,10 +134,22 @@ function createGlobals(path: string): PickleGlobals {
   return new Map<string, unknown>([...types, ...Object.entries(functions)]);
 }
 
-/** A persistent id is the tuple ('storage', type, key, device, number of elements). */
+/** Python 2 hands the entries to the constructor, Python 3 sets them afterwards. */
+function dictionaryOf(parameters: unknown[], path: string): Map<string | number, unknown> {
+  const [entries] = parse(dictionarySchema, parameters, path);
+  const dictionary = new Map(entries);
+  if (dictionary.size !== (entries?.length ?? 0)) throw broken(path, 'an OrderedDict has a key twice');
+  return dictionary;
+}
+
+/** A persistent id is the tuple ('storage', type, key, device, number of elements), perhaps with a part of it. */
 function storageOf(id: unknown, path: string): Storage {
-  const [, { dtype }, key, , elements] = parse(storageSchema, id, path);
-  return { kind: 'storage', key, dtype, bytes: elements * (dtype ? bytesPerElement(dtype) : 1) };
+  const [, { dtype }, key, , elements, part] = parse(storageSchema, id, path);
+  const [, first, count] = part ?? [key, 0, elements];
+  if (first + count > elements)
+    throw broken(path, `a part of ${count} elements at ${first} leaves its storage of ${elements}`);
+  const each = dtype ? bytesPerElement(dtype) : 1;
+  return { kind: 'storage', key, dtype, wholeBytes: elements * each, startBytes: first * each, bytes: count * each };
 }
 
 /** Checks that the view lies inside the declared storage. */
@@ -129,21 +173,24 @@ function tensorOf(parameters: unknown[], type: ElementType | undefined, path: st
   return tensor;
 }
 
-function flatten(root: unknown, path: string): Map<string, StoredTensor> {
+function flatten(root: unknown, path: string): Pick<TorchPickle, 'tensors' | 'dictionaries'> {
   const tensors = new Map<string, StoredTensor>();
+  const dictionaries = new Map<string, number>();
   /** Of the value that is being visited. */
   const names: string[] = [];
+  /** Of the whole name. Names may be shared: one long text in front of very many tensors. */
+  const characters = () => names.reduce((sum, { length }) => sum + length + 1, 0);
   let values = 0;
   function visit(value: unknown): void {
     // A value may stand in many places, so that a small file can hold very many.
     if (++values > MAX_VALUES) throw broken(path, `it holds more than ${MAX_VALUES} values`);
     if (names.length > MAX_DEPTH) throw broken(path, `its values are nested deeper than ${MAX_DEPTH} levels`);
     if (value instanceof Map || Array.isArray(value)) {
+      const isOuter = names.length <= MAX_LISTED_DEPTH && characters() <= MAX_LISTED_CHARACTERS;
+      if (value instanceof Map && isOuter) dictionaries.set(names.join('.'), value.size);
       value.forEach(visitInner);
     } else if (isKind<StoredTensor>(value, 'tensor')) {
-      // Names may be shared as well: one long text in front of very many tensors.
-      const characters = names.reduce((sum, { length }) => sum + length + 1, 0);
-      if (characters > MAX_NAME_CHARACTERS) throw broken(path, `the name of a tensor has ${characters} characters`);
+      if (characters() > MAX_NAME_CHARACTERS) throw broken(path, `the name of a tensor has ${characters()} characters`);
       const name = names.join('.');
       if (tensors.has(name)) throw broken(path, `it has two tensors with the name ${name}`);
       tensors.set(name, value);
@@ -158,7 +205,7 @@ function flatten(root: unknown, path: string): Map<string, StoredTensor> {
   visit(root);
   if (!(root instanceof Map)) throw broken(path, 'it is not a dictionary of tensors');
   if (tensors.size === 0) throw broken(path, 'it holds no tensor');
-  return tensors;
+  return { tensors, dictionaries };
 }
 
 function isKind<Value extends { kind: string }>(value: unknown, kind: Value['kind']): value is Value {
@@ -175,6 +222,7 @@ function parse<Value>(schema: z.ZodType<Value>, value: unknown, path: string): V
   throw broken(path, `a tensor is declared against the rules (${rules.join(', ')})`);
 }
 
-function broken(path: string, reason: string): AppError {
+/** An AppError `engine-failed`. */
+export function broken(path: string, reason: string): AppError {
   return new AppError('engine-failed', `${path} is not a valid PyTorch checkpoint: ${reason}.`);
 }

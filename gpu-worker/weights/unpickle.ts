@@ -1,9 +1,17 @@
 import { AppError } from '../../shared/error.ts';
 
-/** What a name of the allow list stands for: a function of REDUCE's arguments, or a value. */
+/** The meaning of a name of the allow list: a function of REDUCE's arguments, or a value. */
 export type PickleGlobals = ReadonlyMap<string, unknown>;
 
-interface Options {
+/** Of a pickle in the bytes that hold it. */
+export interface PicklePlace {
+  /** Where it begins: 0 by default. */
+  start?: number;
+  /** Why there are no more bytes, in words. */
+  cut?: string;
+}
+
+interface Options extends PicklePlace {
   globals: PickleGlobals;
   /** Resolves a persistent id. */
   persistent(id: unknown): unknown;
@@ -20,13 +28,14 @@ const MAX_INSTRUCTIONS = 2 ** 21;
 /**
  * Runs a pickle (protocols 2 to 5, Python's Lib/pickletools.py) without Python and without calling anything but the
  * functions of the allow list. Lists and tuples become arrays, dictionaries maps, bytes Uint8Array, integers beyond
- * 2^53 bigint. Throws AppError `engine-failed` for any other name or instruction, and for a damaged pickle.
+ * 2^53 bigint. `end`: where the pickle ends in the bytes. Throws AppError `engine-failed` for any other name or
+ * instruction, and for a damaged pickle.
  */
-export function unpickle(bytes: Uint8Array<ArrayBuffer>, options: Options): unknown {
+export function unpickle(bytes: Uint8Array<ArrayBuffer>, options: Options): { value: unknown; end: number } {
   const machine = createMachine(bytes, options);
   for (let done = 0; done < MAX_INSTRUCTIONS; done++) {
     const code = machine.byte();
-    if (code === STOP) return machine.pop();
+    if (code === STOP) return { value: machine.pop(), end: machine.position() };
     const operation = OPERATIONS.get(code);
     if (!operation) throw machine.broken(`instruction 0x${code.toString(16)} is not allowed`);
     operation(machine);
@@ -34,13 +43,16 @@ export function unpickle(bytes: Uint8Array<ArrayBuffer>, options: Options): unkn
   throw machine.broken(`it has more than ${MAX_INSTRUCTIONS} instructions`);
 }
 
-function createMachine(bytes: Uint8Array<ArrayBuffer>, { globals, persistent, path }: Options) {
+function createMachine(
+  bytes: Uint8Array<ArrayBuffer>,
+  { globals, persistent, path, start = 0, cut = 'it ends early' }: Options,
+) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stack: unknown[] = [];
   /** Heights of the stack. */
   const marks: number[] = [];
   const memo = new Map<number, unknown>();
-  let position = 0;
+  let position = start;
 
   function broken(reason: string): AppError {
     return new AppError('engine-failed', `${path} is not a valid pickle: ${reason}, before byte ${position}.`);
@@ -48,7 +60,7 @@ function createMachine(bytes: Uint8Array<ArrayBuffer>, { globals, persistent, pa
 
   /** Steps over so many bytes and returns where they begin. */
   function advance(length: number): number {
-    if (length > bytes.length - position) throw broken(`it ends early, ${length} more bytes were announced`);
+    if (length > bytes.length - position) throw broken(`${cut}, ${length} more bytes were announced`);
     position += length;
     return position - length;
   }
@@ -60,6 +72,7 @@ function createMachine(bytes: Uint8Array<ArrayBuffer>, { globals, persistent, pa
 
   return {
     broken,
+    position: () => position,
     memo,
     globals,
     persistent,
@@ -177,7 +190,7 @@ function popped(m: Machine, count: number): unknown[] {
 
 function append(m: Machine, values: unknown[]): void {
   const list = m.peek();
-  if (!Array.isArray(list)) throw m.broken('it appends to what is not a list');
+  if (!Array.isArray(list)) throw m.broken('it appends to a value that is not a list');
   for (const value of values) list.push(value);
 }
 
@@ -188,7 +201,7 @@ function pushDictionary(m: Machine, items: unknown[]): void {
 
 function setItems(m: Machine, items: unknown[]): void {
   const dictionary = m.peek();
-  if (!(dictionary instanceof Map)) throw m.broken('it sets an item of what is not a dictionary');
+  if (!(dictionary instanceof Map)) throw m.broken('it sets an item of a value that is not a dictionary');
   if (items.length % 2 !== 0) throw m.broken('a key has no value');
   for (let index = 0; index < items.length; index += 2) {
     const key = items[index];
@@ -219,7 +232,7 @@ function pushGlobal(m: Machine, module: string, name: string): void {
 
 function reduce(m: Machine): void {
   const [callable, parameters] = popped(m, 2);
-  if (typeof callable !== 'function') throw m.broken('it calls what is not a function');
+  if (typeof callable !== 'function') throw m.broken('it calls a value that is not a function');
   if (!Array.isArray(parameters)) throw m.broken('the arguments of a call are not a tuple');
   m.push(callable(parameters));
 }
@@ -227,5 +240,5 @@ function reduce(m: Machine): void {
 /** State of an OrderedDict is the versions of its modules, which say nothing about tensors. */
 function build(m: Machine): void {
   m.pop();
-  if (!(m.peek() instanceof Map)) throw m.broken('it sets the state of what is not a dictionary');
+  if (!(m.peek() instanceof Map)) throw m.broken('it sets the state of a value that is not a dictionary');
 }

@@ -1,10 +1,9 @@
 /// <reference lib="esnext.disposable" />
 
 import { join } from 'node:path';
-import type { Checkpoint } from './checkpoint.ts';
-import { overlaid, renamed, reshaped } from './combine.ts';
-import { findComponent, findWeights } from './component-files.ts';
-import { openCheckpoint } from './open-checkpoint.ts';
+import type { Checkpoint } from '../../weights/checkpoint.ts';
+import { overlaid, renamed, reshaped } from '../../weights/combine.ts';
+import { findComponent, findWeights } from '../../weights/component-files.ts';
 import {
   type ControlNetConfig,
   RAM_SWIN_LARGE,
@@ -19,7 +18,8 @@ import {
   type TextEncoderConfig,
   type UnetConfig,
   type VaeConfig,
-} from './seesr-configs.ts';
+} from '../../weights/diffusers-configs.ts';
+import { openCheckpoint } from '../../weights/open-checkpoint.ts';
 import { dapeTagger, ramTagger } from './tagger-checkpoint.ts';
 
 interface SeesrSources {
@@ -27,7 +27,9 @@ interface SeesrSources {
   seesr: string;
   /** Folder of Stable Diffusion 2 base. */
   sd?: string | undefined;
-  /** Folder of SD-Turbo: its UNet and scheduler take the place of the others, and whatever else it has. */
+  /**
+   * Folder of SD-Turbo: its UNet and scheduler take the place of the others, and so does any other part that it has.
+   */
   sdTurbo?: string | undefined;
   /** `ram_swin_large_14m.pth`. */
   ram: string;
@@ -59,8 +61,8 @@ export interface SeesrCheckpoints extends AsyncDisposable {
 }
 
 /**
- * Opens everything that SeeSR is made of, from the folders as they are published. Throws AppError `engine-failed` for
- * what is missing, broken or not supported; whether the tensors fit the networks is for `checkShapes`.
+ * Opens everything that SeeSR is made of, from the folders as they are published. Throws AppError `engine-failed` for a
+ * part that is missing, broken or not supported; whether the tensors fit the networks is for `checkShapes`.
  */
 export async function openSeesrCheckpoints(sources: SeesrSources): Promise<SeesrCheckpoints> {
   const { seesr, sd, sdTurbo, ram, dape, ramConfig } = sources;

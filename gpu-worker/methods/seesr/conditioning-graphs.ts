@@ -1,11 +1,11 @@
-import { convolution } from './convolution.ts';
-import { linear, silu } from './layers.ts';
-import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
-import { crossAttentionContext } from './transformer-block.ts';
-import { allLayers, type DenoiserConfig, type EncoderConfig } from './unet-layout.ts';
+import { convolution } from '../../graphs/convolution.ts';
+import { linear, silu } from '../../graphs/layers.ts';
+import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from '../../graphs/onnx.ts';
+import { crossAttentionContext } from '../../graphs/transformer-block.ts';
+import { allLayers, type DenoiserConfig, type EncoderConfig } from '../../graphs/unet-layout.ts';
 
 /**
- * Keys and values of every cross-attention of both nets, side by side: what does not change from step to step.
+ * Keys and values of every cross-attention of both nets, side by side: they do not change from step to step.
  * `text` [batch, tokens, cross_attention_dim] → `text_context` [batch, tokens, sum of 2 · channels];
  * `image_embeds` [1, tokens, imageContextSize] → `image_context` [1, tokens, sum of 2 · channels].
  */
@@ -30,8 +30,8 @@ export function contextGraph(config: DenoiserConfig, options: GraphOptions = {})
 }
 
 /**
- * `sinusoids` [steps, C] of the timesteps, C the first of the block channels → `time` [steps, sum of channels]: what the
- * time adds in every residual block of both nets, side by side.
+ * `sinusoids` [steps, C] of the timesteps, C the first of the block channels → `time` [steps, sum of channels]: the
+ * terms that the time adds in every residual block of both nets, side by side.
  */
 export function timeGraph(config: DenoiserConfig, options: GraphOptions = {}): Graph {
   const graph = createGraphBuilder('time', options);

@@ -10,7 +10,7 @@ const seesrConfigSchema = z.object({
   flavor: z.object({ storage: floatType, compute: floatType }),
   /** Side of the square picture that the tagger looks at. */
   taggerImageSize: count,
-  /** What the tagger knows, in the order of its logits; a score must be above the threshold. */
+  /** The tags of the tagger, in the order of its logits; a score must be above the threshold. */
   tags: z.array(z.object({ name: z.string(), threshold: z.number() })),
   /** How noise was added in training, and which timesteps the published script calls. */
   schedule: z.object({
@@ -32,7 +32,7 @@ const seesrConfigSchema = z.object({
   }),
 });
 
-/** `config.json` of a built model: what has to be known to call its networks. */
+/** `config.json` of a built model: the facts that a caller of its networks needs. */
 export type SeesrConfig = z.infer<typeof seesrConfigSchema>;
 
 export async function readSeesrConfig(path: string): Promise<SeesrConfig> {

@@ -1,8 +1,8 @@
-import { convolution, nearestUpsamplingTo } from './convolution.ts';
-import { groupNorm, silu } from './layers.ts';
-import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
-import { resnetBlock } from './resnet-block.ts';
-import { type Context, transformerBlock } from './transformer-block.ts';
+import { convolution, nearestUpsamplingTo } from '../../graphs/convolution.ts';
+import { groupNorm, silu } from '../../graphs/layers.ts';
+import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from '../../graphs/onnx.ts';
+import { resnetBlock } from '../../graphs/resnet-block.ts';
+import { type Context, transformerBlock } from '../../graphs/transformer-block.ts';
 import {
   allLayers,
   type DenoiserConfig,
@@ -10,9 +10,9 @@ import {
   type EncoderConfig,
   encoderLayout,
   type Layer,
-} from './unet-layout.ts';
+} from '../../graphs/unet-layout.ts';
 
-/** What both nets take in beside the latent. */
+/** The inputs of both nets beside the latent. */
 interface Conditions {
   /** [1, channels, 1, 1] by the name of the residual block. */
   time: ReadonlyMap<string, Value>;
@@ -27,9 +27,9 @@ interface Feature {
   channels: number;
 }
 
-/** What an encoder leaves behind. */
+/** The outputs of an encoder. */
 interface Encoded {
-  /** What the decoder takes in again, from fine to coarse. */
+  /** The features that the decoder takes in again, from fine to coarse. */
   skips: Feature[];
   mid: Feature;
 }
@@ -38,10 +38,10 @@ interface Encoded {
  * One step of SeeSR (Wu et al. 2024, section 3.3): ControlNet looks at latent and photo, the UNet at the latent, with
  * text and image embeds in both, and the noise in the latent comes out.
  *
- * `latent` [1 or batch, 4, h, w], any h and w from 1; `time` [1, ..], one row of the time graph; `text_context`
- * [batch, ..] and `image_context` [1, ..] of the context graph; `stem` [1, C, h, w] of the stem graph;
- * `conditioning_scale` [1], the weight of ControlNet → `eps` [batch, 4, h, w]. For guidance the batch has two texts; one
- * latent serves both, and what the nets compute before they first look at the text is then computed once.
+ * `latent` [1 or batch, 4, h, w], any h and w from 1; `time` [1, ..], one row of the time graph; `text_context` [batch,
+ * ..] and `image_context` [1, ..] of the context graph; `stem` [1, C, h, w] of the stem graph; `conditioning_scale`
+ * [1], the weight of ControlNet → `eps` [batch, 4, h, w]. For guidance the batch has two texts; one latent serves both,
+ * and the layers before the first look at the text are then computed once.
  */
 export function denoiserGraph(config: DenoiserConfig, options: GraphOptions = {}): Graph {
   const graph = createGraphBuilder('denoiser', options);
@@ -103,7 +103,7 @@ function unpackConditions(graph: GraphBuilder, config: DenoiserConfig): Conditio
   return { time: new Map(time), context, expand };
 }
 
-/** Down and middle blocks. As long as no text was looked at, the batch is the latent's. */
+/** Down and middle blocks. The batch is the latent's as long as no text was looked at. */
 function encode(
   graph: GraphBuilder,
   input: Value,
@@ -163,7 +163,7 @@ function decode(graph: GraphBuilder, { skips, mid }: Encoded, config: DenoiserCo
       value = runLayer(graph, both, layer, config.unet, conditions);
     }
     if (resampler) {
-      // Twice as large, or one less where halving rounded up: as large as what it meets next.
+      // Twice as large, or one less where halving rounded up: as large as the skip tensor that it meets next.
       const large = nearestUpsamplingTo(graph, value, left.at(-1)!.value);
       value = convolution(graph, large, resampler, { from: channels, to: channels });
     }

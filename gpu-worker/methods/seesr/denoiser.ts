@@ -1,7 +1,7 @@
-import { createLazySession, type Device } from '../runtime/session.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { createLazySession, type Device } from '../../runtime/session.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 
-/** What the denoiser is told about one image; made once, used in every step and tile. */
+/** The conditions of the denoiser for one image; made once, used in every step and tile. */
 interface Conditioning {
   textContext: Tensor;
   imageContext: Tensor;

@@ -1,13 +1,8 @@
 import { relative, sep } from 'node:path';
-import type { DiffusionModelId } from '../../shared/models.ts';
-import type { openSeesrCheckpoints } from '../weights/seesr-checkpoints.ts';
+import type { LicensedFile } from '../../model-store/licenses.ts';
+import type { openSeesrCheckpoints } from './checkpoints.ts';
 
 type Sources = Parameters<typeof openSeesrCheckpoints>[0];
-
-export interface LicensedFile {
-  path: string;
-  license: string;
-}
 
 const SEESR = 'Apache-2.0 (SeeSR, github.com/cswry/SeeSR)';
 const RAM = 'Apache-2.0 (Recognize Anything, github.com/xinyu1205/recognize-anything)';
@@ -27,21 +22,6 @@ export function licensesOf(paths: readonly string[], { seesr, sd, sdTurbo, dape 
     };
     return { path, license: license() };
   });
-}
-
-/** `LICENSES.md` of a built model. */
-export function licenseNotice(model: DiffusionModelId, sources: readonly LicensedFile[]): string {
-  const byLicense = Map.groupBy(sources, ({ license }) => license);
-  const parts = [...byLicense].map(([license, files]) => {
-    return [`## ${license}`, '', ...files.map(({ path }) => `- ${path}`), ''].join('\n');
-  });
-  return `# Whose weights these are
-
-The files in this folder were made from the files below, on this machine, for whoever built ${model}. Their numbers are
-the work of the people who trained them and stay under their licenses, which you accepted when you took the files. Read
-them before you pass this folder on or offer a service with it.
-
-${parts.join('\n')}`;
 }
 
 function isInside(path: string, directory: string): boolean {

@@ -1,13 +1,11 @@
 import { join } from 'node:path';
-import type { DiffusionModelId } from '../../shared/models.ts';
-import type { Device } from '../runtime/session.ts';
-import { createTokenizer, type Tokenizer } from '../tokenizer/clip-tokenizer.ts';
+import { createTextEncoder, type TextEncoder } from '../../diffusion/text-encoder.ts';
+import type { Device } from '../../runtime/session.ts';
+import { createTokenizer, type Tokenizer } from '../../tokenizer/clip-tokenizer.ts';
+import { createVae, type Vae } from '../../vae/vae.ts';
+import { CONFIG_FILE, readSeesrConfig, type SeesrConfig } from './config.ts';
 import { createDenoiser, type Denoiser } from './denoiser.ts';
-import { openInstalled } from './installed.ts';
-import { CONFIG_FILE, readSeesrConfig, type SeesrConfig } from './seesr-config.ts';
 import { createTagger, type Tagger } from './tagger.ts';
-import { createTextEncoder, type TextEncoder } from './text-encoder.ts';
-import { createVae, type Vae } from './vae.ts';
 
 /** All that the recipe of SeeSR calls. */
 export interface SeesrModels {
@@ -29,24 +27,14 @@ export interface SeesrModels {
   release(): Promise<void>;
 }
 
-interface LoadOptions {
-  modelsDirectory: string;
-  model: DiffusionModelId;
-  device: Device;
-}
-
 /**
  * With less than this for the process to take, tagger and text encoder, which a job calls once, leave the memory of a
  * CPU for the steps: 2.2 of 9 GB of weights, and loading them again takes less time than one step.
  */
 const AMPLE_MEMORY_BYTES = 16 * 2 ** 30;
 
-/**
- * A model that was built from the user's files. Its networks are loaded at their first call. Throws AppError
- * `model-unavailable` for one that is not there and `engine-failed` for one that is not whole.
- */
-export async function loadSeesr({ modelsDirectory, model, device }: LoadOptions): Promise<SeesrModels> {
-  const { directory } = await openInstalled(modelsDirectory, model);
+/** The model that was built into `directory`. Its networks are loaded at their first call. */
+export async function loadSeesr(directory: string, device: Device): Promise<SeesrModels> {
   const path = (name: string) => join(directory, name);
   const config = await readSeesrConfig(path(CONFIG_FILE));
   const { vae, flavor, timeChannels, tags, schedule, taggerImageSize } = config;

@@ -1,27 +1,19 @@
-import { clipText } from '../graphs/clip-text.ts';
-import { contextGraph, stemGraph, timeGraph } from '../graphs/conditioning.ts';
-import { denoiserGraph } from '../graphs/denoiser.ts';
-import type { Flavor, Graph } from '../graphs/onnx.ts';
-import { taggerGraph } from '../graphs/tagger.ts';
-import { vaeDecoder, vaeEncoder } from '../graphs/vae.ts';
-import type { ReadWeight } from '../runtime/compile.ts';
-import { type Checkpoint, checkShapes } from '../weights/checkpoint.ts';
-import type { SeesrCheckpoints } from '../weights/seesr-checkpoints.ts';
-
-/** A graph and where its weights come from. */
-export interface Network {
-  /** Of its file, without the ending. */
-  name: string;
-  graph: Graph;
-  read: ReadWeight;
-}
+import { clipText } from '../../graphs/clip-text.ts';
+import type { Flavor, Graph } from '../../graphs/onnx.ts';
+import type { Network } from '../../model-store/build-plan.ts';
+import { vaeDecoder, vaeEncoder } from '../../vae/vae-graphs.ts';
+import { type Checkpoint, checkShapes } from '../../weights/checkpoint.ts';
+import type { SeesrCheckpoints } from './checkpoints.ts';
+import { contextGraph, stemGraph, timeGraph } from './conditioning-graphs.ts';
+import { denoiserGraph } from './denoiser-graph.ts';
+import { taggerGraph } from './tagger-graph.ts';
 
 type Networks = Pick<SeesrCheckpoints, 'unet' | 'controlNet' | 'textEncoder' | 'vae' | 'tagger' | 'configs'>;
 
 /** One checkpoint and the graphs that share it out among them. */
 interface Share {
   checkpoint: Checkpoint;
-  /** What the graphs put before its names. */
+  /** The prefix of its names in the graphs. */
   prefix: string;
   networks: readonly string[];
 }

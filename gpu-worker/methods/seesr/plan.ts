@@ -1,45 +1,31 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { AppError } from '../../shared/error.ts';
-import type { DiffusionModelId } from '../../shared/models.ts';
-import { type Flavor, FULL_PRECISION } from '../graphs/onnx.ts';
-import { fingerprint } from '../runtime/compile.ts';
-import type { Device } from '../runtime/session.ts';
-import { PROMPT_LENGTH } from '../tokenizer/clip-tokenizer.ts';
-import { readRamTags } from '../weights/ram-tags.ts';
-import { openSeesrCheckpoints, type SeesrCheckpoints } from '../weights/seesr-checkpoints.ts';
-import { CONFIG_FILE, type SeesrConfig } from './seesr-config.ts';
-import { type LicensedFile, licenseNotice, licensesOf } from './seesr-licenses.ts';
-import { type Network, seesrNetworks } from './seesr-networks.ts';
+import { AppError } from '../../../shared/error.ts';
+import type { SeesrId } from '../../../shared/methods/seesr.ts';
+import type { Flavor } from '../../graphs/onnx.ts';
+import { type BuildPlan, type Dtype, flavorOf } from '../../model-store/build-plan.ts';
+import { licenseNotice } from '../../model-store/licenses.ts';
+import { fingerprint } from '../../runtime/compile.ts';
+import type { Device } from '../../runtime/session.ts';
+import { PROMPT_LENGTH } from '../../tokenizer/clip-tokenizer.ts';
+import { openSeesrCheckpoints, type SeesrCheckpoints } from './checkpoints.ts';
+import { CONFIG_FILE, type SeesrConfig } from './config.ts';
+import { licensesOf } from './licenses.ts';
+import { seesrNetworks } from './networks.ts';
+import { readRamTags } from './ram-tags.ts';
 
-/** How weights are stored. On a GPU what is stored in fp16 is computed in fp16, on a CPU in fp32. */
-export type Dtype = 'fp32' | 'fp16';
 /** Where the published files are; see `openSeesrCheckpoints`. */
 type SeesrSources = Parameters<typeof openSeesrCheckpoints>[0];
 
-/** Everything that a model will consist of. All of it is checked; no weights were read. */
-export interface ModelPlan extends AsyncDisposable {
-  model: DiffusionModelId;
-  dtype: Dtype;
-  device: Device;
-  networks: readonly Network[];
-  /** Small files of the model's folder: path → content. */
-  texts: ReadonlyMap<string, string | Uint8Array>;
-  /** See `ModelManifest`. */
-  recipe: string;
-  /** All files that the model comes from. */
-  sources: readonly LicensedFile[];
-}
-
 interface PlanOptions {
-  model: DiffusionModelId;
+  model: SeesrId;
   sources: SeesrSources;
   dtype: Dtype;
   device: Device;
 }
 
 /** Throws AppError `engine-failed` for files that are missing, broken, or not those of the networks. */
-export async function planSeesr({ model, sources, dtype, device }: PlanOptions): Promise<ModelPlan> {
+export async function planSeesr({ model, sources, dtype, device }: PlanOptions): Promise<BuildPlan> {
   await using opened = new AsyncDisposableStack();
   const checkpoints = opened.use(await openSeesrCheckpoints(sources));
   const flavor = flavorOf(dtype, device);
@@ -67,12 +53,7 @@ export async function planSeesr({ model, sources, dtype, device }: PlanOptions):
   };
 }
 
-function flavorOf(dtype: Dtype, device: Device): Flavor {
-  if (dtype === 'fp32') return FULL_PRECISION;
-  return { storage: 'float16', compute: device === 'cuda' ? 'float16' : 'float32' };
-}
-
-/** What cannot be read off the networks. */
+/** The facts that cannot be read off the networks. */
 async function describe({ configs, tagger }: SeesrCheckpoints, flavor: Flavor): Promise<SeesrConfig> {
   const { max_position_embeddings: tokens } = configs.textEncoder;
   if (tokens !== PROMPT_LENGTH) {

@@ -1,4 +1,4 @@
-import type { Description, Parameters } from '../../shared/job.ts';
+import type { Description, Parameters } from '../../../shared/job.ts';
 
 /** A word that the tagger knows, and how sure it has to be of it. */
 export interface Tag {
@@ -7,7 +7,7 @@ export interface Tag {
   threshold: number;
 }
 
-/** What was found in a photo: tags whose score, the sigmoid of their logit, is above their threshold; in order. */
+/** The tags of a photo: those whose score, the sigmoid of their logit, is above their threshold; in order. */
 export function findTags(logits: Float32Array, tags: readonly Tag[]): Description['tags'] {
   return tags.flatMap(({ name, threshold }, index) => {
     const score = 1 / (1 + Math.exp(-logits[index]!));

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { AppError } from '../../shared/error.ts';
-import { verifiedPath } from './manifest.ts';
+import { AppError } from '../../../shared/error.ts';
+import { verifiedPath } from '../../weights/manifest.ts';
 
-const DIRECTORY = fileURLToPath(new URL('./ram', import.meta.url));
+const DIRECTORY = fileURLToPath(new URL('./weights', import.meta.url));
 
 /**
  * The words that the published RAM tells apart, in the order of its logits, and above which score each of them holds

@@ -1,5 +1,5 @@
-import { attention, gelu, layerNorm, linear } from './layers.ts';
-import type { GraphBuilder, Value } from './onnx.ts';
+import { attention, gelu, layerNorm, linear } from '../../graphs/layers.ts';
+import type { GraphBuilder, Value } from '../../graphs/onnx.ts';
 
 /** Under the names of RAM's own configuration. */
 export interface TagHeadConfig {
@@ -15,7 +15,7 @@ const EPSILON = 1e-12;
 
 /**
  * The decoder that asks for every tag at once whether it is in the picture (Zhang et al. 2023, section 3.3), without
- * self-attention. `imageEmbeds` [1, tokens, width] → [1, tags] logits. What it asks depends on weights only, up to the
+ * self-attention. `imageEmbeds` [1, tokens, width] → [1, tags] logits. Its questions depend on weights only, up to the
  * first query: ONNX Runtime computes that once, when the model is loaded.
  */
 export function tagHead(

@@ -1,7 +1,7 @@
-import { AppError } from '../../shared/error.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import { renamed } from './combine.ts';
-import { type LoraMerge, withLora } from './lora.ts';
+import { AppError } from '../../../shared/error.ts';
+import type { Checkpoint } from '../../weights/checkpoint.ts';
+import { renamed } from '../../weights/combine.ts';
+import { type LoraMerge, withLora } from '../../weights/lora.ts';
 
 /** Parts of RAM that only training, captions or other versions use, and buffers that the network computes itself. */
 const UNUSED_IN_RAM = [
@@ -20,7 +20,7 @@ const SHARED_WITH_TAG_HEAD = /^tag_encoder\.encoder\.layer\.\d+\.crossattention\
 export function ramTagger(ram: Checkpoint): Checkpoint {
   const wrapped = ram.tensors.keys().some((name) => name.startsWith('model.'));
   return renamed(ram, (name) => {
-    // What lies beside the model is the state of its training.
+    // The tensors beside the model are the state of its training.
     if (wrapped && !name.startsWith('model.')) return undefined;
     const newName = currentName(wrapped ? name.slice('model.'.length) : name);
     return UNUSED_IN_RAM.some((unused) => unused.test(newName)) ? undefined : newName;

@@ -1,6 +1,6 @@
-import { linear } from './layers.ts';
-import { createGraphBuilder, FULL_PRECISION, type Graph, type GraphOptions } from './onnx.ts';
-import { type SwinConfig, swinChannels, swinTransformer } from './swin.ts';
+import { linear } from '../../graphs/layers.ts';
+import { createGraphBuilder, FULL_PRECISION, type Graph, type GraphOptions } from '../../graphs/onnx.ts';
+import { type SwinConfig, swinChannels, swinTransformer } from '../../graphs/swin.ts';
 import { type TagHeadConfig, tagHead } from './tag-head.ts';
 
 export interface TaggerConfig extends SwinConfig {
@@ -12,10 +12,10 @@ export interface TaggerConfig extends SwinConfig {
 }
 
 /**
- * RAM (Zhang et al. 2023), which is SeeSR's DAPE when its LoRA is merged (Wu et al. 2024, section 3.2).
- * `image` [1, 3, image_size, image_size], normalized → `image_embeds` [1, 1 + tokens, image_embed_dim], `logits`
- * [1, tags]. Computes in fp32 in every flavor, as the published script does: it runs once an image, and what is constant
- * can be folded in no other type.
+ * RAM (Zhang et al. 2023), which is SeeSR's DAPE when its LoRA is merged (Wu et al. 2024, section 3.2). `image` [1, 3,
+ * image_size, image_size], normalized → `image_embeds` [1, 1 + tokens, image_embed_dim], `logits` [1, tags]. Computes
+ * in fp32 in every flavor, as the published script does: it runs once an image, and constants can be folded in no other
+ * type.
  */
 export function taggerGraph(config: TaggerConfig, options: GraphOptions = {}): Graph {
   const flavor = { ...(options.flavor ?? FULL_PRECISION), compute: 'float32' } as const;

@@ -1,7 +1,7 @@
-import { createLazySession, type Device } from '../runtime/session.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { createLazySession, type Device } from '../../runtime/session.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 
-/** DAPE: what a photo shows, in numbers for the networks and in words for the prompt. */
+/** DAPE: the contents of a photo, in numbers for the networks and in words for the prompt. */
 export interface Tagger {
   /**
    * `image` [1, 3, 384, 384], normalized → `imageEmbeds` [1, 145, 512], and a logit for every tag. Blocks the thread.

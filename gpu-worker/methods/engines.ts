@@ -1,0 +1,23 @@
+import type { MethodId } from '../../shared/methods/registry.ts';
+import type { Brought } from '../model-store/brought.ts';
+import type { MethodEngine } from './engine.ts';
+
+/**
+ * How each method is computed: one line each, which the compiler asks for. A method that nobody asks for is not loaded.
+ */
+const ENGINES: Record<MethodId | Brought['family'], () => Promise<MethodEngine>> = {
+  seesr: async () => (await import('./seesr/engine.ts')).seesrEngine,
+  'seesr-turbo': async () => (await import('./seesr/engine.ts')).seesrTurboEngine,
+  'real-esrgan': async () => (await import('./real-esrgan/engine.ts')).realEsrganEngine,
+  'real-esrgan-fast': async () => (await import('./real-esrgan/engine.ts')).realEsrganFastEngine,
+  bsrgan: async () => (await import('./bsrgan/engine.ts')).bsrganEngine,
+  ldl: async () => (await import('./ldl/engine.ts')).ldlEngine,
+  esrgan: async () => (await import('./added-engine.ts')).addedEngine,
+  compact: async () => (await import('./added-engine.ts')).addedEngine,
+};
+
+export type EngineId = keyof typeof ENGINES;
+
+export async function engineOf(method: EngineId): Promise<MethodEngine> {
+  return await ENGINES[method]();
+}

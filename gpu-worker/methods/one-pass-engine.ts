@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { AppError } from '../../shared/error.ts';
+import { type BuildPlan, flavorOf, type Precision } from '../model-store/build-plan.ts';
+import { licenseNotice } from '../model-store/licenses.ts';
+import type { Restorer } from '../restore/restorer.ts';
+import { fingerprint } from '../runtime/compile.ts';
+import { createSession, type Device } from '../runtime/session.ts';
+import { type SuperResolver, upscale } from '../tiling/picture-tiles.ts';
+import type { EsrganNaming } from '../weights/esrgan-checkpoint.ts';
+import type { LoadedMethod, MethodEngine, Source } from './engine.ts';
+import { runPadded } from './load-network.ts';
+import { type BroughtNetwork, type NetworkFacts, openBroughtNetwork } from './network-file.ts';
+
+/** The common part of methods that send each tile of the photo through one network once. */
+
+const NETWORK = 'network';
+
+/** Of a network that is loaded. */
+export function onePass(resolver: SuperResolver): LoadedMethod {
+  const restore: Restorer = async (pixels, options) => {
+    const { tileSize, signal, onProgress } = options;
+    const onTile = (tile: number, tiles: number) => onProgress({ stage: 'upscale', tile, tiles }, tile / tiles);
+    const bitDepth = options.parameters.bit_depth ?? 8;
+    return { bands: upscale(pixels, resolver, { tileSize, bitDepth, signal, onTile }) };
+  };
+  return { restore, release: resolver.release };
+}
+
+interface Declared {
+  id: string;
+  /** See `SuperResolver`. */
+  context: number;
+}
+
+interface Published {
+  source: Omit<Source, 'kind'> & { license: string };
+  /** The naming of the tensors in the file. */
+  names: EsrganNaming;
+  /** In which of the dictionaries of a file the weights are, where it has several. */
+  container?: string;
+}
+
+/** An engine for one published file of a network that makes color pictures four times larger. */
+export function onePassEngine({ id, context }: Declared, { source, names, container }: Published): MethodEngine {
+  return {
+    build: {
+      sources: [{ ...source, kind: 'FILE' }],
+      async plan(paths, precision) {
+        const path = paths[source.option]!;
+        const network = await openBroughtNetwork(path, { container });
+        try {
+          checkFacts(network.facts, { ...COLORS_TIMES_FOUR, names }, `${path} is not ${source.about}`);
+          return planNetwork(network, { ...precision, model: id, path, license: source.license });
+        } catch (error) {
+          await network[Symbol.asyncDispose]();
+          throw error;
+        }
+      },
+    },
+    async load(directory, { device }) {
+      return onePass(await openNetwork(directory, device, { ...COLORS_TIMES_FOUR, context }));
+    },
+  };
+}
+
+const COLORS_TIMES_FOUR = { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1 } as const;
+
+/** Throws AppError `engine-failed` that begins with `message`. */
+function checkFacts(facts: NetworkFacts, expected: Record<string, unknown>, message: string): void {
+  const found: Record<string, unknown> = { ...facts, unit: facts.shuffle };
+  for (const [name, value] of Object.entries(expected)) {
+    if (found[name] === value) continue;
+    throw new AppError('engine-failed', `${message}: ${name} of its network is ${found[name]}, not ${value}.`);
+  }
+}
+
+interface PlanOptions extends Precision {
+  model: string;
+  path: string;
+  license: string;
+}
+
+/** The plan to install a network. Disposing it disposes the network. */
+export function planNetwork(network: BroughtNetwork, { model, path, license, dtype, device }: PlanOptions): BuildPlan {
+  const { facts, checkpoint } = network;
+  const graph = network.graph({ flavor: flavorOf(dtype, device) });
+  const sources = [{ path, license }];
+  return {
+    model,
+    dtype,
+    device,
+    networks: [{ name: NETWORK, graph, read: checkpoint.read }],
+    texts: new Map([['LICENSES.md', licenseNotice(model, sources)]]),
+    recipe: createHash('sha256')
+      .update(JSON.stringify([facts, fingerprint(graph)]))
+      .digest('hex'),
+    sources,
+    [Symbol.asyncDispose]: () => network[Symbol.asyncDispose](),
+  };
+}
+
+/** The network that was installed in `directory`. */
+export async function openNetwork(
+  directory: string,
+  device: Device,
+  facts: Omit<SuperResolver, 'upscale' | 'release'>,
+): Promise<SuperResolver> {
+  const session = await createSession(join(directory, `${NETWORK}.onnx`), device);
+  return {
+    ...facts,
+    upscale: async (tile) => (await runPadded(session, tile, facts)).output,
+    release: () => session.release(),
+  };
+}

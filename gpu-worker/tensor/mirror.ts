@@ -1,0 +1,24 @@
+import type { Tensor } from './tensor.ts';
+
+/** A position in a row of `size` that goes on as its mirror images, the border itself not repeated. */
+export function mirrored(position: number, size: number): number {
+  if (size === 1) return 0;
+  const place = position % (2 * (size - 1));
+  return place < size ? place : 2 * (size - 1) - place;
+}
+
+/** [1, c, h, w], continued by its mirror images at the right and the bottom up to sides that are multiples. */
+export function mirrorToMultiple(tensor: Tensor, multiple: number): Tensor {
+  const [, channels, height, width] = tensor.shape as [number, number, number, number];
+  const [rows, columns] = [height, width].map((side) => Math.ceil(side / multiple) * multiple) as [number, number];
+  if (rows === height && columns === width) return tensor;
+  const data = new Float32Array(channels * rows * columns);
+  let target = 0;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let y = 0; y < rows; y++) {
+      const row = (channel * height + mirrored(y, height)) * width;
+      for (let x = 0; x < columns; x++) data[target++] = tensor.data[row + mirrored(x, width)]!;
+    }
+  }
+  return { data, shape: [1, channels, rows, columns] };
+}
