@@ -7,11 +7,11 @@ const MEAN = [0.485, 0.456, 0.406] as const;
 const DEVIATION = [0.229, 0.224, 0.225] as const;
 
 interface TaggerResizeOptions {
-  /** Side of the square that the tagger sees, whatever the shape of the photo; 384 in the published one. */
+  /** Side of the square that the tagger sees, for any shape of the photo; 384 in the published one. */
   size: number;
   /**
-   * Average what falls together where the photo is larger than the square. The reference does not: fine patterns of
-   * large photos turn into false ones.
+   * Average the pixels that fall together where the photo is larger than the square. The reference does not: fine
+   * patterns of large photos turn into false ones.
    */
   antialias: boolean;
 }

@@ -3,22 +3,28 @@ import sharp, { type Sharp, type Metadata as SharpMetadata } from 'sharp';
 import { AppError } from '../../shared/error.ts';
 import { checkInputPixels, type ImageHeader, readImageHeader } from '../../shared/image-format.ts';
 import type { Limits } from '../../shared/limits.ts';
-import { displayP3Profile } from './display-p3.ts';
+import { swapsSides } from '../../shared/orientation.ts';
+import { divideByAlpha } from './alpha.ts';
+import { readBeside } from './beside/read-beside.ts';
+import { ROTTEN } from './damage/damage.ts';
+import { inspectFile, MAX_LOST_SHARE } from './damage/inspect.ts';
 import { decodeHeic } from './heic.ts';
-import type { DecodedImage, Pixels } from './image.ts';
+import type { DecodedImage } from './image.ts';
 import { countJpegScans } from './jpeg-scans.ts';
-import { GAIN_MAP_NOTE, readMetadata } from './metadata.ts';
+import { readMetadata } from './metadata.ts';
 import { orientPixels } from './orient.ts';
+import { openPhoto, otherPictures } from './pages.ts';
+import { emptyShare, readSamples, type SampleLayout, type Samples, sampleLayout, translucency } from './samples.ts';
+import { statedProfile } from './stated-profile.ts';
 
-/** Spaces whose numbers are taken as they are; all others (CMYK, Lab) are converted to sRGB. */
-const KEPT_SPACES = { srgb: 3, rgb16: 3, 'b-w': 1, grey16: 1 } as const;
-const CONVERTED_SPACES = ['cmyk', 'lab', 'labs'];
-/** Names the auxiliary picture that brightens HEIC on HDR screens. */
-const APPLE_GAIN_MAP = 'urn:com:apple:photo:2020:aux:hdrgainmap';
 /** Encoders make ten or so. */
 const MAX_JPEG_SCANS = 100;
+/** They hand out AVIF and HEIC upright. */
+const TURNED_BY_DECODER = ['avif', 'heic'];
+/** Of TIFF: color, transparency, and selections that were saved with it. */
+const MAX_CHANNELS = 8;
 
-// libvips reads more than photos (SVG, its own format): what is not accepted has no loader either.
+// libvips reads more than photos (SVG, its own format): a format that is not accepted has no loader either.
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff'].map((name) => `VipsForeignLoad${name}`);
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: LOADERS });
@@ -35,11 +41,7 @@ export async function decodeImage(path: string, limits: Limits): Promise<Decoded
   try {
     return await decode(bytes, header, limits);
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new AppError('image-unreadable', `The ${header.format} data is damaged or cut off: ${reason}.`, {
-      cause: error,
-    });
+    throw error instanceof AppError ? error : explain(error, header);
   }
 }
 
@@ -49,88 +51,111 @@ function checkJpegScans(bytes: Buffer): void {
   throw new AppError('image-unreadable', `The JPEG file has more than ${MAX_JPEG_SCANS} scans.`);
 }
 
-async function decode(bytes: Buffer, header: ImageHeader, limits: Limits): Promise<DecodedImage> {
+/** Errors of libvips about files that are sound, but beyond it. */
+const NOT_READ = /not (configured|implemented|supported)|unsupported (jpeg|codec|feature|image type)|channel limit/i;
+const TOO_LARGE = /pixel limit|security limit/i;
+
+/** Damaged, unknown and too large are three different things. */
+function explain(error: unknown, { format }: ImageHeader): AppError {
+  const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+  const text = reason ?? '';
+  if (TOO_LARGE.test(text)) return new AppError('image-too-large', `The ${format} picture is too large: ${reason}.`);
+  if (NOT_READ.test(text)) {
+    return new AppError('unsupported-media-type', `The ${format} file has a feature that is not supported: ${reason}.`);
+  }
+  return new AppError('image-unreadable', `The ${format} data is damaged or cut off: ${reason}.`, { cause: error });
+}
+
+async function decode(file: Buffer, header: ImageHeader, limits: Limits): Promise<DecodedImage> {
+  const { format, orientation } = header;
   const notes: string[] = [];
-  // 'error' and not 'truncated': the latter lets TIFF files pass whose end is missing.
-  const open = (ignoreIcc: boolean) =>
-    sharp(bytes, { failOn: 'error', limitInputPixels: limits.max_input_pixels, ignoreIcc });
-  const found = await open(true).metadata();
-  const source = sourceFormat(found);
-  const hasIcc = found.icc !== undefined;
-  const { pixels, alpha } =
-    header.format === 'heic'
-      ? await decodeHeic(bytes, header, { hasProfile: hasIcc || header.displayP3 === true, hasAlpha: found.hasAlpha })
-      : await readSamples(() => open(!source.converted).toColourspace(source.space), source, found.hasAlpha);
-  const translucent = alpha && translucency(alpha);
-  const upright = orientPixels(pixels, header.orientation);
+  const { bytes, isDamaged } = await inspectFile(file, format, notes);
+  const source = openPhoto(bytes, header);
+  const open: Open = (failOn, ignoreIcc = true) =>
+    sharp(source.bytes, {
+      ...source.options,
+      failOn,
+      ignoreIcc,
+      limitInputPixels: limits.max_input_pixels,
+      limitInputChannels: MAX_CHANNELS,
+    });
+  const found = await open(isDamaged ? 'none' : 'error').metadata();
+  const layout = sampleLayout(found, bytes, header);
+  const { pixels: samples, alpha } = await readPhoto(open, layout, found, { bytes, isDamaged, header, notes });
+  // libvips divides those of TIFF itself.
+  const pixels = alpha && header.premultiplied ? divideByAlpha(samples, alpha) : samples;
+  const turn = TURNED_BY_DECODER.includes(format) ? 1 : orientation;
+  const upright = orientPixels(pixels, turn);
   if (upright.width !== header.width || upright.height !== header.height) {
     throw new AppError(
       'image-unreadable',
-      `The ${header.format} header says ${header.width}×${header.height} pixels, but the picture has ${upright.width}×${upright.height}.`,
+      `The ${format} header says ${header.width}×${header.height} pixels, but the picture has ${upright.width}×${upright.height}.`,
     );
   }
 
-  if (source.converted) {
-    notes.push(`The colours were converted from ${found.space.toUpperCase()} to sRGB.`);
-    delete found.icc;
-  }
-  if (header.displayP3 && !hasIcc && pixels.channels === 3) found.icc = await displayP3Profile();
-  const frames = found.pages ?? animatedPngFrames(bytes, header);
-  if (frames > 1) notes.push(`The file holds ${frames} frames or pages; the first one was taken.`);
-  if (header.format === 'tiff' && !found.exif) notes.push('Camera data (EXIF) in TIFF files is not kept.');
-  if (header.format === 'heic' && bytes.includes(APPLE_GAIN_MAP)) notes.push(GAIN_MAP_NOTE);
-  const metadata = readMetadata(found, pixels.channels, notes);
-  const decoded: DecodedImage = { format: header.format, pixels: upright, metadata, notes };
-  if (translucent) decoded.alpha = orientPixels(translucent, header.orientation);
+  if (layout.converted) notes.push(`The colours were converted from ${found.space.toUpperCase()} to sRGB.`);
+  if (layout.others > 0)
+    notes.push(`Channels that are neither color nor transparency (${layout.others}) were left out.`);
+  const others = otherPictures(bytes, header, found.pages ?? 1);
+  if (others) notes.push(others);
+  const beside = readBeside(file, header);
+  const embedded = found.icc ?? beside.icc;
+  const icc = layout.converted ? undefined : colorProfile(header, pixels.channels, embedded, notes);
+  const metadata = readMetadata({ ...found, icc }, pixels.channels, notes, beside);
+  const stored = swapsSides(orientation) ? { width: header.height, height: header.width } : header;
+  const placement = { stored: { width: stored.width, height: stored.height }, orientation };
+  const decoded: DecodedImage = { format, pixels: upright, metadata: { ...metadata, placement }, notes };
+  if (alpha) decoded.alpha = orientPixels(alpha, turn);
   return decoded;
 }
 
-interface SourceFormat {
-  space: keyof typeof KEPT_SPACES;
-  channels: 1 | 3;
-  converted: boolean;
+/** A pipeline of the photo as it is stored. */
+type Open = (failOn: 'none' | 'error', ignoreIcc?: boolean) => Sharp;
+
+interface Source {
+  bytes: Uint8Array;
+  isDamaged: boolean;
+  header: ImageHeader;
+  notes: string[];
 }
 
-function sourceFormat({ space, depth, channels, hasAlpha }: SharpMetadata): SourceFormat {
-  if (CONVERTED_SPACES.includes(space)) return { space: 'srgb', channels: 3, converted: true };
-  const integers = depth === 'uchar' || depth === 'ushort';
-  const kept = Object.hasOwn(KEPT_SPACES, space) ? (space as keyof typeof KEPT_SPACES) : undefined;
-  if (!kept || !integers || channels !== KEPT_SPACES[kept] + (hasAlpha ? 1 : 0)) {
-    throw new AppError(
-      'image-unreadable',
-      `The samples are ${channels} × ${depth} (${space}); accepted are 8 or 16 bit grey and RGB with or without alpha, CMYK and Lab.`,
-    );
+async function readPhoto(open: Open, layout: SampleLayout, found: SharpMetadata, source: Source): Promise<Samples> {
+  const { bytes, isDamaged, header, notes } = source;
+  if (header.format === 'heic') {
+    const hasProfile = found.icc !== undefined || header.colors !== undefined;
+    const { pixels, alpha } = await decodeHeic(bytes, header, { hasProfile, hasAlpha: found.hasAlpha });
+    return { pixels, alpha: alpha && translucency(alpha) };
   }
-  return { space: kept, channels: KEPT_SPACES[kept], converted: false };
+  // Not 'truncated', which lets TIFF files pass whose end is missing.
+  const read = (failOn: 'none' | 'error') => readSamples(() => open(failOn, !layout.converted), layout);
+  // Gaps in a JPEG are warnings only; its errors leave nothing to look at.
+  if (header.format !== 'tiff') return read(isDamaged && header.format !== 'jpeg' ? 'none' : 'error');
+  try {
+    return await read('error');
+  } catch (error) {
+    // libtiff leaves parts empty that it cannot read.
+    const samples = await read('none');
+    if (emptyShare(samples.pixels) > MAX_LOST_SHARE) throw error;
+    if (!isDamaged) notes.push(`The file is damaged: ${ROTTEN}.`);
+    return samples;
+  }
 }
 
-async function readSamples(open: () => Sharp, { space, channels }: SourceFormat, hasAlpha: boolean) {
-  const sixteenBit = space === 'rgb16' || space === 'grey16';
-  const pixels = await readPixels(open().removeAlpha(), channels, sixteenBit);
-  const alpha = hasAlpha ? await readPixels(open().extractChannel('alpha'), 1, sixteenBit) : undefined;
-  return { pixels, alpha };
-}
-
-async function readPixels(pipeline: Sharp, channels: 1 | 3, sixteenBit: boolean): Promise<Pixels> {
-  const { data, info } = await pipeline
-    .raw({ depth: sixteenBit ? 'ushort' : 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  const { width, height } = info;
-  const samples = sixteenBit
-    ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2)
-    : new Uint8Array(data.buffer, data.byteOffset, data.length);
-  return { width, height, channels, data: samples };
-}
-
-/** In 8 bits, or undefined if every pixel is opaque. */
-function translucency(alpha: Pixels): Pixels | undefined {
-  const data =
-    alpha.data instanceof Uint16Array ? Uint8Array.from(alpha.data, (value) => Math.round(value / 257)) : alpha.data;
-  return data.every((value) => value === 255) ? undefined : { ...alpha, data };
-}
-
-/** libvips reads the default image of an animated PNG and does not tell. acTL comes before the pixels. */
-function animatedPngFrames(bytes: Buffer, { format }: ImageHeader): number {
-  const control = format === 'png' ? bytes.indexOf('acTL') : -1;
-  return control >= 0 && control < bytes.indexOf('IDAT') ? bytes.readUInt32BE(control + 4) : 1;
+/** The color profile of the file, which may state it by numbers. */
+function colorProfile(
+  { colors }: ImageHeader,
+  channels: 1 | 3,
+  icc: Uint8Array | undefined,
+  notes: string[],
+): Uint8Array | undefined {
+  if (!colors || (icc && !colors.beforeProfile)) return icc;
+  try {
+    return statedProfile(colors, channels);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    notes.push(
+      `The numbers that say what the colors mean are not to be believed (${error.message}); they were left out.`,
+    );
+    return icc;
+  }
 }

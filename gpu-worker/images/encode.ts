@@ -1,16 +1,20 @@
+import { stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
-import type { OutputFormat } from '../../shared/image-format.ts';
-import { createCarrier } from './carrier.ts';
+import { DEEP_FORMATS } from '../../shared/output-format.ts';
+import { overWhite, withAlpha } from './alpha.ts';
+import { attachMetadata } from './attach/attach.ts';
+import { bitDepthOf, inBits } from './bit-depth.ts';
 import type { EncodeOptions, Metadata, Pixels } from './image.ts';
 import { writableMetadata } from './metadata.ts';
+import { resize, spaceOf } from './resize.ts';
 
 /** From this quality on JPEG keeps colour at full resolution. */
 const FULL_CHROMA_QUALITY = 90;
 
 /**
- * Writes the photo at `path`, exactly `options.width` × `options.height`; the same input gives the same bytes.
- * `pixels` and `alpha` have 8 bits. Values are never converted: `metadata.icc` says what they mean.
- * Resolves to the length of the file and to what could not be kept.
+ * Writes the picture at `path`; the same input gives the same bytes. It has as many bits of each color as `pixels`; 16
+ * are for the `DEEP_FORMATS`. `alpha`: of any size and depth. Values are never converted: `metadata.icc` gives their
+ * meaning. Resolves to the length of the file and to notes about the losses.
  */
 export async function encodeImage(
   path: string,
@@ -20,11 +24,14 @@ export async function encodeImage(
   options: EncodeOptions,
 ): Promise<{ bytes: number; notes: string[] }> {
   const notes: string[] = [];
-  const { width, height, format } = options;
-  let samples = await resample(pixels, width, height);
+  const { format } = options;
+  const { width, height } = pixels;
+  const bitDepth = bitDepthOf(pixels.data);
+  if (bitDepth === 16 && !DEEP_FORMATS.includes(format)) throw new TypeError(`${format} holds no samples of 16 bits.`);
+  let samples = pixels.data;
   let channels: 1 | 2 | 3 | 4 = pixels.channels;
   if (alpha) {
-    const opacity = await resample(alpha, width, height);
+    const opacity = await resize({ ...alpha, data: inBits(alpha.data, bitDepth) }, width, height, 'cubic');
     if (format === 'jpeg') {
       samples = overWhite(samples, opacity, pixels.channels);
       notes.push('JPEG has no transparency; the photo was put on white.');
@@ -33,24 +40,19 @@ export async function encodeImage(
       channels = pixels.channels === 1 ? 2 : 4;
     }
   }
-  const writable = writableMetadata(metadata, pixels.channels, options, notes);
-  const carrier = await createCarrier(channels, writable);
+  const writable = writableMetadata(metadata, pixels, options, notes);
   // sharp's types do not know the limit here; its default refuses 16384 × 16384.
-  const operand = { raw: { width, height, channels }, limitInputPixels: false };
-  // The carrier grown to size is all zeros, so that OR gives the samples themselves.
-  const photo = sharp(carrier, { ignoreIcc: true, limitInputPixels: false })
-    .resize(width, height, { kernel: 'nearest', fit: 'fill' })
-    .boolean(samples as Buffer, 'or', operand)
-    .toColourspace(channels < 3 ? 'b-w' : 'srgb')
-    .keepIccProfile();
-  if (writable.exif || writable.density) photo.keepExif(); // libvips writes the density into EXIF only
-  if (writable.xmp) photo.keepXmp();
-  const { size } = await withFormat(photo, format, options.quality).toFile(path);
+  const photo = sharp(samples, { raw: { width, height, channels }, limitInputPixels: false }).toColourspace(
+    spaceOf({ channels, bitDepth }),
+  );
+  await withFormat(photo, options).toFile(path);
+  await attachMetadata(path, format, writable);
+  const { size } = await stat(path);
   return { bytes: size, notes };
 }
 
 /** Effort and compression level: the knee of time against size at 4096 × 3072 (PNG 0.7 s, WebP 1 s, AVIF 3 to 6 s). */
-function withFormat(photo: Sharp, format: OutputFormat, quality: number): Sharp {
+function withFormat(photo: Sharp, { format, quality }: EncodeOptions): Sharp {
   switch (format) {
     case 'png':
       return photo.png({ compressionLevel: 3, adaptiveFiltering: true });
@@ -60,33 +62,7 @@ function withFormat(photo: Sharp, format: OutputFormat, quality: number): Sharp 
       return photo.webp({ quality, effort: 4 });
     case 'avif':
       return photo.avif({ quality, effort: 2 });
+    case 'tiff':
+      return photo.tiff({ compression: 'deflate', predictor: 'horizontal' });
   }
-}
-
-/** Lanczos 3, clamped to 0..255. */
-async function resample({ data, channels, ...size }: Pixels, width: number, height: number): Promise<Uint8Array> {
-  if (data instanceof Uint16Array) throw new TypeError('encodeImage takes 8-bit samples, not 16-bit');
-  if (size.width === width && size.height === height) return data;
-  return sharp(data, { raw: { ...size, channels }, limitInputPixels: false })
-    .resize(width, height, { kernel: 'lanczos3', fit: 'fill' })
-    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-    .raw()
-    .toBuffer();
-}
-
-function withAlpha(samples: Uint8Array, alpha: Uint8Array, channels: 1 | 3): Uint8Array {
-  const joined = new Uint8Array(samples.length + alpha.length);
-  for (let pixel = 0, from = 0, to = 0; pixel < alpha.length; pixel++) {
-    for (let c = 0; c < channels; c++) joined[to++] = samples[from++]!;
-    joined[to++] = alpha[pixel]!;
-  }
-  return joined;
-}
-
-/** In the photo's own encoding, as browsers blend. */
-function overWhite(samples: Uint8Array, alpha: Uint8Array, channels: 1 | 3): Uint8Array {
-  return samples.map((value, i) => {
-    const opacity = alpha[Math.floor(i / channels)]!;
-    return Math.round((value * opacity + 255 * (255 - opacity)) / 255);
-  });
 }

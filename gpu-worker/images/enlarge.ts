@@ -1,4 +1,6 @@
-import { MODEL_SCALE } from '../../shared/tile-plan.ts';
+import { MODEL_SCALE } from '../../shared/methods/tile-plan.ts';
+import type { BitDepth } from '../../shared/output-format.ts';
+import { inBits } from './bit-depth.ts';
 import { growCubic } from './cubic-grow.ts';
 import type { Pixels } from './image.ts';
 
@@ -7,43 +9,76 @@ const REACH = 3;
 /** After two the small picture differs from the photo by less than rounding does. */
 const CORRECTIONS = 2;
 const MARGIN = REACH * (CORRECTIONS + 1);
-const SAMPLES = MODEL_SCALE ** 2;
 
 /**
- * Some rows of the photo in 8 bits, as they are and four times larger without anything invented: by a cubic filter
- * (Catmull-Rom), corrected until its means of 4 × 4 are the photo again (back-projection, Irani & Peleg 1991). A filter
- * alone blurs; networks that sharpen would then be truer to the photo than what is called faithful.
- * A strip equals the same rows of the whole picture.
+ * Some rows of the photo in as many bits, as they are and `scale` times larger without anything invented: by a cubic
+ * filter (Catmull-Rom), corrected until its means of scale × scale are the photo again (back-projection, Irani & Peleg
+ * 1991). A filter alone blurs; networks that sharpen would then be truer to the photo than the faithful picture. A
+ * strip equals the same rows of the whole picture.
  */
-export function enlargeRows(photo: Pixels, start: number, count: number): { rows: Uint8Array; enlarged: Uint8Array } {
+export function enlargeRows(photo: Pixels, start: number, count: number): EnlargedRows<Uint8Array>;
+export function enlargeRows(
+  photo: Pixels,
+  start: number,
+  count: number,
+  bitDepth: 8,
+  scale: number,
+): EnlargedRows<Uint8Array>;
+export function enlargeRows(
+  photo: Pixels,
+  start: number,
+  count: number,
+  bitDepth: BitDepth,
+  scale?: number,
+): EnlargedRows<Samples>;
+export function enlargeRows(
+  photo: Pixels,
+  start: number,
+  count: number,
+  bitDepth: BitDepth = 8,
+  scale = MODEL_SCALE,
+): EnlargedRows<Samples> {
   const { width, height, channels } = photo;
+  const most = 2 ** bitDepth - 1;
+  const samples = scale ** 2;
   const from = Math.max(0, start - MARGIN);
   const stripHeight = Math.min(height, start + count + MARGIN) - from;
-  const strip = rowsOf(photo, from, stripHeight);
+  const strip = rowsOf(photo, from, stripHeight, bitDepth);
   const size = { width, height: stripHeight, channels };
   let sharpened = strip;
-  let grown = growCubic(sharpened, size);
+  let grown = growCubic(sharpened, size, scale);
   for (let pass = 0; pass < CORRECTIONS; pass++) {
-    const small = shrink(grown, size);
-    sharpened = sharpened.map((value, index) => clamp(value + strip[index]! - small[index]! / SAMPLES));
-    grown = growCubic(sharpened, size);
+    const small = shrink(grown, size, scale);
+    sharpened = sharpened.map((value, index) => clamp(value + strip[index]! - small[index]! / samples, most));
+    grown = growCubic(sharpened, size, scale);
   }
   const row = width * channels;
-  const cut = (data: Uint8Array, samples: number) =>
-    data.subarray((start - from) * row * samples, (start - from + count) * row * samples);
-  return { rows: cut(strip, 1), enlarged: cut(grown, SAMPLES) };
+  const cut = (data: Samples, each: number) =>
+    data.subarray((start - from) * row * each, (start - from + count) * row * each);
+  return { rows: cut(strip, 1), enlarged: cut(grown, samples) };
 }
 
 type Size = Omit<Pixels, 'data'>;
+type Samples = Pixels['data'];
 
-/** Sums of 4 × 4 samples, 0..4080, of interleaved rows four times as large as `size`. */
-export function shrink(grown: Pixels['data'], { width, height, channels }: Size): Uint16Array {
-  const sums = new Uint16Array(width * height * channels);
+interface EnlargedRows<Kind extends Samples> {
+  rows: Kind;
+  enlarged: Kind;
+}
+
+/** Sums of scale × scale samples of interleaved rows `scale` times as large as `size`. */
+export function shrink(
+  grown: Samples,
+  { width, height, channels }: Size,
+  scale = MODEL_SCALE,
+): Uint16Array | Uint32Array {
+  const length = width * height * channels;
+  const sums = grown instanceof Uint16Array ? new Uint32Array(length) : new Uint16Array(length);
   let source = 0;
-  for (let line = 0; line < height * MODEL_SCALE; line++) {
-    const row = Math.floor(line / MODEL_SCALE) * width * channels;
+  for (let line = 0; line < height * scale; line++) {
+    const row = Math.floor(line / scale) * width * channels;
     for (let x = 0; x < width; x++) {
-      for (let sample = 0; sample < MODEL_SCALE; sample++) {
+      for (let sample = 0; sample < scale; sample++) {
         for (let channel = 0; channel < channels; channel++) sums[row + x * channels + channel]! += grown[source++]!;
       }
     }
@@ -51,12 +86,11 @@ export function shrink(grown: Pixels['data'], { width, height, channels }: Size)
   return sums;
 }
 
-function rowsOf({ width, channels, data }: Pixels, start: number, count: number): Uint8Array {
+function rowsOf({ width, channels, data }: Pixels, start: number, count: number, bitDepth: BitDepth): Samples {
   const row = width * channels;
-  const rows = data.subarray(start * row, (start + count) * row);
-  return rows instanceof Uint16Array ? Uint8Array.from(rows, (value) => Math.round(value / 257)) : rows;
+  return inBits(data.subarray(start * row, (start + count) * row), bitDepth);
 }
 
-function clamp(value: number): number {
-  return Math.min(255, Math.max(0, Math.round(value)));
+function clamp(value: number, most: number): number {
+  return Math.min(most, Math.max(0, Math.round(value)));
 }

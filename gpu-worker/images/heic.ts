@@ -7,7 +7,7 @@ const INSTALL = 'npm install --no-save --save-prod --omit=dev libheif-js@1.23.2'
 
 const require = createRequire(import.meta.url);
 
-/** What is used of libheif-js. Its own types cannot be imported: it is an optional peer, and may not be there. */
+/** The used part of libheif-js. Its own types cannot be imported: it is an optional peer, and may not be there. */
 interface Libheif {
   HeifDecoder: new () => { decode(bytes: Uint8Array): HeifImage[] };
   heif_colorspace: { heif_colorspace_RGB: unknown };
@@ -59,8 +59,8 @@ export async function decodeHeic(
 }
 
 /**
- * Not by `display` of libheif-js: that copies whatever was decoded into a buffer of the size that was announced, and what
- * it throws in doing so nobody can catch.
+ * Not by `display` of libheif-js: that copies any decoded picture into a buffer of the announced size, and nobody can
+ * catch an error that it throws there.
  */
 async function decodeRgba(libheif: Libheif, { handle }: HeifImage, header: ImageHeader): Promise<Uint8Array> {
   const { heif_colorspace_RGB } = libheif.heif_colorspace;

@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/error.ts';
-import type { Pixels } from '../images/image.ts';
+import type { BitDepth } from '../../shared/output-format.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { Pixels } from './image.ts';
 
 /** Interleaved 8-bit RGB → [1, 3, h, w], values 0..1. */
 export function toTensor({ width, height, data }: Pixels): Tensor {
@@ -13,23 +14,26 @@ export function toTensor({ width, height, data }: Pixels): Tensor {
 }
 
 /**
- * [1, 3, h, w], values −1..1, clamped → interleaved 8-bit RGB; halves go to the even neighbor, as in numpy.
+ * [1, 3, h, w], values −1..1, clamped → interleaved RGB; halves go to the even neighbor, as in numpy.
  * Throws AppError `output-rejected` when a number is not finite.
  */
-export function fromTensor({ data, shape }: Tensor): Pixels {
+export function fromTensor({ data, shape }: Tensor, bitDepth: BitDepth = 8): Pixels {
   const [, , height, width] = shape as [number, number, number, number];
   const area = width * height;
-  const pixels = new Uint8ClampedArray(3 * area);
+  const white = 2 ** bitDepth - 1;
+  // The clamped array rounds as wanted; in 16 bits halves hardly ever come.
+  const pixels = bitDepth === 16 ? new Uint16Array(3 * area) : new Uint8ClampedArray(3 * area);
   for (let channel = 0; channel < 3; channel++) {
     for (let pixel = 0; pixel < area; pixel++) {
       const value = data[channel * area + pixel]!;
       if (!Number.isFinite(value))
         throw new AppError('output-rejected', `The network gave ${value}, which is no color.`);
-      // The clamped array rounds as wanted.
-      pixels[pixel * 3 + channel] = Math.fround(value / 2 + 0.5) * 255;
+      const sample = Math.fround(value / 2 + 0.5) * white;
+      pixels[pixel * 3 + channel] = bitDepth === 16 ? Math.min(white, Math.max(0, Math.round(sample))) : sample;
     }
   }
-  return { width, height, channels: 3, data: new Uint8Array(pixels.buffer) };
+  const samples = pixels instanceof Uint16Array ? pixels : new Uint8Array(pixels.buffer);
+  return { width, height, channels: 3, data: samples };
 }
 
 /** Any picture as 8-bit RGB: gray three times, 16 bits rounded. */
@@ -41,13 +45,4 @@ export function toRgb8({ width, height, channels, data }: Pixels): Pixels {
     rgb[index] = Math.round(data[channels === 3 ? index : Math.floor(index / 3)]! * unit);
   }
   return { width, height, channels: 3, data: rgb };
-}
-
-/** The mean of red, green and blue. */
-export function toGray({ width, height, data }: Pixels): Pixels {
-  const gray = new Uint8Array(width * height);
-  for (let pixel = 0; pixel < gray.length; pixel++) {
-    gray[pixel] = Math.round((data[pixel * 3]! + data[pixel * 3 + 1]! + data[pixel * 3 + 2]!) / 3);
-  }
-  return { width, height, channels: 1, data: gray };
 }

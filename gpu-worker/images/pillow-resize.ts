@@ -4,9 +4,6 @@ import { bicubic, resamplingTaps, type Taps } from './resampling.ts';
 /** Weights are whole multiples of 2⁻²², and so are the sums. */
 const FRACTION_BITS = 22;
 
-/** Sides of the networks' pictures are multiples of this: the VAE makes a latent an eighth as large. */
-const MULTIPLE = 8;
-
 /**
  * Bicubic resampling as Pillow does it, to the bit: in 8 bits, rows first, rounded to 8 bits in between; a direction
  * that keeps its size is left alone (Pillow's `Resample.c`). Throws RangeError for 16 bits.
@@ -18,30 +15,6 @@ export function pillowResize(pixels: Pixels, width: number, height: number): Pix
   if (width !== pixels.width) data = resizeRows(data, pixels, width);
   if (height !== pixels.height) data = resizeColumns(data, pixels.height, height, width * channels);
   return { width, height, channels, data };
-}
-
-interface PrepareOptions {
-  /** Shortest side that the enlarged picture may have; reference: 512. */
-  processSize: number;
-  /** Whole factor; reference: 4. */
-  upscale: number;
-}
-
-/**
- * The picture that conditions the networks, made step by step as the reference's `test_seesr.py` does: a small one first
- * grows to the shortest side, its sides cut to whole pixels; then the enlargement; then, by resampling, sides that are
- * multiples of 8. Up to three resamplings and a slight squeeze. 8 bits.
- */
-export function prepareCompat(pixels: Pixels, { processSize, upscale }: PrepareOptions): Pixels {
-  const shortest = Math.floor(processSize / upscale);
-  let prepared = pixels;
-  if (Math.min(pixels.width, pixels.height) < shortest) {
-    const factor = shortest / Math.min(pixels.width, pixels.height);
-    prepared = pillowResize(prepared, Math.trunc(factor * pixels.width), Math.trunc(factor * pixels.height));
-  }
-  prepared = pillowResize(prepared, prepared.width * upscale, prepared.height * upscale);
-  const down = (side: number) => Math.floor(side / MULTIPLE) * MULTIPLE;
-  return pillowResize(prepared, down(prepared.width), down(prepared.height));
 }
 
 function resizeRows(data: Uint8Array, { width, height, channels }: Pixels, newWidth: number): Uint8Array {

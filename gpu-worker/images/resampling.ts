@@ -24,6 +24,16 @@ export const bicubic: Kernel = {
   support: 2,
 };
 
+/** Lanczos with three lobes. */
+export const lanczos: Kernel = {
+  weight: (distance) => (Math.abs(distance) < 3 ? sinc(distance) * sinc(distance / 3) : 0),
+  support: 3,
+};
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
 /**
  * Taps of every output position along one axis, half a pixel in from each border, in Pillow's arithmetic. `antialias`
  * widens the kernel where the result is smaller than the input, so that every input position counts.

@@ -1,56 +1,42 @@
 import type { MetadataChanges } from './exif.ts';
 import type { DigitalSource } from './image.ts';
-
-/** One segment of a JPEG file without its namespace line (XMP part 3, 1.1.3), so that every output format can take it. */
-const MAX_XMP_BYTES = 65_502;
+import { shownPart } from './placement.ts';
+import { correctValues, placeCrop, placeSubject, scaleDensity, scalePanorama } from './xmp/fields.ts';
+import { IPTC_EXTENSION } from './xmp/namespaces.ts';
+import { listProperties, parseXmp, RDF, removeProperty, serializeXmp } from './xmp/packet.ts';
+import { removePromises } from './xmp/promises.ts';
+import { placeRegions } from './xmp/regions.ts';
 
 /** Properties that name a place: GPS, IPTC, Photoshop, and coordinates in words. */
 const PLACE =
   /GPS|:(Sub)?location|:City\b|:State\b|:ProvinceState|:Country|:WorldRegion|latitude|longitude|xmlns:\w*geo/i;
 
-/** Packet as text; undefined if it is no UTF-8 or no XMP at all. */
-export function readXmp(xmp: Uint8Array): string | undefined {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(xmp);
-    return /<(\w+:)?RDF[\s>]/.test(text) ? text : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 export function namesPlace(xmp: string): boolean {
   return PLACE.test(xmp);
 }
 
-/** The packet with upright orientation and the new size and density; undefined if it is damaged or too large. */
-export function patchXmp(xmp: Uint8Array, { width, height, density }: MetadataChanges): Uint8Array | undefined {
-  let text = readXmp(xmp);
-  if (text === undefined) return undefined;
-  const values: [string, number | string][] = [
-    ['tiff:Orientation', 1],
-    ['tiff:ImageWidth', width],
-    ['tiff:ImageLength', height],
-    ['exif:PixelXDimension', width],
-    ['exif:PixelYDimension', height],
-  ];
-  if (density !== undefined) {
-    const rational = `${Math.round(density * 1000)}/1000`;
-    values.push(['tiff:XResolution', rational], ['tiff:YResolution', rational], ['tiff:ResolutionUnit', 2]);
+/**
+ * The packet as it is true of the result: upright, in the new size and density, regions where they are now, nothing
+ * said of absent parts. Undefined if it is damaged or too large. Adds notes.
+ */
+export function patchXmp(xmp: Uint8Array, changes: MetadataChanges, notes: string[] = []): Uint8Array | undefined {
+  const document = parseXmp(xmp);
+  if (!document) return undefined;
+  const { placement } = changes;
+  const isMoved = placement !== undefined && (placement.orientation !== 1 || placement.crop !== undefined);
+  removePromises(listProperties(document), { isMoved, hasProfile: changes.hasProfile ?? false }, notes);
+  const properties = listProperties(document);
+  correctValues(properties, changes);
+  if (placement) {
+    if (changes.density === undefined) scaleDensity(properties, changes.width / shownPart(placement).width);
+    placeRegions(properties, placement, changes);
+    placeSubject(properties, placement, changes);
+    placeCrop(properties, placement, changes);
+    scalePanorama(properties, placement, changes);
   }
-  for (const [name, value] of values) {
-    text = text
-      .replaceAll(
-        new RegExp(`(\\s${name}\\s*=\\s*)(["'])[^"'<]*\\2`, 'g'),
-        (_match, start: string, quote: string) => start + quote + value + quote,
-      )
-      .replaceAll(new RegExp(`(<${name}\\s*>)[^<]*(?=</${name}\\s*>)`, 'g'), (_match, start: string) => start + value);
-  }
-  const bytes = new TextEncoder().encode(text);
-  return bytes.length <= MAX_XMP_BYTES ? bytes : undefined;
+  return serializeXmp(document);
 }
 
-const RDF = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#';
-const IPTC_EXTENSION = 'http://iptc.org/std/Iptc4xmpExt/2008-02-29/';
 const SOURCE_TYPES = 'http://cv.iptc.org/newscodes/digitalsourcetype/';
 
 /**
@@ -58,20 +44,26 @@ const SOURCE_TYPES = 'http://cv.iptc.org/newscodes/digitalsourcetype/';
  * packet that is not to be understood, or would become too large, stays as it is.
  */
 export function withDigitalSource(xmp: Uint8Array | undefined, source: DigitalSource): Uint8Array {
-  const description =
-    `<rdf:Description xmlns:rdf="${RDF}" rdf:about="" xmlns:Iptc4xmpExt="${IPTC_EXTENSION}">` +
-    `<Iptc4xmpExt:DigitalSourceType>${SOURCE_TYPES}${source}</Iptc4xmpExt:DigitalSourceType></rdf:Description>`;
-  const text = xmp ? readXmp(xmp) : undefined;
-  if (!xmp || text === undefined) {
-    const rdf = `<rdf:RDF xmlns:rdf="${RDF}">${description}</rdf:RDF>`;
-    return new TextEncoder().encode(`<x:xmpmeta xmlns:x="adobe:ns:meta/">${rdf}</x:xmpmeta>`);
+  const document = xmp && parseXmp(xmp);
+  const rdf = document?.getElementsByTagNameNS('*', 'RDF')[0];
+  const value = `${SOURCE_TYPES}${source}`;
+  if (!xmp || !document || !rdf) {
+    const description =
+      `<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="${IPTC_EXTENSION}">` +
+      `<Iptc4xmpExt:DigitalSourceType>${value}</Iptc4xmpExt:DigitalSourceType></rdf:Description>`;
+    const packet = `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="${RDF}">${description}</rdf:RDF></x:xmpmeta>`;
+    return new TextEncoder().encode(packet);
   }
-  const end = /<\/(\w+:)?RDF\s*>/;
-  if (!end.test(text)) return xmp;
-  const labeled = text
-    .replaceAll(/\sIptc4xmpExt:DigitalSourceType\s*=\s*(["'])[^"'<]*\1/g, '')
-    .replaceAll(/<Iptc4xmpExt:DigitalSourceType\b[^>]*(\/>|>[^<]*<\/Iptc4xmpExt:DigitalSourceType\s*>)/g, '')
-    .replace(end, (tag) => description + tag);
-  const bytes = new TextEncoder().encode(labeled);
-  return bytes.length <= MAX_XMP_BYTES ? bytes : xmp;
+  for (const property of listProperties(document)) {
+    if (property.namespace === IPTC_EXTENSION && property.name === 'DigitalSourceType') removeProperty(property);
+  }
+  // All descriptions of a packet are about the same thing (ISO 16684-1, 7.4).
+  const about = document.getElementsByTagNameNS(RDF, 'Description')[0]?.getAttributeNS(RDF, 'about') ?? '';
+  const description = document.createElementNS(RDF, 'rdf:Description');
+  description.setAttributeNS(RDF, 'rdf:about', about);
+  const property = document.createElementNS(IPTC_EXTENSION, 'Iptc4xmpExt:DigitalSourceType');
+  property.textContent = value;
+  description.appendChild(property);
+  rdf.appendChild(description);
+  return serializeXmp(document) ?? xmp;
 }

@@ -3,43 +3,29 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../../shared/canonical-json.ts';
-import type { SamplerState } from '../schedulers/scheduler.ts';
 import { SOFTWARE } from '../software.ts';
+import type { Savepoint, Savepoints } from './restorer.ts';
 
-/** Sampling between two steps: all that the steps to come need of those that are done. */
-interface Checkpoint {
-  /** How many steps are done. */
-  step: number;
-  state: SamplerState;
-}
-
-/** A checkpoint that has been written. */
-export interface CheckpointFile {
+/** A savepoint that has been written. */
+export interface SavepointFile {
   path: string;
   step: number;
-}
-
-export interface Checkpoints {
-  /** Where an earlier attempt got. */
-  from?: Checkpoint;
-  /** Called after every step but the last. Never throws: the job does not depend on it. */
-  save: (checkpoint: Checkpoint) => void;
 }
 
 interface OpenOptions {
   /** Where new ones are written. */
   directory: string;
-  /** Of the checkpoint of an earlier attempt. */
+  /** Of the savepoint of an earlier attempt. */
   path?: string;
   /** Everything beside the program that the numbers depend on. */
   dependsOn: Record<string, unknown>;
-  onSaved: (file: CheckpointFile) => void;
-  /** The checkpoint at `path` is of no use. */
+  onSaved: (file: SavepointFile) => void;
+  /** The savepoint at `path` is of no use. */
   onRefused: (reason: string) => void;
 }
 
 /** Rises when the program gives other numbers, or writes them in another way. */
-const CHECKPOINT_FORMAT = 1;
+const SAVEPOINT_FORMAT = 1;
 
 const headerSchema = z.object({
   fingerprint: z.string(),
@@ -50,20 +36,20 @@ const headerSchema = z.object({
 });
 
 /**
- * The checkpoints of one run: a line of JSON, then float32 numbers as the processor writes them (little-endian on all
+ * The savepoints of one run: a line of JSON, then float32 numbers as the processor writes them (little-endian on all
  * that ONNX Runtime knows). One that does not fit the run exactly is refused, so that a result never mixes two.
  */
-export function openCheckpoints({ directory, path, dependsOn, onSaved, onRefused }: OpenOptions): Checkpoints {
-  const identity = canonicalJson({ format: CHECKPOINT_FORMAT, software: SOFTWARE, ...dependsOn });
+export function openSavepoints({ directory, path, dependsOn, onSaved, onRefused }: OpenOptions): Savepoints {
+  const identity = canonicalJson({ format: SAVEPOINT_FORMAT, software: SOFTWARE, ...dependsOn });
   const fingerprint = createHash('sha256').update(identity).digest('hex');
-  const from = path === undefined ? undefined : readCheckpoint(path, fingerprint);
+  const from = path === undefined ? undefined : readSavepoint(path, fingerprint);
   if (typeof from === 'string') onRefused(from);
   return {
     ...(typeof from === 'object' && { from }),
-    save(checkpoint) {
-      const file = { path: join(directory, `checkpoint-${checkpoint.step}`), step: checkpoint.step };
+    save(savepoint) {
+      const file = { path: join(directory, `savepoint-${savepoint.step}`), step: savepoint.step };
       try {
-        writeCheckpoint(file.path, fingerprint, checkpoint);
+        writeSavepoint(file.path, fingerprint, savepoint);
         onSaved(file);
       } catch {
         // The next may fare better.
@@ -73,7 +59,7 @@ export function openCheckpoints({ directory, path, dependsOn, onSaved, onRefused
 }
 
 /** At once: from then on the process may be killed. */
-function writeCheckpoint(path: string, fingerprint: string, { step, state }: Checkpoint): void {
+function writeSavepoint(path: string, fingerprint: string, { step, state }: Savepoint): void {
   const { sample, previousClean } = state;
   const header = { fingerprint, step, length: sample.length, remembers: previousClean !== undefined };
   const parts = [bytesOf(sample), ...(previousClean ? [bytesOf(previousClean)] : [])];
@@ -82,7 +68,7 @@ function writeCheckpoint(path: string, fingerprint: string, { step, state }: Che
 }
 
 /** Or why it is of no use. */
-function readCheckpoint(path: string, fingerprint: string): Checkpoint | string {
+function readSavepoint(path: string, fingerprint: string): Savepoint | string {
   try {
     const file = readFileSync(path);
     const end = file.indexOf('\n');
