@@ -1,24 +1,21 @@
 import { writeFileSync } from 'node:fs';
 import { AppError, type ErrorCode, type FieldError } from '../shared/error.ts';
-import type { Description, Parameters, Progress } from '../shared/job.ts';
-import { isDiffusionModel } from '../shared/models.ts';
-import { asStorageFull } from '../shared/storage-room.ts';
+import type { Description, Progress } from '../shared/job.ts';
+import { isOutOfMemory } from '../shared/out-of-memory.ts';
+import { asStoreError } from '../shared/store-error.ts';
 import { decodeImage } from './images/decode.ts';
-import type { Pixels } from './images/image.ts';
-import { loadSuperResolver } from './models/real-esrgan.ts';
-import { loadSeesr } from './models/seesr.ts';
-import { hashOfWeights } from './models/weights-hash.ts';
-import { type CheckpointFile, openCheckpoints } from './pipeline/checkpoint.ts';
-import { describePhoto, diffusion } from './pipeline/diffusion.ts';
-import type { LivePreviewFile } from './pipeline/live-preview.ts';
-import type { Method } from './pipeline/method.ts';
-import { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts';
-import { testMode } from './pipeline/test-mode.ts';
-import { superResolution } from './pipeline/upscale.ts';
+import { seenPhoto } from './images/seen-photo.ts';
+import type { LoadedMethod } from './methods/engine.ts';
+import { engineOf } from './methods/engines.ts';
+import { hashOfWeights, openInstalled } from './model-store/installed.ts';
+import type { LivePreviewFile } from './restore/live-preview.ts';
+import { type RestoreRequest, type RestoreResult, restore } from './restore/restore.ts';
+import { openSavepoints, type SavepointFile } from './restore/savepoint.ts';
+import { testMode } from './restore/test-mode.ts';
 import { checkDevice, type Device } from './runtime/session.ts';
 import { sha256Of } from './weights/sha256.ts';
 
-/** What the engine (engine.ts) says to the child. */
+/** Messages of the engine (engine.ts) to the child. */
 export type ToChild =
   /** Is the device usable at all? */
   | { type: 'check'; device: Device }
@@ -28,19 +25,23 @@ export type ToChild =
 
 export type DescribeRequest = Pick<RestoreRequest, 'inputPath' | 'parameters' | 'limits'>;
 
-/** What the child answers: any number of others, then one `done` or `failed`. */
+/** Messages of the child: at first one of two; then its answers: any number of others, then one `done` or `failed`. */
 export type FromChild =
+  | { type: 'ready' }
+  | { type: 'broken'; reason: string }
+  /** It is ready; the messages from here on are about the photo. */
+  | { type: 'begun' }
   | { type: 'progress'; progress: Progress }
   | { type: 'preview'; file: LivePreviewFile }
-  | { type: 'checkpoint'; file: CheckpointFile }
-  /** The checkpoint that was given is of no use. */
+  | { type: 'savepoint'; file: SavepointFile }
+  /** The savepoint that was given is of no use. */
   | { type: 'started-anew'; reason: string }
   | { type: 'loaded'; model: string; seconds: number }
   /** `result`: of `restore` or `describe`. */
   | { type: 'done'; result?: EngineResult | Description }
   | { type: 'failed'; code: ErrorCode; message: string; errors: FieldError[] | undefined; stack: string | undefined };
 
-/** What was restored, and what did it. */
+/** The result, and the device and weights that made it. */
 export interface EngineResult extends RestoreResult {
   device: Device;
   /** Absent where no network was to run. */
@@ -51,16 +52,13 @@ export interface EngineResult extends RestoreResult {
   resumedStep?: number;
 }
 
-interface LoadedModel {
-  method: Method;
-  /** Of diffusion models. */
-  describe?: (photo: Pixels, parameters: Parameters) => Promise<Description>;
+interface LoadedModel extends LoadedMethod {
+  /** Of the loaded model: its name, its place, the dependencies of its weights. */
+  name: string;
   weightsSha256: string;
-  /** Gives the memory back. */
-  release: () => Promise<void>;
 }
 
-let loaded: (LoadedModel & { name: string }) | undefined;
+let loaded: LoadedModel | undefined;
 let running: AbortController | undefined;
 
 process.on('message', (message: ToChild) => {
@@ -69,8 +67,6 @@ process.on('message', (message: ToChild) => {
   else if (message.type === 'describe') void answer(() => describe(message));
   else void answer(() => run(message));
 });
-// The parent is gone, perhaps killed: nobody waits for a result any more.
-process.on('disconnect', () => process.exit());
 // Of all processes this one is to go first when memory runs out: the job is tried again with smaller tiles.
 sacrificeToOutOfMemory();
 
@@ -87,10 +83,15 @@ type RestoreMessage = Extract<ToChild, { type: 'restore' }>;
 
 async function run(message: RestoreMessage): Promise<EngineResult> {
   running = new AbortController();
-  const { method, weightsSha256, loadSeconds } = message.request.test ? { method: testMode } : await load(message);
-  const checkpoints = weightsSha256 ? await checkpointsOf(message, weightsSha256) : undefined;
-  const result = await restore(message.request, method, {
-    ...(checkpoints && { checkpoints }),
+  const {
+    restore: restorer,
+    weightsSha256,
+    loadSeconds,
+  } = message.request.test ? { restore: testMode } : await load(message);
+  send({ type: 'begun' });
+  const savepoints = weightsSha256 ? await savepointsOf(message, weightsSha256) : undefined;
+  const result = await restore(message.request, restorer, {
+    ...(savepoints && { savepoints }),
     tileSize: message.tileSize,
     signal: running.signal,
     onProgress: (progress) => send({ type: 'progress', progress }),
@@ -101,18 +102,18 @@ async function run(message: RestoreMessage): Promise<EngineResult> {
     device: message.device,
     ...(weightsSha256 && { weightsSha256 }),
     ...(loadSeconds !== undefined && { loadSeconds }),
-    ...(checkpoints?.from && { resumedStep: checkpoints.from.step }),
+    ...(savepoints?.from && { resumedStep: savepoints.from.step }),
   };
 }
 
-async function checkpointsOf({ request, device, tileSize }: RestoreMessage, weightsSha256: string) {
-  const { inputPath, checkpointDirectory: directory, checkpointPath: path, parameters, compat = false } = request;
+async function savepointsOf({ request, device, tileSize }: RestoreMessage, weightsSha256: string) {
+  const { inputPath, savepointDirectory: directory, savepointPath: path, parameters, published = false } = request;
   if (!directory) return undefined;
-  return openCheckpoints({
+  return openSavepoints({
     directory,
     ...(path && { path }),
-    dependsOn: { parameters, compat, tileSize, device, weightsSha256, inputSha256: await sha256Of(inputPath) },
-    onSaved: (file) => send({ type: 'checkpoint', file }),
+    dependsOn: { parameters, published, tileSize, device, weightsSha256, inputSha256: await sha256Of(inputPath) },
+    onSaved: (file) => send({ type: 'savepoint', file }),
     onRefused: (reason) => send({ type: 'started-anew', reason }),
   });
 }
@@ -120,56 +121,56 @@ async function checkpointsOf({ request, device, tileSize }: RestoreMessage, weig
 async function describe(message: Extract<ToChild, { type: 'describe' }>): Promise<Description> {
   const { inputPath, parameters, limits } = message.request;
   const model = await load(message);
+  send({ type: 'begun' });
   send({ type: 'progress', progress: { stage: 'describe', percent: 1 } });
   if (!model.describe) throw new AppError('invalid', `${parameters.model} sees no tags.`);
-  return await model.describe((await decodeImage(inputPath, limits)).pixels, parameters);
+  const photo = seenPhoto(await decodeImage(inputPath, limits));
+  return await model.describe(photo.pixels, parameters);
 }
 
 type ModelMessage = Extract<ToChild, { type: 'restore' | 'describe' }>;
 
 /** One model at a time stays loaded. */
-async function load(message: ModelMessage): Promise<LoadedModel & { loadSeconds?: number }> {
-  const { model, denoise } = message.request.parameters;
-  const name = JSON.stringify([model, denoise, message.device, message.modelsDirectory]);
+async function load({
+  request,
+  device,
+  modelsDirectory,
+}: ModelMessage): Promise<LoadedModel & { loadSeconds?: number }> {
+  const { parameters } = request;
+  const { model } = parameters;
+  const installed = await openInstalled(modelsDirectory, model);
+  const engine = await engineOf(installed.method);
+  const weightsSha256 = await hashOfWeights(installed);
+  const dependsOn = engine.loadedBy?.map((parameter) => parameters[parameter]);
+  const name = JSON.stringify([installed.directory, weightsSha256, device, dependsOn]);
   if (loaded?.name === name) return loaded;
   send({ type: 'progress', progress: { stage: 'load', percent: 0 } });
   const old = loaded;
   loaded = undefined;
   await old?.release();
   const started = performance.now();
-  loaded = { name, ...(await openModel(message)) };
+  loaded = { name, weightsSha256, ...(await engine.load(installed.directory, { device, parameters })) };
   const loadSeconds = (performance.now() - started) / 1000;
   send({ type: 'loaded', model, seconds: loadSeconds });
   return { ...loaded, loadSeconds };
 }
 
-async function openModel(message: ModelMessage): Promise<LoadedModel> {
-  const { request, device, modelsDirectory } = message;
-  const { model, denoise } = request.parameters;
-  const weightsSha256 = await hashOfWeights(modelsDirectory, model);
-  if (isDiffusionModel(model)) {
-    const models = await loadSeesr({ modelsDirectory, model, device });
-    const describe: LoadedModel['describe'] = async (photo, asked) =>
-      (await describePhoto(photo, models, asked)).description;
-    return { method: diffusion(models), describe, weightsSha256, release: models.release };
-  }
-  const resolver = await loadSuperResolver({ model, denoise, device });
-  return { method: superResolution(resolver), weightsSha256, release: resolver.release };
-}
-
 function failure(thrown: unknown): FromChild {
-  const error = asStorageFull(thrown);
+  const error = asStoreError(thrown);
   const stack = thrown instanceof Error ? thrown.stack : undefined;
   if (error instanceof AppError) {
     return { type: 'failed', code: error.code, message: error.message, errors: error.errors, stack };
   }
   const text = error instanceof Error ? error.message : String(error);
-  const code = isOutOfMemory(text) ? 'out-of-memory' : 'engine-failed';
+  const code = isOutOfMemory(text) ? 'out-of-memory' : isDeviceFault(text) ? 'model-not-loaded' : 'engine-failed';
   return { type: 'failed', code, message: `The engine failed: ${text}`, errors: undefined, stack };
 }
 
-function isOutOfMemory(message: string): boolean {
-  return /bad_alloc|failed to allocate|out of memory|array buffer allocation failed/i.test(message);
+/**
+ * As ONNX Runtime passes on errors of CUDA and its libraries: about the GPU, its driver or its bus, not about a photo.
+ */
+function isDeviceFault(message: string): boolean {
+  return /\b(?:CUDA|CUDNN|CUBLAS|CUFFT) failure \d+/.test(message);
 }
 
 function send(message: FromChild): void {

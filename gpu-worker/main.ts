@@ -3,66 +3,81 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { awsVariables, openAwsStores, openBucket } from '../shared/adapters/aws/stores.ts';
-import { readVariables, serviceSettings, sharedVariables } from '../shared/configuration.ts';
+import { createStandardLog } from '../shared/adapters/node/standard-log.ts';
+import { warnOnStandardError } from '../shared/adapters/node/warn.ts';
+import {
+  installedModels,
+  modelVariables,
+  readVariables,
+  serviceSettings,
+  sharedVariables,
+} from '../shared/configuration.ts';
 import { AppError } from '../shared/error.ts';
-import { DRAIN_SECONDS } from '../shared/limits.ts';
-import { createLog, type Log } from '../shared/log.ts';
-import { MODEL_IDS, SHIPPED_MODELS } from '../shared/models.ts';
+import { createHealth } from '../shared/health.ts';
+import { DEAF_SECONDS, DRAIN_SECONDS, SILENCE_SECONDS } from '../shared/limits.ts';
+import type { Log } from '../shared/log.ts';
+import { SHIPPED_IDS } from '../shared/methods/registry.ts';
 import { createEngine } from './engine.ts';
-import { fetchModels } from './fetch-models.ts';
 import { checkHeicDecoder } from './images/heic.ts';
+import { checkAdded } from './model-store/added-models.ts';
+import { fetchModels } from './model-store/fetch-models.ts';
 import { SOFTWARE } from './software.ts';
-import { createTaskProtection } from './task-protection.ts';
-import { runWorker } from './worker.ts';
+import { STORES } from './worker/outwait-trouble.ts';
+import { createTaskProtection } from './worker/task-protection.ts';
+import { runWorker } from './worker/worker.ts';
 
 const environmentSchema = z.object({
   ...sharedVariables,
   ...awsVariables,
   DEVICE: z.enum(['cpu', 'cuda']),
-  MODELS: z
-    .string()
-    .default(SHIPPED_MODELS.join(','))
-    .transform((list) => list.split(','))
-    .pipe(z.array(z.enum(MODEL_IDS))),
+  ...modelVariables,
+  MODELS: modelVariables.MODELS.default([...SHIPPED_IDS]),
   /** Only models are fetched that do not ship with the program. */
   MODELS_BUCKET: z.string().min(1),
   /** Outlives the container: models are fetched once for a machine. */
   CACHE_DIR: z.string().min(1),
-  /** Written anew every few seconds while jobs are taken: the container's health check looks at its age. */
+  /** Written anew whenever the queue answers, and while a job gets on: the container's health check looks at its age. */
   READY_FILE: z.string().min(1).default(join(tmpdir(), 'worker-ready')),
   /** Given by ECS. */
   ECS_AGENT_URI: z.url().optional(),
 });
 
-const READY_MILLISECONDS = 10_000;
+const ALIVE_MILLISECONDS = 10_000;
 /** Each is a write of the job: on AWS they cost. */
 const PULSE_MILLISECONDS = 2_000;
 
 /**
  * The worker on AWS, until SIGTERM: that is how ECS tells a deployment, scaling in, and, with the agent set to, the notice
- * of a spot instance. Then the job is given back within DRAIN_SECONDS, with a checkpoint where its model has some.
+ * of a spot instance. Then the job is given back within DRAIN_SECONDS, with a savepoint where its model has some.
+ * Throws `unavailable` where queue, state or storage have not answered for DEAF_SECONDS: a wrong region, rights that are
+ * missing, no network.
  */
 async function main(): Promise<void> {
-  const variables = readVariables(environmentSchema, process.env);
+  const variables = readVariables(environmentSchema, process.env, { warn: warnOnStandardError });
   const { logLevel, limits } = serviceSettings(variables);
-  const log = createLog(logLevel, (line) => process.stdout.write(`${line}\n`));
+  const log = createStandardLog(logLevel, process.stdout);
   const drain = drainOnSignal(log);
 
-  const { DEVICE: device, MODELS: models, MODELS_BUCKET, S3_PATH_STYLE, ECS_AGENT_URI: agentUri } = variables;
+  const models = installedModels(variables);
+  const { DEVICE: device, MODELS_BUCKET, S3_PATH_STYLE, ECS_AGENT_URI: agentUri } = variables;
   if (limits.heic) checkHeicDecoder();
   const engine = createEngine({ device, modelsDirectory: variables.CACHE_DIR, log });
   await engine.checkDevice(); // a GPU box whose GPU does not work must not take jobs, and never runs them without
   const objects = openBucket(MODELS_BUCKET, S3_PATH_STYLE);
-  await fetchModels({ models, objects, modelsDirectory: variables.CACHE_DIR, log, signal: drain });
+  const names = models.map(({ model }) => model);
+  await fetchModels({ models: names, objects, modelsDirectory: variables.CACHE_DIR, log, signal: drain });
+  // The API has sold the models as MODEL_FACTS states them.
+  for (const model of models) await checkAdded(variables.CACHE_DIR, model);
   const scratchDirectory = await mkdtemp(join(tmpdir(), 'worker-'));
 
-  log.info('worker.ready', { device, models, software: SOFTWARE });
-  const tellReady = () => writeFile(variables.READY_FILE, '');
-  await tellReady();
-  const ready = setInterval(
-    () => tellReady().catch((error) => log.warn('ready.failed', { error })),
-    READY_MILLISECONDS,
-  );
+  const health = createHealth(log);
+  /** A store that does not answer for minutes is outwaited under the lease; in any other trouble the container is no worker. */
+  const isWell = () =>
+    health.silentSeconds() < SILENCE_SECONDS && health.troubles().every(({ part }) => part === STORES);
+  const tellAlive = () =>
+    isWell() && void writeFile(variables.READY_FILE, '').catch((error) => log.warn('ready.failed', { error }));
+  const protect = agentUri ? createTaskProtection({ agentUri, log }) : <Result>(work: () => Promise<Result>) => work();
+  let isReady = false;
   await runWorker(
     {
       ...openAwsStores(variables),
@@ -70,12 +85,25 @@ async function main(): Promise<void> {
       limits,
       scratchDirectory,
       log,
+      health,
       pulseMilliseconds: PULSE_MILLISECONDS,
-      ...(agentUri && { around: createTaskProtection({ agentUri, log }) }),
+      idleMilliseconds: DEAF_SECONDS * 1000,
+      onAnswer() {
+        tellAlive();
+        if (!isReady) log.info('worker.ready', { device, models: names, software: SOFTWARE });
+        isReady = true;
+      },
+      async around(work) {
+        const alive = setInterval(tellAlive, ALIVE_MILLISECONDS);
+        try {
+          return await protect(work);
+        } finally {
+          clearInterval(alive);
+        }
+      },
     },
     drain,
   );
-  clearInterval(ready);
   await engine.close();
   await rm(scratchDirectory, { recursive: true, force: true });
   log.info('worker.drained');
@@ -86,7 +114,7 @@ function drainOnSignal(log: Log): AbortSignal {
   const onSignal = () => {
     log.info('worker.drains');
     drain.abort();
-    // What is not given back by then comes again when its lease ends.
+    // A job that is not given back by then comes again when its lease ends.
     setTimeout(() => process.exit(1), DRAIN_SECONDS * 1000).unref();
   };
   process.once('SIGTERM', onSignal);

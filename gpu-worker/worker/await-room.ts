@@ -1,27 +1,32 @@
 import { setTimeout as timer } from 'node:timers/promises';
-import type { Log } from '../shared/log.ts';
-import type { StorageRoom } from '../shared/storage-room.ts';
+import type { Health } from '../../shared/health.ts';
+import type { Log } from '../../shared/log.ts';
+import type { StorageRoom } from '../../shared/storage-room.ts';
 
 interface Options {
   /** Default: as much as there is need for. */
   room?: StorageRoom;
   log: Log;
+  health: Health;
 }
 
 const PAUSE_MILLISECONDS = 1_000;
 const MAX_PAUSE_MILLISECONDS = 30_000;
-/** About a result of 16 megapixels as PNG. */
-const PROBE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Until a result can be stored, or `stop` is aborted: an attempt that is begun without would do its work for nothing.
- * `wasFull`: the storage has just been found full, perhaps by a quota, which only a write can find out.
+ * `refused`: so many bytes have just found no room, perhaps by a quota, which only a write can find out.
  */
-export async function awaitRoom({ room, log }: Options, wasFull: boolean, stop: AbortSignal): Promise<void> {
+export async function awaitRoom(
+  { room, log, health }: Options,
+  refused: number | undefined,
+  stop: AbortSignal,
+): Promise<void> {
   let pause = PAUSE_MILLISECONDS;
   for (let tries = 0; room && !stop.aborted; tries++) {
+    health.live();
     try {
-      await (wasFull ? room.probe(PROBE_BYTES) : room.check());
+      await (refused === undefined ? room.check() : room.probe(refused));
       if (tries > 0) log.info('worker.has-room');
       return;
     } catch (error) {

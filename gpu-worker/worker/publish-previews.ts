@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { eraseLivePreviews } from '../shared/erasure.ts';
-import { type Job, type LivePreview, livePreviewKey } from '../shared/job.ts';
-import type { Log } from '../shared/log.ts';
-import type { ObjectStore } from '../shared/ports.ts';
-import type { LivePreviewFile } from './pipeline/live-preview.ts';
+import { eraseLivePreviews } from '../../shared/erasure.ts';
+import { type Job, type LivePreview, livePreviewKey } from '../../shared/job.ts';
+import type { Log } from '../../shared/log.ts';
+import type { ObjectStore } from '../../shared/ports.ts';
+import type { LivePreviewFile } from '../restore/live-preview.ts';
 
 interface PublishOptions {
   job: Job;
@@ -17,7 +17,7 @@ interface PublishOptions {
 
 /**
  * Puts the live previews of an attempt into the store, beside its work: one that comes while another is on its way
- * waits, and gives way to a newer one. What fails is left out. `end` erases them all.
+ * waits, and gives way to a newer one. A preview that fails is left out. `end` erases them all.
  */
 export function publishPreviews({ job, objects, log, onPublished }: PublishOptions) {
   let number = 0;

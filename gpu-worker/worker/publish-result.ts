@@ -1,13 +1,24 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { eraseOutputs } from '../shared/erasure.ts';
-import { AppError } from '../shared/error.ts';
-import { MIME } from '../shared/image-format.ts';
-import { heatmapKey, type Job, type JobEvent, type JobHeatmap, outputKey, type Run } from '../shared/job.ts';
-import type { ObjectStore, StateStore } from '../shared/ports.ts';
-import type { EngineResult } from './child.ts';
-import { outwaitTrouble } from './outwait-trouble.ts';
-import { SOFTWARE } from './software.ts';
+import { eraseOutputs } from '../../shared/erasure.ts';
+import { AppError } from '../../shared/error.ts';
+import {
+  heatmapKey,
+  type Job,
+  type JobEvent,
+  type JobHeatmap,
+  outputKey,
+  type Run,
+  type ScreenCopies,
+  screenCopiesOf,
+  screenCopyKey,
+} from '../../shared/job.ts';
+import type { Log } from '../../shared/log.ts';
+import { MIME } from '../../shared/output-format.ts';
+import type { ObjectStore, StateStore } from '../../shared/ports.ts';
+import type { EngineResult } from '../child.ts';
+import { SOFTWARE } from '../software.ts';
+import type { Outwait } from './outwait-trouble.ts';
 
 const TEST_NOTE = 'Test key: enlarged by a filter. No network has run, and nothing is charged.';
 
@@ -16,7 +27,7 @@ export async function succeed(
   job: Job,
   published: Published,
   result: EngineResult,
-  { state, objects }: { state: StateStore; objects: ObjectStore },
+  { state, objects, log, outwait }: { state: StateStore; objects: ObjectStore; log: Log; outwait: Outwait },
 ): Promise<Job> {
   const { notes, description, fidelity_report } = result;
   try {
@@ -29,14 +40,19 @@ export async function succeed(
       ...(description && { description }),
       ...(fidelity_report && { fidelity_report }),
     };
-    const done = await outwaitTrouble(() => state.updateJob(job.id, event));
-    await eraseOutputs(objects, done, done.output?.key);
+    const done = await outwait(() => state.updateJob(job.id, event));
+    await outwait(() => eraseOutputs(objects, done, done.output?.key)).catch((error: unknown) => {
+      log.warn('erasure.failed', { error }); // the bucket's lifecycle rule removes them; the job has its result
+    });
     return done;
   } catch (error) {
     // Only where the store said so: after any other error the job may have succeeded all the same.
     if (error instanceof AppError && error.code === 'lease-lost') {
-      await objects.delete(published.output.key);
-      await objects.delete(heatmapKey(job, job.attempt));
+      await outwait(() => objects.delete(published.output.key));
+      await outwait(() => objects.delete(heatmapKey(job, job.attempt)));
+      for (const name of screenCopiesOf(job)) {
+        await outwait(() => objects.delete(screenCopyKey(job, job.attempt, name)));
+      }
     }
     throw error;
   }
@@ -67,7 +83,7 @@ export async function publish(objects: ObjectStore, job: Job, result: EngineResu
   return { key, width, height, bytes, mime, sha256 };
 }
 
-interface Published {
+interface Published extends ScreenCopies {
   output: Awaited<ReturnType<typeof publish>>;
   heatmap?: JobHeatmap;
 }
@@ -77,4 +93,23 @@ export async function publishHeatmap(objects: ObjectStore, job: Job, { heatmap }
   const key = heatmapKey(job, job.attempt);
   await objects.put(key, Readable.toWeb(createReadStream(path)), { contentType: 'image/png' });
   return { key, ...heatmap };
+}
+
+/** `paths`: where the engine has written them, those that it has. */
+export async function publishScreenCopies(
+  objects: ObjectStore,
+  job: Job,
+  result: EngineResult,
+  { paths, outwait }: { paths: Record<keyof ScreenCopies, string>; outwait: Outwait },
+): Promise<ScreenCopies> {
+  const copies: ScreenCopies = {};
+  for (const name of screenCopiesOf(job)) {
+    const written = result[name];
+    if (!written) continue;
+    const key = screenCopyKey(job, job.attempt, name);
+    const put = () => objects.put(key, Readable.toWeb(createReadStream(paths[name])), { contentType: MIME.webp });
+    await outwait(put);
+    copies[name] = { key, ...written };
+  }
+  return copies;
 }

@@ -1,29 +1,30 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { AppError } from '../shared/error.ts';
-import { checkpointKey, type Job } from '../shared/job.ts';
-import type { Log } from '../shared/log.ts';
-import type { ObjectStore, StateStore } from '../shared/ports.ts';
-import type { CheckpointFile } from './pipeline/checkpoint.ts';
+import { AppError } from '../../shared/error.ts';
+import { checkpointKey, type Job } from '../../shared/job.ts';
+import type { Log } from '../../shared/log.ts';
+import type { ObjectStore, StateStore } from '../../shared/ports.ts';
+import { isUnavailable } from '../../shared/store-error.ts';
+import type { SavepointFile } from '../restore/savepoint.ts';
 
 interface PublishOptions {
   job: Job;
   state: StateStore;
   objects: ObjectStore;
   log: Log;
-  /** From one to the next, at least; what is lost with a worker that is killed. */
+  /** From one to the next, at least; a worker that is killed loses so much. */
   everyMilliseconds: number;
 }
 
 /**
- * Puts a checkpoint of the attempt into the store now and then, beside its work, tells the job, and erases the one
- * before. What fails is left out.
+ * Puts a savepoint of the attempt into the store now and then, beside its work, tells the job, and erases the one
+ * before. A savepoint that fails is left out.
  */
-export function publishCheckpoints({ job, state, objects, log, everyMilliseconds }: PublishOptions) {
+export function publishSavepoints({ job, state, objects, log, everyMilliseconds }: PublishOptions) {
   let known = job.checkpoint?.key;
   let number = 0;
-  let latest: CheckpointFile | undefined;
+  let latest: SavepointFile | undefined;
   let begun = performance.now();
   let publishing: Promise<void> | undefined;
 
@@ -50,13 +51,13 @@ export function publishCheckpoints({ job, state, objects, log, everyMilliseconds
       await state.updateJob(job.id, { type: 'checkpoint', attempt: job.attempt, checkpoint: { key, step } });
     } catch (error) {
       // The job is another's by now, and perhaps erased. After any other error it may know the key all the same.
-      if (error instanceof AppError) await objects.delete(key);
+      if (error instanceof AppError && !isUnavailable(error)) await objects.delete(key);
       throw error;
     }
   }
 
   return {
-    publish(file: CheckpointFile): void {
+    publish(file: SavepointFile): void {
       if (latest) void rm(latest.path, { force: true });
       latest = file;
       if (performance.now() - begun < everyMilliseconds) return;

@@ -1,7 +1,7 @@
-import { AppError } from '../shared/error.ts';
-import type { Job, LivePreview, Progress } from '../shared/job.ts';
-import { HEARTBEAT_SECONDS, VISIBILITY_SECONDS } from '../shared/limits.ts';
-import type { JobQueue, StateStore } from '../shared/ports.ts';
+import { AppError } from '../../shared/error.ts';
+import type { Job, LivePreview, Progress } from '../../shared/job.ts';
+import { HEARTBEAT_SECONDS, VISIBILITY_SECONDS } from '../../shared/limits.ts';
+import type { JobQueue, StateStore } from '../../shared/ports.ts';
 
 /** Why an attempt is being stopped from outside. */
 export type Stop = 'drain' | 'cancel' | 'lost';
@@ -25,7 +25,7 @@ export function startPulse({ job, receipt, state, queue, stop, every }: PulseOpt
   let shown: LivePreview | undefined;
   let publishedShown: LivePreview | undefined;
   let moved = false;
-  let keptAlive = Date.now();
+  let keptAlive = performance.now();
   let beating: Promise<void> | undefined;
 
   async function beat(): Promise<void> {
@@ -44,11 +44,11 @@ export function startPulse({ job, receipt, state, queue, stop, every }: PulseOpt
       else if (seen.cancel_requested) stop.abort('cancel' satisfies Stop);
       // Encoding is one opaque step; there the engine's own watchdog is the judge.
       const alive = moved || published?.stage === 'encode_file';
-      if (alive && Date.now() - keptAlive >= HEARTBEAT_SECONDS * 1000) {
+      if (alive && performance.now() - keptAlive >= HEARTBEAT_SECONDS * 1000) {
         await queue.extend(receipt, VISIBILITY_SECONDS);
         await state.updateJob(job.id, { type: 'heartbeat', attempt: job.attempt });
         moved = false;
-        keptAlive = Date.now();
+        keptAlive = performance.now();
       }
     } catch (error) {
       if (error instanceof AppError && error.code === 'lease-lost') stop.abort('lost' satisfies Stop);
@@ -64,6 +64,10 @@ export function startPulse({ job, receipt, state, queue, stop, every }: PulseOpt
   return {
     report: (progress: Progress) => {
       latest = progress;
+    },
+    /** A store causes the delay: no fault of the attempt, which is still alive. */
+    waits: () => {
+      moved = true;
     },
     show: (preview: LivePreview) => {
       shown = preview;

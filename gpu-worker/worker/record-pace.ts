@@ -1,7 +1,8 @@
-import type { Job } from '../shared/job.ts';
-import type { Log } from '../shared/log.ts';
-import { workOf } from '../shared/pace.ts';
-import type { StateStore } from '../shared/ports.ts';
+import type { Job } from '../../shared/job.ts';
+import type { Log } from '../../shared/log.ts';
+import { methodOf } from '../../shared/methods/registry.ts';
+import { workOf } from '../../shared/pace.ts';
+import type { StateStore } from '../../shared/ports.ts';
 
 /**
  * Tells the estimates how long a job took; one that ran no network, as in test mode, says nothing about others. `seconds`:
@@ -17,7 +18,7 @@ export async function recordPace(
   try {
     const work = workOf(input, parameters);
     if (work === 0) return;
-    await state.recordPace(parameters.model, { seconds: seconds - (loadSeconds ?? 0), work, loadSeconds });
+    await state.recordPace(methodOf(parameters).id, { seconds: seconds - (loadSeconds ?? 0), work, loadSeconds });
   } catch (error) {
     log.warn('pace.failed', { error });
   }

@@ -1,7 +1,7 @@
-import type { StageTime } from '../shared/event-metrics.ts';
-import type { Progress } from '../shared/job.ts';
+import type { StageTime } from '../../shared/event-metrics.ts';
+import type { Progress } from '../../shared/job.ts';
 
-/** Measures from one report of progress to the next what each stage of the pipeline takes. */
+/** Measures the time of each stage of the pipeline, from one report of progress to the next. */
 export function createStageTimes(now: () => number = performance.now.bind(performance)) {
   const times = new Map<Progress['stage'], StageTime>();
   let latest: { progress: Progress; at: number } | undefined;

@@ -1,4 +1,4 @@
-import type { Log } from '../shared/log.ts';
+import type { Log } from '../../shared/log.ts';
 
 interface ProtectionOptions {
   /** `ECS_AGENT_URI` of a container on ECS. */
