@@ -1,10 +1,10 @@
 import { AppError } from './error.ts';
-import { type ImageHeader, readImageHeader } from './image-format.ts';
+import { type ImageHeader, readImageHeader, sniffFormat } from './image-format.ts';
 import { type Job, type JobInput, settleParameters } from './job.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
+import { checkSizes } from './output-size.ts';
 import type { JobQueue, ObjectStore, StateStore, Upload } from './ports.ts';
-import { checkJobSizes } from './preview.ts';
 import type { PriceList } from './pricing.ts';
 import { agreedPrice } from './quote.ts';
 
@@ -13,7 +13,7 @@ import { agreedPrice } from './quote.ts';
 const BEGINNING_BYTES = 64 * 1024;
 const PAGE = 100;
 
-interface AdmissionDependencies {
+export interface AdmissionDependencies {
   state: StateStore;
   objects: ObjectStore;
   queue: JobQueue;
@@ -23,8 +23,7 @@ interface AdmissionDependencies {
 }
 
 /**
- * What the uploaded file really is, from its bytes; null while it is not there.
- * Throws `too-large` and what `readImageHeader` throws.
+ * Inspects the uploaded file by its bytes; null while it is missing. Throws `too-large`, and as `readImageHeader` does.
  */
 export async function inspectUpload(objects: ObjectStore, upload: Upload, limits: Limits): Promise<JobInput | null> {
   const stored = await objects.head(upload.key);
@@ -46,9 +45,9 @@ export async function inspectUpload(objects: ObjectStore, upload: Upload, limits
 /** Null: the rest is needed. Only JPEG and GIF surely state size and orientation before the pixels. */
 function readBeginning(beginning: Uint8Array, bytes: number, limits: Limits): ImageHeader | null {
   const isWhole = beginning.length >= bytes;
+  if (!isWhole && !['jpeg', 'gif'].includes(sniffFormat(beginning, limits))) return null;
   try {
-    const header = readImageHeader(beginning, limits);
-    return isWhole || header.format === 'jpeg' || header.format === 'gif' ? header : null;
+    return readImageHeader(beginning, limits);
   } catch (error) {
     const isCutOff = !isWhole && error instanceof AppError && error.code === 'image-unreadable';
     if (isCutOff) return null;
@@ -99,9 +98,9 @@ async function admit(deps: AdmissionDependencies, job: Job, input: JobInput | Ap
 
 async function uploaded(deps: AdmissionDependencies, job: Job, input: JobInput | AppError): Promise<Job> {
   if (input instanceof AppError) throw input;
-  checkJobSizes(input, settleParameters(job, input), deps.limits);
-  const price = agreedPrice(job, input, deps.prices);
-  return await deps.state.updateJob(job.id, { type: 'uploaded', input, price });
+  checkSizes(input, settleParameters(job, input), deps.limits);
+  const agreed = agreedPrice(job, input, deps.prices);
+  return await deps.state.updateJob(job.id, { type: 'uploaded', input, ...agreed });
 }
 
 /** An answer that ends the job. Not one: that the job has ended by itself meanwhile. */

@@ -10,7 +10,7 @@ import { batchWebhookSchema } from './webhook-api.ts';
 const MAX_ITEMS = 100;
 
 type Shape = typeof requestedParametersSchema.shape;
-/** Parameters that are given; what is not is left out instead of filled in, so that one set can go over another. */
+/** Parameters that are given; others are left out instead of filled in, so that one set can go over another. */
 const given = Object.fromEntries(
   Object.entries(requestedParametersSchema.shape).map(([name, schema]) => {
     const inner = schema instanceof z.ZodDefault ? schema.unwrap() : schema;
@@ -28,15 +28,17 @@ export const createBatchSchema = z.strictObject({
     .describe('Each as the body of `POST /v1/jobs`; its own parameters go over the common ones.'),
   parameters: z.strictObject(given).optional().describe('Of all items.'),
   retention_hours,
-  webhook: batchWebhookSchema.optional().describe('Who is told, beside the endpoints of the account.'),
+  webhook: batchWebhookSchema.optional().describe('Receiver of messages, beside the endpoints of the account.'),
 });
 
 export const canceledBatchSchema = z.object({
   id: z.string(),
   canceled: z.int().describe('By this request.'),
   stopping: z.int().describe('Their workers stop at the next step.'),
-  ended: z.int().describe('Before, in whatever way.'),
+  ended: z.int().describe('Before, in any way.'),
 });
+
+const selfLinkSchema = z.object({ self: z.url() });
 
 export const batchViewSchema = batchSchema
   .extend({
@@ -45,9 +47,9 @@ export const batchViewSchema = batchSchema
         id: z.string(),
         status: jobStatusSchema,
         client_reference: z.string().optional(),
-        links: z.object({ self: z.url() }),
+        links: selfLinkSchema,
       }),
     ),
-    links: z.object({ self: z.url() }),
+    links: selfLinkSchema,
   })
   .meta({ id: 'Batch' });

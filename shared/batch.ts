@@ -23,5 +23,8 @@ export function countEnd(batch: Batch, status: Job['status'], now: number): Batc
   const ended = status as keyof Batch['counts'];
   const counts = { ...batch.counts, [ended]: batch.counts[ended] + 1 };
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return { ...batch, counts, ...(total === batch.job_count && { finished_at: new Date(now).toISOString() }) };
+  if (total < batch.job_count) return { ...batch, counts };
+  // The worker's clock may be behind that of the API.
+  const finished = Math.max(now, Date.parse(batch.created_at));
+  return { ...batch, counts, finished_at: new Date(finished).toISOString() };
 }

@@ -1,4 +1,4 @@
-/** JSON with sorted members (RFC 8785 for what zod lets through): the same text for the same meaning. */
+/** JSON with sorted members (RFC 8785 for values that zod lets through): the same text for the same meaning. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) =>
     isPlainObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member,

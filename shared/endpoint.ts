@@ -28,6 +28,16 @@ export type EndpointChange =
   /** A message was taken. */
   | { type: 'succeeded' };
 
+/** With a URL, of one account. */
+const MAX_ENDPOINTS = 20;
+
+/** `endpoints`: of the account, before another one. Throws `conflict`. */
+export function checkEndpointCount(endpoints: readonly Endpoint[]): void {
+  const count = endpoints.filter(({ url }) => url !== undefined).length;
+  if (count < MAX_ENDPOINTS) return;
+  throw new AppError('conflict', `The account has ${count} endpoints; ${MAX_ENDPOINTS} is the most.`);
+}
+
 /** Pure. `now`: milliseconds since 1970. Throws `conflict`. */
 export function changeEndpoint(endpoint: Endpoint, change: EndpointChange, now: number): Endpoint {
   const time = new Date(now).toISOString();

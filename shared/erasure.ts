@@ -6,8 +6,10 @@ import {
   LIVE_PREVIEW_SLOTS,
   livePreviewKey,
   outputKey,
+  screenCopiesOf,
+  screenCopyKey,
 } from './job.ts';
-import { isDiffusionModel } from './models.ts';
+import { methodOf } from './methods/registry.ts';
 import type { ObjectStore, StateStore } from './ports.ts';
 
 interface ErasureDependencies {
@@ -16,17 +18,18 @@ interface ErasureDependencies {
 }
 
 /**
- * Erases what the attempts of a job have put out, a killed one too; not that of the output `kept`, and not the
- * checkpoint from which the job can go on. Repeatable.
+ * Erases the outputs of the attempts of a job, of a killed one too; not the output `kept`, and not the savepoint from
+ * which the job can go on. Repeatable.
  */
 export async function eraseOutputs(objects: ObjectStore, job: Job, kept?: string): Promise<void> {
   for (let attempt = 1; attempt <= job.attempt; attempt++) {
     if (job.live_previews) await eraseLivePreviews(objects, job, attempt);
-    if (isDiffusionModel(job.parameters.model)) await eraseCheckpoints(objects, job, attempt);
+    if (methodOf(job.parameters).isResumable) await eraseCheckpoints(objects, job, attempt);
     const key = outputKey(job, attempt);
     if (key === kept) continue;
     await objects.delete(key);
     await objects.delete(heatmapKey(job, attempt));
+    for (const name of screenCopiesOf(job)) await objects.delete(screenCopyKey(job, attempt, name));
   }
 }
 
@@ -41,7 +44,7 @@ async function eraseCheckpoints(objects: ObjectStore, job: Job, attempt: number)
   }
 }
 
-/** Erases what is left of a deleted job: its outputs, and its input unless another job has it too. Repeatable. */
+/** Erases the rest of a deleted job: its outputs, and its input unless another job has it too. Repeatable. */
 export async function eraseDeletedJob({ state, objects }: ErasureDependencies, job: Job): Promise<void> {
   await eraseOutputs(objects, job);
   const others = await state.listJobs({ account: job.account, upload_id: job.upload_id, limit: 1 });

@@ -23,6 +23,7 @@ const CODES = {
   gone: { status: 410, title: 'The resource has been deleted', retryable: false },
   'length-required': { status: 411, title: 'Content-Length is needed', retryable: false },
   'already-exists': { status: 412, title: 'The object exists already', retryable: false },
+  'precondition-failed': { status: 412, title: 'A condition of the request does not hold', retryable: false },
   'too-large': { status: 413, title: 'The body is too large', retryable: false },
   'unsupported-media-type': { status: 415, title: 'This kind of file is not supported', retryable: false },
   invalid: { status: 422, title: 'The request is not valid', retryable: false },
@@ -37,9 +38,11 @@ const CODES = {
   'output-too-large': { status: 422, title: 'The result would be too large', retryable: false },
   'quote-invalid': { status: 422, title: 'The quote does not hold for this job', retryable: false },
   'price-exceeded': { status: 422, title: 'The job costs more than was allowed', retryable: false },
-  'model-unavailable': { status: 422, title: 'The model is not installed here', retryable: false },
+  'model-unavailable': { status: 422, title: 'The model is not available here', retryable: false },
   'quota-exceeded': { status: 429, title: 'Too many requests', retryable: true },
   'url-refused': { status: 422, title: 'The URL leads where this service does not go', retryable: false },
+  'range-not-satisfiable': { status: 416, title: 'The file has no such part', retryable: false },
+  'expectation-failed': { status: 417, title: 'The expectation cannot be met', retryable: false },
   'headers-too-large': { status: 431, title: 'The headers are too large', retryable: false },
   internal: { status: 500, title: 'Something went wrong on our side', retryable: true },
   'engine-failed': { status: 500, title: 'The engine failed', retryable: true },
@@ -47,6 +50,7 @@ const CODES = {
   'out-of-memory': { status: 500, title: 'The image did not fit into memory', retryable: false },
   'worker-lost': { status: 500, title: 'The worker was lost too often while it ran the job', retryable: true },
   'fetch-failed': { status: 502, title: 'A URL that was given could not be fetched', retryable: true },
+  'model-not-loaded': { status: 503, title: 'The model cannot be loaded at this moment', retryable: true },
   unavailable: { status: 503, title: 'The service is not ready', retryable: true },
   'storage-full': { status: 503, title: 'The storage of the service is full', retryable: true },
 } as const;
@@ -61,7 +65,7 @@ const fieldErrorSchema = z.object({
   pointer: z.string(),
   message: z.string(),
   expected: z.string().optional(),
-  /** What was sent instead, as JSON, cut short. */
+  /** The value that was sent instead, as JSON, cut short. */
   received: z.string().optional(),
 });
 
@@ -130,7 +134,7 @@ export class AppError extends Error {
   }
 }
 
-/** Any thrown value as a problem document; what is not an AppError stays unexplained to the caller. */
+/** Any thrown value as a problem document; one that is not an AppError stays unexplained to the caller. */
 export function toProblem(error: unknown, requestId?: string): Problem {
   const known = error instanceof AppError ? error : new AppError('internal', 'Unexpected error; the log has it.');
   const { status, title, retryable } = CODES[known.code];

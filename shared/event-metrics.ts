@@ -17,7 +17,7 @@ const countStorageFull: Count = (metrics, { error }) => {
   if (isStorageFull(error)) metrics.add('seesr_storage_full_total');
 };
 
-/** What these events of the log mean in numbers. */
+/** The metrics of these events of the log. */
 const COUNTED: Record<string, Count> = {
   'attempt.ended': (metrics, { status }) => metrics.add('seesr_attempts_total', { outcome: String(status), code: '' }),
   'attempt.failed': (metrics, { error }) => {
@@ -42,12 +42,14 @@ const COUNTED: Record<string, Count> = {
   },
   'engine.output-rejected': (metrics) => metrics.add('seesr_gate_rejections_total'),
   'engine.out-of-memory': (metrics) => metrics.add('seesr_out_of_memory_total'),
+  'clock.stepped': (metrics) => metrics.add('seesr_clock_steps_total'),
+  'part.trouble': (metrics, { part }) => metrics.add('seesr_troubles_total', { part: String(part) }),
   'endpoint.disabled': (metrics) => metrics.add('seesr_endpoints_disabled_total'),
   'delivery.attempt': (metrics, { kind, state }) =>
     metrics.add('seesr_deliveries_total', { kind: String(kind), outcome: String(state) }),
 };
 
-/** The same log; what happens is counted on the way, whether or not its level is written. */
+/** The same log; events are counted on the way, whether or not their level is written. */
 export function countEvents(log: Log, metrics: Metrics): Log {
   const counting = (write: Log['info']) => (event: string, fields?: Fields) => {
     write(event, fields);

@@ -1,20 +1,22 @@
-import { refuseHdr, type StoredSize, textAt, viewOf } from './image-header.ts';
+import { textAt, viewOf } from './byte-view.ts';
+import { encodingOf, isSrgb } from './color-encoding.ts';
+import { AppError } from './error.ts';
+import type { StoredSize } from './image-header.ts';
+import { joinOrientations } from './orientation.ts';
 
 /** One box of the ISO base media file format (ISO/IEC 14496-12): where its content begins and ends. */
-interface Box {
+export interface Box {
   type: string;
+  /** Offset of its content. */
   start: number;
   end: number;
 }
-
-/** ITU-T H.273 table 2: color primaries. */
-const DISPLAY_P3 = 12;
 
 /** More boxes side by side than any photo has: a file made to exhaust memory. */
 const MAX_BOXES = 10_000;
 
 /** The boxes that lie side by side from `start` to `end`. */
-function boxesIn(bytes: Uint8Array, start: number, end: number): Box[] {
+export function boxesIn(bytes: Uint8Array, start: number, end: number): Box[] {
   const view = viewOf(bytes);
   const boxes: Box[] = [];
   for (let at = start; at + 8 <= Math.min(end, bytes.length); ) {
@@ -30,7 +32,7 @@ function boxesIn(bytes: Uint8Array, start: number, end: number): Box[] {
   return boxes;
 }
 
-function boxOf(boxes: Box[], type: string): Box {
+export function boxOf(boxes: Box[], type: string): Box {
   const found = boxes.find((box) => box.type === type);
   if (!found) throw new RangeError(`no ${type} box`);
   return found;
@@ -45,37 +47,52 @@ export function readBrands(bytes: Uint8Array): string[] {
   return brands;
 }
 
+/** ISO/IEC 23008-12 6.5.10 and 6.5.12: turned against the clock, mirrored; as EXIF orientations. */
+const ROTATIONS = [1, 8, 3, 6];
+const MIRRORS = [4, 2];
+
 /**
- * Of AVIF and HEIC: the primary item after its own crop and rotation, which every decoder applies (ISO/IEC 23008-12 6.5).
- * An orientation in its EXIF repeats them and does not count.
+ * Of AVIF and HEIC: the primary item after its own crop, rotation and mirroring, which every decoder applies (ISO/IEC
+ * 23008-12 6.5). An orientation in its EXIF repeats them and does not count. Throws `hdr-unsupported`, and
+ * `unsupported-media-type` for films.
  */
 export function readHeifSize(bytes: Uint8Array): StoredSize {
   const view = viewOf(bytes);
-  const meta = boxOf(boxesIn(bytes, 0, bytes.length), 'meta');
+  const top = boxesIn(bytes, 0, bytes.length);
+  if (!top.some(({ type }) => type === 'meta') && top.some(({ type }) => type === 'moov')) {
+    throw new AppError('unsupported-media-type', 'The file is a film (AVIF or HEIF sequence) without a still picture.');
+  }
+  const meta = boxOf(top, 'meta');
   const children = boxesIn(bytes, meta.start + 4, meta.end);
   const pitm = boxOf(children, 'pitm');
   const primary = view.getUint8(pitm.start) === 0 ? view.getUint16(pitm.start + 4) : view.getUint32(pitm.start + 4);
+  const references = children.find(({ type }) => type === 'iref');
   const iprp = boxOf(children, 'iprp');
   const [ipco, ipma] = ['ipco', 'ipma'].map((type) => boxOf(boxesIn(bytes, iprp.start, iprp.end), type)) as [Box, Box];
   const all = boxesIn(bytes, ipco.start, ipco.end);
   const properties = propertyIndexes(view, ipma, primary).flatMap((index) => all[index - 1] ?? []);
 
   const ispe = boxOf(properties, 'ispe');
-  let width = view.getUint32(ispe.start + 4);
-  let height = view.getUint32(ispe.start + 8);
-  let isDisplayP3 = false;
+  const size: StoredSize = {
+    width: view.getUint32(ispe.start + 4),
+    height: view.getUint32(ispe.start + 8),
+    orientation: 1,
+  };
+  const kinds = references ? boxesIn(bytes, references.start + 4, references.end) : [];
+  if (kinds.some(({ type }) => type === 'prem')) size.premultiplied = true;
   for (const { type, start } of properties) {
     if (type === 'clap') {
-      width = Math.round(view.getUint32(start) / view.getUint32(start + 4));
-      height = Math.round(view.getUint32(start + 8) / view.getUint32(start + 12));
+      size.width = Math.round(view.getUint32(start) / view.getUint32(start + 4));
+      size.height = Math.round(view.getUint32(start + 8) / view.getUint32(start + 12));
     }
-    if (type === 'irot' && view.getUint8(start) & 1) [width, height] = [height, width];
+    if (type === 'irot') size.orientation = joinOrientations(size.orientation, ROTATIONS[view.getUint8(start) & 3]!);
+    if (type === 'imir') size.orientation = joinOrientations(size.orientation, MIRRORS[view.getUint8(start) & 1]!);
     if (type === 'colr' && textAt(bytes, start, 4) === 'nclx') {
-      isDisplayP3 = view.getUint16(start + 4) === DISPLAY_P3;
-      refuseHdr(view.getUint16(start + 6));
+      const colors = encodingOf(view.getUint16(start + 4), view.getUint16(start + 6));
+      if (!isSrgb(colors)) size.colors = colors;
     }
   }
-  return { width, height, orientation: 1, ...(isDisplayP3 && { displayP3: true as const }) };
+  return size;
 }
 
 /** `ipma`: which properties (numbered from 1) belong to the item. */

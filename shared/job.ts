@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import type { AppError, Problem } from './error.ts';
-import { defaultOutputFormat, INPUT_FORMATS, OUTPUT_FORMATS } from './image-format.ts';
-import { MODEL_IDS, MODEL_PARAMETERS } from './models.ts';
+import { INPUT_FORMATS } from './image-format.ts';
+import { modelFactsSchema } from './methods/model-facts.ts';
+import { MODEL_PARAMETERS } from './methods/parameters.ts';
+import { BIT_DEPTHS, defaultOutputFormat, isShownByBrowsers, OUTPUT_FORMATS } from './output-format.ts';
 import { previewSchema } from './preview.ts';
+import type { Rate } from './rate.ts';
+import { targetSchema } from './target.ts';
 import type { JobWebhook } from './webhook-event.ts';
 
 export const jobStatusSchema = z.enum([
@@ -19,12 +23,21 @@ export type JobStatus = z.infer<typeof jobStatusSchema>;
 
 export const metadataPolicySchema = z.enum(['keep', 'strip', 'strip_location']);
 
-/** What is asked for, complete: every default is filled in. */
+// Documented as a number with a step: generators make a type of its own of an integer `enum`, and some then give it
+// a default that is not of that type.
+export const bitDepthSchema = z
+  .literal(BIT_DEPTHS)
+  .meta({ type: 'integer', enum: undefined, minimum: BIT_DEPTHS[0], maximum: BIT_DEPTHS[1], multipleOf: 8 });
+
+/** The complete request: every default is filled in. */
 export const parametersSchema = z.object({
-  model: z.enum(MODEL_IDS),
-  scale: z.number(),
+  model: z.string(),
+  model_facts: modelFactsSchema.optional(),
+  scale: z.number().optional().describe('Absent where there is a target.'),
+  target: targetSchema.optional(),
   seed: z.int(),
   format: z.enum(OUTPUT_FORMATS),
+  bit_depth: bitDepthSchema.optional(),
   quality: z.int(),
   metadata: metadataPolicySchema,
   ...z.object(MODEL_PARAMETERS).partial().shape,
@@ -75,7 +88,7 @@ export const outputSchema = z.object({
 });
 export type JobOutput = z.infer<typeof outputSchema> & { key: string };
 
-/** What the model made of the photo: its result four times as large, before it is brought to the asked scale. */
+/** Fidelity of the output of the network: in its own size, before it is brought to the asked scale. */
 export const fidelityReportSchema = z.object({
   psnr: z.number().describe('Decibels, result made as small as the photo against the photo; 100: no difference.'),
   delta_e: z.number().describe('The same two pictures: mean distance of colors (CIE 1976, as sRGB). 2 is hardly seen.'),
@@ -86,9 +99,14 @@ export const fidelityReportSchema = z.object({
 export type FidelityReport = z.infer<typeof fidelityReportSchema>;
 
 export const heatmapSchema = z.object({ width: z.int(), height: z.int(), bytes: z.int() });
+export const screenCopySchema = z.object({ width: z.int(), height: z.int(), bytes: z.int() });
+export type ScreenCopy = z.infer<typeof screenCopySchema> & { key: string };
+/** WebPs of pictures that browsers do not show. */
+export type ScreenCopies = { photo_webp?: ScreenCopy; output_webp?: ScreenCopy };
+
 export type JobHeatmap = z.infer<typeof heatmapSchema> & { key: string };
 
-/** The newest small picture of what a running attempt has so far. */
+/** The newest small picture of the progress of a running attempt. */
 export const livePreviewSchema = z.object({
   number: z.int().describe('Rises within an attempt: another number, another picture.'),
   width: z.int(),
@@ -104,13 +122,13 @@ interface JobCheckpoint {
   step: number;
 }
 
-/** What a diffusion model was told and saw. */
+/** Prompt and tags of a diffusion model. */
 export const descriptionSchema = z.object({
   prompt: z.string().describe('All of it, as the text encoder got it.'),
   truncated: z.boolean().describe('That the prompt was longer than the text encoder can read; its end was left out.'),
   tags: z
     .array(z.object({ name: z.string(), score: z.number(), threshold: z.number() }))
-    .describe('What was found in the photo: score above threshold.'),
+    .describe('Found in the photo: score above threshold.'),
 });
 export type Description = z.infer<typeof descriptionSchema>;
 
@@ -142,11 +160,11 @@ export const runSchema = z.object({
 });
 export type Run = z.infer<typeof runSchema>;
 
-/** What was agreed about the price before it was known, or with a quote. */
+/** Agreements about the price before it was known, or with a quote. */
 export interface PriceTerms {
   max_price?: number;
   /** Holds for a photo of this size. */
-  quote?: { width: number; height: number; price: number };
+  quote?: { width: number; height: number; price: number; rate: Rate };
 }
 
 /** A job as it is stored. The API shows a part of it (functions/api/job-view.ts). */
@@ -157,7 +175,7 @@ export interface Job {
   key_id?: string;
   /** The client token that it was submitted with. */
   token_id?: string;
-  /** Whose it is among those who use the account through client tokens. */
+  /** Whose it is among the users of the account through client tokens. */
   end_user?: string;
   /** Of a test key: free, and no network runs. */
   test?: true;
@@ -179,7 +197,7 @@ export interface Job {
   parameters: Parameters;
   /** No format was asked for, and the photo, which decides, was not there at submit. */
   format_open?: boolean;
-  /** Instead of a picture: only what is seen in the photo. */
+  /** Instead of a picture: only the tags of the photo. */
   task?: 'tags';
   retention_hours: number;
   client_reference?: string;
@@ -188,9 +206,9 @@ export interface Job {
   fetch_url?: string;
   /** Where the service puts the result to, beside keeping it. */
   deliver?: { url: string; headers?: Record<string, string> };
-  /** What came of it. */
+  /** Its outcome. */
   delivery?: z.infer<typeof resultDeliverySchema>;
-  /** Who is told what about it, beside the endpoints of the account. */
+  /** Receiver and events, beside the endpoints of the account. */
   webhook?: JobWebhook;
   /** When `job.progressed` was told last, in milliseconds since 1970. */
   progress_told_at?: number;
@@ -202,8 +220,12 @@ export interface Job {
   batch_id?: string;
   /** Its place there, from 0. */
   batch_index?: number;
-  /** When the queue took its message. */
+  /** When the queue took its message, or has it again. */
   sent_at?: string;
+  /** Work of the network (shared/pace.ts), in millionths. Of live mode only, since it is queued. */
+  work?: number;
+  /** How often it took one, since the job waits. */
+  sends?: number;
   progress?: Progress;
   /** The model had to be loaded for this attempt. */
   cold_start?: true;
@@ -216,6 +238,8 @@ export interface Job {
   cancel_requested?: boolean;
   /** Milliseconds since 1970: until then the current attempt owns the job. */
   lease_until?: number;
+  /** `by` of the claim, while its attempt runs. */
+  claimed_by?: string;
   output?: JobOutput;
   error?: Problem;
   notes?: string[];
@@ -223,8 +247,13 @@ export interface Job {
   fidelity_report?: FidelityReport;
   /** Erased with the output. */
   heatmap?: JobHeatmap;
+  /** Erased with the output, too. */
+  photo_webp?: ScreenCopy;
+  output_webp?: ScreenCopy;
   charge: z.infer<typeof chargeSchema>;
   terms?: PriceTerms;
+  /** By which its price was computed; absent where it is free under any price list. */
+  rate?: Rate;
   /** Of a job that has succeeded; stays when its result is gone. */
   run?: Run;
   deleted_at?: string;
@@ -236,11 +265,11 @@ export interface Job {
 
 export type JobEvent =
   /** The upload has arrived and was found good. Its price is reserved. */
-  | { type: 'uploaded'; input: JobInput; price: number }
+  | { type: 'uploaded'; input: JobInput; price: number; rate?: Rate }
   /** The queue has taken the job's message. */
   | { type: 'sent' }
-  /** A worker takes the job: a new attempt with a lease. */
-  | { type: 'claim' }
+  /** A worker takes the job: a new attempt with a lease. `by`: of a worker that may have to ask again, any word of its own. */
+  | { type: 'claim'; by?: string }
   | { type: 'heartbeat'; attempt: number }
   | { type: 'progress'; attempt: number; progress: Progress; live_preview?: LivePreview }
   /** It is in the object store; the one before may be erased. */
@@ -255,17 +284,24 @@ export type JobEvent =
       description?: Description;
       fidelity_report?: FidelityReport;
       heatmap?: JobHeatmap;
+      photo_webp?: ScreenCopy;
+      output_webp?: ScreenCopy;
     }
   /** With `attempt`: the attempt found that it can never work. Without: nobody will run it any more. */
   | { type: 'fail'; attempt?: number; error: AppError }
-  /** The attempt ends without a result: `error` when the engine failed, none when the worker drains. */
+  /**
+   * The attempt ends without a result: `error` when the engine failed; none when the worker drains, or the machine or a store is in
+   * trouble.
+   */
   | { type: 'give_back'; attempt: number; error?: AppError }
   | { type: 'cancel' }
-  /** What came of sending the result to the URL of the caller. */
+  /** Outcome of sending the result to the URL of the caller. */
   | { type: 'delivered'; delivery: z.infer<typeof resultDeliverySchema> }
+  /** The file was looked for, and is not there. Changes nothing where its time is over. */
+  | { type: 'missing' }
   /** The upload did not arrive in time. */
   | { type: 'expire' }
-  /** Its `cancel_at` may have come. */
+  /** Its `cancel_at` may have come, or it has waited too long for a worker. */
   | { type: 'deadline' }
   | { type: 'delete' }
   /** The objects of a deleted job, or a result whose time is over, have been erased. */
@@ -282,15 +318,30 @@ export function settleParameters(
   { parameters, format_open }: Pick<Job, 'parameters' | 'format_open'>,
   input: JobInput,
 ): Parameters {
-  return format_open ? { ...parameters, format: defaultOutputFormat(input.format) } : parameters;
+  const { bit_depth } = parameters;
+  return format_open ? { ...parameters, format: defaultOutputFormat(input.format, bit_depth) } : parameters;
 }
 
-/** Where an attempt puts the map of what it has added: a PNG. */
+/** Where an attempt puts the map of its additions: a PNG. */
 export function heatmapKey(job: Pick<Job, 'account' | 'id'>, attempt: number): string {
   return `out/${job.account}/${job.id}/${attempt}-heatmap.png`;
 }
 
-/** Objects that the live previews of an attempt take turns in: the last but one stays for whoever is just reading it. */
+/** Those that an attempt makes. */
+export function screenCopiesOf({ input, parameters, task }: Pick<Job, 'input' | 'parameters' | 'task'>) {
+  if (task) return [];
+  const names: (keyof ScreenCopies)[] = [];
+  if (input && !isShownByBrowsers(input.format)) names.push('photo_webp');
+  if (!isShownByBrowsers(parameters.format)) names.push('output_webp');
+  return names;
+}
+
+/** Where an attempt puts a picture for screens: a WebP. */
+export function screenCopyKey(job: Pick<Job, 'account' | 'id'>, attempt: number, name: keyof ScreenCopies): string {
+  return `out/${job.account}/${job.id}/${attempt}-${name.replace('_', '.')}`;
+}
+
+/** Objects that the live previews of an attempt take turns in: the last but one stays for its readers. */
 export const LIVE_PREVIEW_SLOTS = 2;
 
 /** Where an attempt puts a live preview: a JPEG. */
@@ -298,10 +349,10 @@ export function livePreviewKey(job: Pick<Job, 'account' | 'id'>, attempt: number
   return `out/${job.account}/${job.id}/${attempt}-live-${number % LIVE_PREVIEW_SLOTS}.jpg`;
 }
 
-/** Objects that the checkpoints of an attempt take turns in: the last one stays until the job knows of the next. */
+/** Objects that the savepoints of an attempt take turns in: the last one stays until the job knows of the next. */
 export const CHECKPOINT_SLOTS = 2;
 
-/** Where an attempt puts a checkpoint: see gpu-worker/pipeline/checkpoint.ts. */
+/** Where an attempt puts a savepoint: see gpu-worker/restore/savepoint.ts. */
 export function checkpointKey(job: Pick<Job, 'account' | 'id'>, attempt: number, number: number): string {
   return `out/${job.account}/${job.id}/${attempt}-checkpoint-${number % CHECKPOINT_SLOTS}`;
 }

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { AppError } from './error.ts';
 import { toHex } from './hex.ts';
 import { createId } from './id.ts';
+import { orIssue } from './or-issue.ts';
+import { readPageOrigin } from './page-origin.ts';
 
 export const scopeSchema = z.enum([
   'uploads:write',
@@ -18,7 +20,7 @@ export type Scope = z.infer<typeof scopeSchema>;
 /** All that concerns only the key's own account. `metrics:read` tells of every account: a key has it only where named. */
 export const ALL_SCOPES: readonly Scope[] = scopeSchema.exclude(['metrics:read']).options;
 
-/** What a key may not exceed. */
+/** Caps of a key. */
 const capsSchema = z.object({
   spend_cap: z
     .int()
@@ -27,11 +29,13 @@ const capsSchema = z.object({
     .describe('Micro-units that its jobs may cost in all; failed and canceled ones do not count.'),
   inflight_cap: z.int().min(1).optional().describe('Jobs that may be unfinished at the same time.'),
   allowed_origins: z
-    .array(z.string().regex(/^https?:\/\/[^/?#\s]{1,255}$/, 'an origin such as https://example.com'))
+    .array(z.string().max(300).transform(orIssue(readPageOrigin)))
     .min(1)
     .max(20)
     .optional()
-    .describe('Pages of other origins may not use it. A request without Origin, not from a page, may.'),
+    .describe(
+      'Pages, apps and extensions of other origins may not use it: `https://example.com`, `capacitor://localhost`, `chrome-extension://…`. A request without Origin, not from a page, may.',
+    ),
 });
 export const capShape = capsSchema.shape;
 export type KeyCaps = z.infer<typeof capsSchema>;
@@ -57,11 +61,12 @@ export type ApiKey = z.infer<typeof apiKeySchema>;
 /** Scopes that a client token can have. */
 export const clientScopeSchema = scopeSchema.extract(['uploads:write', 'jobs:write', 'jobs:read', 'jobs:cancel']);
 
-/** What a key lends to one phone or browser: less than it has itself, and not for long. */
+/** Rights that a key lends to one phone or browser: less than it has itself, and not for long. */
 export const clientTokenSchema = z.object({
   id: z.string(),
   key_id: z.string(),
   account: z.string(),
+  test: z.literal(true).optional().describe('As of its key.'),
   /** Jobs and uploads of other end users do not exist for it. */
   end_user: z.string(),
   scopes: z.array(clientScopeSchema),
@@ -74,17 +79,28 @@ export const clientTokenSchema = z.object({
 });
 export type ClientToken = z.infer<typeof clientTokenSchema>;
 
-/** Who asks: a key, or with `client` a token of this key. `scopes` are those of the token then. */
+/** The caller: a key, or with `client` a token of this key. `scopes` are those of the token then. */
 export type Caller = ApiKey & { client?: ClientToken };
 
+/** Whose a thing is: of an account, in live or in test mode, and of an end user where a client token made it. */
+export interface Owner {
+  account: string;
+  test?: true;
+  end_user?: string;
+}
+
 /** Whether something of a caller of this account, of live or of test mode, is the caller's own. */
-export function owns(caller: Caller, thing: { account: string; test?: true; end_user?: string }): boolean {
+export function owns(caller: Caller, thing: Owner): boolean {
   const isOfUser = caller.client === undefined || caller.client.end_user === thing.end_user;
   return caller.account === thing.account && caller.test === thing.test && isOfUser;
 }
 
-/** What a caller leaves in everything that is its own. */
-export function ownerOf({ account, test, client }: Caller) {
+export function isSameOwner(a: Owner, b: Owner): boolean {
+  return a.account === b.account && a.test === b.test && a.end_user === b.end_user;
+}
+
+/** The mark of a caller in everything that is its own. */
+export function ownerOf({ account, test, client }: Caller): Owner {
   return { account, ...(test && { test }), ...(client && { end_user: client.end_user }) };
 }
 
@@ -97,8 +113,8 @@ type NewKey = Pick<ApiKey, 'account' | 'name'> &
   KeyCaps & { scopes: readonly Scope[]; test?: true | undefined; now: number; expires_at?: string | undefined };
 
 /**
- * Scopes that a key has when none are named, of those that whoever creates it has. Receivers of webhooks are the same in
- * live and test mode: a test key changes them only where that was asked for.
+ * Scopes that a key has when none are named, of those that its creator has. Receivers of webhooks are the same in live
+ * and test mode: a test key changes them only where that was asked for.
  */
 export function defaultScopes(scopes: readonly Scope[], key: KeyCaps & { test?: boolean | undefined }): Scope[] {
   const without = [isCapped(key) && 'keys:manage', key.test && 'webhooks:manage'];

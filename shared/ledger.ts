@@ -1,30 +1,71 @@
 import type { Job } from './job.ts';
 import { isTerminal } from './job.ts';
-import type { LedgerEntry } from './ports.ts';
+import type { LedgerKind } from './job-machine.ts';
+import { listedPrice, type PriceList, priceAt } from './pricing.ts';
 
-/** An account at one moment: what its balance is, and why. */
+/**
+ * Append-only. Balance = sum of the amounts; `reserve` is negative, `capture` 0, `release` and `top_up` positive. `jobs`: the sum
+ * of jobs that are no longer kept one by one (`clearOld`), never positive.
+ */
+export interface LedgerEntry {
+  id: string;
+  account: string;
+  kind: LedgerKind | 'top_up' | 'jobs';
+  /** Absent on a top-up and a sum. */
+  job_id?: string;
+  /** In a sum. */
+  jobs?: number;
+  /** Micro-units. */
+  amount: number;
+  created_at: string;
+}
+
+/** The part of a job that its price and its entries depend on. */
+type ChargedJob = Pick<Job, 'id' | 'status' | 'charge' | 'test' | 'task' | 'input' | 'parameters' | 'rate'>;
+
+/** An account at one moment: its balance, and why. */
 export interface Statement {
   balance: number;
   /** Oldest first. */
   entries: LedgerEntry[];
-  jobs: Pick<Job, 'id' | 'status' | 'charge'>[];
+  jobs: ChargedJob[];
 }
 
-/** Everything that is wrong with an account, one sentence each: nothing ever should be. */
-export function findLedgerProblems({ balance, entries, jobs }: Statement): string[] {
+/** As it belongs into a statement. */
+export function chargedJob({ id, status, charge, test, task, input, parameters, rate }: Job): ChargedJob {
+  return {
+    id,
+    status,
+    charge,
+    ...(test && { test }),
+    ...(task && { task }),
+    ...(input && { input }),
+    parameters,
+    ...(rate && { rate }),
+  };
+}
+
+/**
+ * Everything that is wrong with an account, one sentence each: nothing ever should be. `prices`: the list by which jobs
+ * were priced that are older than rates in jobs; without it their prices are not computed again.
+ */
+export function findLedgerProblems({ balance, entries, jobs }: Statement, prices?: PriceList): string[] {
   const problems: string[] = [];
   const sum = entries.reduce((total, { amount }) => total + amount, 0);
   if (sum !== balance) problems.push(`The balance is ${balance}, the ledger adds up to ${sum}.`);
   const ofJobs = Map.groupBy(
-    entries.filter(({ kind }) => kind !== 'top_up'),
+    entries.filter(({ job_id }) => job_id !== undefined),
     ({ job_id }) => job_id,
   );
   for (const job of jobs) {
-    const booked = (ofJobs.get(job.id) ?? []).map(({ kind, amount }) => `${kind} ${amount}`).join(', ');
-    const expected = expectedEntries(job);
-    if (!expected.includes(booked)) {
-      const charge = `${job.charge.state} ${job.charge.amount}`;
+    const charge = `${job.charge.state} ${job.charge.amount}`;
+    const booked = textOf(ofJobs.get(job.id) ?? []);
+    if (!expectedEntries(job).includes(booked)) {
       problems.push(`Job ${job.id} is ${job.status}, ${charge}; its entries are: ${booked || 'none'}.`);
+    }
+    const price = expectedPrice(job, prices);
+    if (price !== undefined && price !== job.charge.amount) {
+      problems.push(`Job ${job.id} is ${job.status}, ${charge}; its price is ${price}.`);
     }
     ofJobs.delete(job.id);
   }
@@ -32,8 +73,27 @@ export function findLedgerProblems({ balance, entries, jobs }: Statement): strin
   return problems;
 }
 
+/** Whether the ledger is right about an ended job: only then may the two become a part of a sum. */
+export function isSettled(job: Job, entries: readonly Pick<LedgerEntry, 'kind' | 'amount'>[]): boolean {
+  return isTerminal(job) && expectedEntries(job).includes(textOf(entries));
+}
+
+function textOf(entries: readonly Pick<LedgerEntry, 'kind' | 'amount'>[]): string {
+  return entries.map(({ kind, amount }) => `${kind} ${amount}`).join(', ');
+}
+
+/**
+ * Undefined: it has no price yet, never had one, or cannot be computed again. Jobs older than rates paid by the result.
+ */
+function expectedPrice(job: ChargedJob, prices: PriceList | undefined): number | undefined {
+  const { test, task, input, parameters, rate = prices && listedPrice(parameters, prices) } = job;
+  if (!input) return undefined;
+  if (test || task || parameters.preview) return 0;
+  return rate && priceAt(input, parameters, rate);
+}
+
 /** All that the ledger may say of a job; nothing where its state and its charge exclude one another. */
-function expectedEntries({ status, charge: { state, amount } }: Statement['jobs'][number]): string[] {
+function expectedEntries({ status, charge: { state, amount } }: ChargedJob): string[] {
   const reserve = `reserve ${-amount || 0}`;
   const isOver = isTerminal({ status });
   if (state === 'pending') return status === 'awaiting_upload' && amount === 0 ? [''] : [];

@@ -1,4 +1,4 @@
-/** Every number that an operator can watch, besides what is read from the stores when it is asked for. */
+/** Every number that an operator can watch, besides values that are read from the stores on request. */
 const METRICS = {
   seesr_http_requests_total: { type: 'counter', help: 'Answered requests.' },
   seesr_http_request_seconds: {
@@ -18,6 +18,11 @@ const METRICS = {
   seesr_model_load_seconds_total: { type: 'counter', help: 'Time spent on that.' },
   seesr_gate_rejections_total: { type: 'counter', help: 'Results that the output gate refused.' },
   seesr_out_of_memory_total: { type: 'counter', help: 'Times that the engine went on with smaller tiles.' },
+  seesr_clock_steps_total: {
+    type: 'counter',
+    help: 'Steps of the clock of the machine against the time that it has run.',
+  },
+  seesr_troubles_total: { type: 'counter', help: 'Times that a part of the service began not to do its work.' },
   seesr_storage_full_total: { type: 'counter', help: 'Requests and attempts that found the storage full.' },
   seesr_endpoints_disabled_total: {
     type: 'counter',
@@ -33,11 +38,21 @@ interface Metric {
 }
 
 type Name = keyof typeof METRICS;
+
+/** Told as 0 before the first: else its increase from nothing to 1 would be none. Of the others the labels are not known. */
+const UNLABELED = [
+  'seesr_gate_rejections_total',
+  'seesr_out_of_memory_total',
+  'seesr_clock_steps_total',
+  'seesr_storage_full_total',
+  'seesr_endpoints_disabled_total',
+] as const satisfies Name[];
+
 type Named<Type> = { [Key in Name]: (typeof METRICS)[Key] extends { type: Type } ? Key : never }[Name];
 /** Few values each: every combination is kept. Never an id. */
 type Labels = Record<string, string>;
 
-/** What is only known when it is asked for. */
+/** A value that is only known on request. */
 interface Gauge {
   name: string;
   help: string;
@@ -55,14 +70,14 @@ export interface Metrics {
 
 interface Histogram {
   labels: Labels;
-  /** One for each bucket and one for what is above; not yet summed up. */
+  /** One for each bucket and one for values above; not yet summed up. */
   counts: number[];
   sum: number;
 }
 
 /** Counts from the start of the process, as Prometheus expects it. */
 export function createMetrics(): Metrics {
-  const counters = new Map<Name, Map<string, number>>();
+  const counters = new Map<Name, Map<string, number>>(UNLABELED.map((name) => [name, new Map([['', 0]])]));
   const histograms = new Map<Name, Map<string, Histogram>>();
   return {
     add(name, labels = {}, amount = 1) {

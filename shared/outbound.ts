@@ -20,7 +20,7 @@ export interface OutboundResponse {
   body: ReadableStream<Uint8Array>;
 }
 
-/** The only way to the addresses that callers name. Whatever it may not reach it refuses with `url-refused`. */
+/** The only way to the addresses that callers name. It refuses forbidden addresses with `url-refused`. */
 export interface Outbound {
   /** Looks at the URL alone, without resolving its name. Throws `url-refused`. */
   check(url: string): void;
@@ -48,7 +48,7 @@ export async function readBeginning(body: ReadableStream<Uint8Array>, bytes: num
       left -= value.length;
     }
   } catch {
-    // What has come is all that there is.
+    // The bytes so far are all that there are.
   }
   await reader.cancel().catch(() => {});
   return text;

@@ -1,9 +1,11 @@
 import type { AttemptResult, Delivery } from './delivery.ts';
 import type { Endpoint, EndpointChange } from './endpoint.ts';
-import type { Creation, Idempotency } from './ports.ts';
+import type { Creation, Idempotency } from './idempotency.ts';
 
 interface DeliveryFilter {
   account: string;
+  /** Those of test mode, or those of live mode. */
+  test: boolean;
   endpoint_id?: string | undefined;
   job_id?: string | undefined;
   /** Opaque, from `next_cursor`. Throws `malformed` when it is not one of ours. */
@@ -13,18 +15,28 @@ interface DeliveryFilter {
 }
 
 /**
- * The part of the state store for what is sent to others. Deliveries about jobs are written by `createJob` and
+ * The part of the state store for deliveries to others. Deliveries about jobs are written by `createJob` and
  * `updateJob` themselves, in their transactions (shared/outbox.ts).
  */
 export interface Outbox {
-  /** A repeat is told as by `createJob`. Throws `already-exists` for a second endpoint without `url` in an account. */
+  /**
+   * A repeat is told as by `createJob`. Throws `already-exists` for a second endpoint without `url` in an account, and
+   * `conflict` for more than an account may have.
+   */
   createEndpoint(endpoint: Endpoint, idempotency?: Idempotency): Promise<Creation>;
   /** Null: the account has no such endpoint. */
   getEndpoint(account: string, id: string): Promise<Endpoint | null>;
   /** Oldest first. */
   listEndpoints(account: string): Promise<Endpoint[]>;
-  /** Null: the account has no such endpoint. Throws what `changeEndpoint` throws. */
-  updateEndpoint(account: string, id: string, change: EndpointChange): Promise<Endpoint | null>;
+  /**
+   * As it is then; a repeat changes nothing. Null: the account has no such endpoint. Throws as `changeEndpoint` does.
+   */
+  updateEndpoint(
+    account: string,
+    id: string,
+    change: EndpointChange,
+    idempotency?: Idempotency,
+  ): Promise<Endpoint | null>;
   /** With all its deliveries. False: the account has no such endpoint. */
   deleteEndpoint(account: string, id: string): Promise<boolean>;
 
@@ -34,13 +46,14 @@ export interface Outbox {
   /** Webhooks, newest first. */
   listDeliveries(filter: DeliveryFilter): Promise<{ deliveries: Delivery[]; next_cursor?: string }>;
   /**
-   * The most overdue delivery, which nobody else gets until it is recorded or lost; null: none is due. No receiver has
-   * more than MAX_PARALLEL_DELIVERIES at a time, so that one that hangs does not hold up the others.
+   * The most overdue delivery of those that have a lane (shared/lanes.ts), which nobody else gets until it is recorded or
+   * lost; null: there is none. `free`: lanes that the caller has left; default: any number. No receiver has more than
+   * MAX_PARALLEL_DELIVERIES at a time, so that one that hangs does not hold up the others.
    */
-  claimDelivery(): Promise<Delivery | null>;
+  claimDelivery(free?: number): Promise<Delivery | null>;
   /**
-   * What came of the claim, with what it means for the endpoint: it took a message, is gone, or has taken none for as
-   * long as this one was tried. Throws `lease-lost` when the delivery was claimed anew, `not-found` when it was erased.
+   * Outcome of the claim, with its effect on the endpoint: it took a message, is gone, or has taken none for as long as
+   * this one was tried. Throws `lease-lost` when the delivery was claimed anew, `not-found` when it was erased.
    */
   recordAttempt(delivery: Pick<Delivery, 'id' | 'claim'>, result: AttemptResult): Promise<Delivery>;
   /** A webhook once more, with its id. Null: the account has none such. Throws `conflict` while it is being tried. */

@@ -6,16 +6,17 @@ import { isTerminal, type Job } from './job.ts';
 import type { EventType, JobWebhook } from './webhook-event.ts';
 
 /**
- * What must be sent because a job went from `before` (null: it is new) to `after`; stored in the same transaction, so
- * that each event has one id, whatever crashes. `endpoints`: of the account. Pure but for the ids.
+ * Deliveries due because a job went from `before` (null: it is new) to `after`; stored in the same transaction, so that
+ * each event has one id, even after a crash. `endpoints`: of the account. Pure but for the ids.
  */
 export function deliveriesOf(before: Job | null, after: Job, endpoints: readonly Endpoint[], now: number): Delivery[] {
-  const { account, id: job_id, fetch_url, deliver } = after;
+  const { account, test, end_user, id: job_id, fetch_url, deliver } = after;
+  const about = { account, ...(test && { test }), ...(end_user !== undefined && { end_user }), job_id };
   const deliveries = webhooksOf(before, after, endpoints, now);
-  if (!before && fetch_url) deliveries.push({ ...newDelivery(now), kind: 'input', account, job_id, url: fetch_url });
+  if (!before && fetch_url) deliveries.push({ ...newDelivery(now), ...about, kind: 'input', url: fetch_url });
   const hasSucceeded = after.status === 'succeeded' && before !== null && before.status !== 'succeeded';
   if (hasSucceeded && deliver) {
-    deliveries.push({ ...newDelivery(now), kind: 'result', account, job_id, url: deliver.url });
+    deliveries.push({ ...newDelivery(now), ...about, kind: 'result', url: deliver.url });
   }
   return deliveries;
 }
@@ -29,8 +30,8 @@ export function eventOf(before: Job | null, after: Job): EventType | undefined {
 }
 
 /**
- * Whether what came of the delivery changes the endpoint: the own URL of a job says nothing about the endpoint that
- * signs, and who took later messages is not dead.
+ * Whether the outcome of the delivery changes the endpoint: the own URL of a job says nothing about the endpoint that
+ * signs, and an endpoint that took later messages is not dead.
  */
 export function concernsEndpoint(
   change: EndpointChange,
@@ -50,20 +51,21 @@ function webhooksOf(before: Job | null, after: Job, endpoints: readonly Endpoint
   const type = eventOf(before, after);
   if (!type) return [];
   const body = bodyOf(type, after, now);
-  const { account, id: job_id } = after;
+  const { account, test, id: job_id } = after;
   // Of a batch the endpoints are told as a whole.
   const listeners = after.batch_id ? endpoints.map((endpoint) => ({ ...endpoint, events: [] })) : endpoints;
   const targets = targetsOf(type, after.webhook, listeners);
-  return targets.map((target) => webhookDelivery({ ...target, account, job_id, type, body }, now));
+  return targets.map((target) => webhookDelivery({ ...target, account, test, job_id, type, body }, now));
 }
 
-/** What must be sent because the last job of the batch has ended. Pure but for the ids. */
+/** Deliveries due because the last job of the batch has ended. Pure but for the ids. */
 export function deliveriesOfBatch(batch: Batch, endpoints: readonly Endpoint[], now: number): Delivery[] {
   const type = 'batch.completed';
   const { account, end_user: _user, webhook, ...data } = batch;
+  const { test } = data;
   const body = JSON.stringify({ type, timestamp: new Date(now).toISOString(), data });
   const targets = targetsOf(type, webhook, endpoints);
-  return targets.map((target) => webhookDelivery({ ...target, account, type, body }, now));
+  return targets.map((target) => webhookDelivery({ ...target, account, test, type, body }, now));
 }
 
 /** `own`: where the job or batch itself wants to be told of. */
@@ -82,10 +84,13 @@ function targetsOf(type: EventType, own: JobWebhook | undefined, endpoints: read
 
 /** A webhook that is due now. */
 export function webhookDelivery(
-  given: Pick<Delivery, 'account' | 'type' | 'body'> & { endpoint_id: string; url?: string; job_id?: string },
+  {
+    test,
+    ...given
+  }: Pick<Delivery, 'account' | 'type' | 'body' | 'test'> & { endpoint_id: string; url?: string; job_id?: string },
   now: number,
 ): Delivery {
-  return { ...newDelivery(now), kind: 'webhook', ...given };
+  return { ...newDelivery(now), kind: 'webhook', ...given, ...(test && { test }) };
 }
 
 function newDelivery(now: number) {
@@ -101,7 +106,7 @@ function newDelivery(now: number) {
   } as const satisfies Partial<Delivery>;
 }
 
-/** Thin, so that no receiver refuses it for its size: who wants more asks for the job. */
+/** Thin, so that no receiver refuses it for its size: a receiver that wants more asks for the job. */
 function bodyOf(type: EventType, job: Job, now: number): string {
   const { id, status, version, test, client_reference, batch_id, created_at, finished_at, progress, error } = job;
   const data = {

@@ -1,24 +1,25 @@
 import type { Parameters } from './job.ts';
-import { isDiffusionModel, type ModelId } from './models.ts';
+import { type AnyMethodId, methodOf } from './methods/registry.ts';
 import { workedSize } from './preview.ts';
 import { planWork } from './pricing.ts';
 
 /** How long work takes here: learned from the jobs that have ended, to tell others when theirs will. */
 
-/** Of one model. The sums forget: a job counts for a tenth less with each that comes after it. */
+/** Of one method. The sums forget: a job counts for a tenth less with each that comes after it. */
 export interface Pace {
   jobs: number;
   /** From the claim to the end, without loading the model. */
   seconds: number;
   /** As `workOf` counts it. */
   work: number;
-  /** What the last load of the model took. */
+  /** Duration of the last load of a model. */
   load_seconds?: number;
   /** When the last of these jobs ended. */
   at: string;
 }
 
-export type Paces = Partial<Record<ModelId, Pace>>;
+/** By the method: models that were added share theirs, by their shares of its work. */
+export type Paces = Partial<Record<AnyMethodId, Pace>>;
 
 export interface PaceSample {
   seconds: number;
@@ -42,10 +43,11 @@ export function withSample(pace: Pace | undefined, { seconds, work, loadSeconds 
   };
 }
 
-/** Calls of a diffusion network, or megapixels of the photo; 0 where no network runs. `photo`: its size, upright. */
+/** In the unit of the method's pace; 0 where no network runs. `photo`: its size, upright. */
 export function workOf(photo: { width: number; height: number }, parameters: Parameters): number {
   const size = workedSize(photo, parameters.preview);
   const { calls } = planWork(size, parameters);
-  if (isDiffusionModel(parameters.model) || calls === 0) return calls;
-  return (size.width * size.height) / 1e6;
+  const { pace, workShare } = methodOf(parameters);
+  if (pace.per === 'network_call' || calls === 0) return calls;
+  return (workShare * size.width * size.height) / 1e6;
 }

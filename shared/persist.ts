@@ -1,8 +1,11 @@
+import { isFault } from './client-fault.ts';
 import type { Problem } from './error.ts';
+import { foreignProblem } from './foreign-answer.ts';
+import { reasonOf } from './patience.ts';
 
 /** Calls that are repeated when their failure may pass. Of the client: for browsers and Node. */
 
-/** What a refused call throws, and `restore` for a job that ended without a result. */
+/** The error of a refused call, and of `restore` for a job that ended without a result. */
 export type ApiError = Error & {
   problem: Problem;
   /** When the service wants to be asked again, where it told. */
@@ -11,7 +14,7 @@ export type ApiError = Error & {
 
 interface PersistOptions {
   signal?: AbortSignal | undefined;
-  /** What asks for more time than this (Retry-After) is not repeated, but thrown. */
+  /** A refusal that asks for more time than this (Retry-After) is not repeated, but thrown. */
   longestWaitSeconds: number;
   /** An answer that is fine besides 2xx and 304. */
   isFine?: (status: number) => boolean;
@@ -26,15 +29,21 @@ export function isApiError(error: unknown): error is ApiError {
   return error instanceof Error && 'problem' in error;
 }
 
-/** Sends until there is an answer that will stay; throws an `ApiError` for a refusal. */
-export async function persist(
-  send: () => Promise<Response>,
+/** The needed part of a `Response`. */
+export interface Answer extends Pick<Response, 'ok' | 'status' | 'text'> {
+  headers: { get(name: string): string | null };
+}
+
+/** Sends until there is an answer that will stay; throws an `ApiError` for a refusal, a `FaultError` where none came. */
+export async function persist<Some extends Answer>(
+  send: () => Promise<Some>,
   { signal, longestWaitSeconds, isFine = () => false }: PersistOptions,
-): Promise<Response> {
+): Promise<Some> {
   for (let attempt = 1; ; attempt++) {
     const isLast = attempt === ATTEMPTS;
     const response = await send().catch((error: unknown) => {
-      if (isLast || signal?.aborted) throw error;
+      if (signal?.aborted) throw reasonOf(signal);
+      if (isLast || !isFault(error) || error.fault === 'unreadable') throw error;
       return undefined;
     });
     if (response && (response.ok || response.status === 304 || isFine(response.status))) return response;
@@ -46,7 +55,7 @@ export async function persist(
   }
 }
 
-export function retryAfterSeconds(response: Response): number | undefined {
+export function retryAfterSeconds(response: Answer): number | undefined {
   const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
   return Number.isFinite(seconds) ? seconds : undefined;
 }
@@ -55,9 +64,9 @@ export function pause(milliseconds: number, signal: AbortSignal | undefined): Pr
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      reject(signal && reasonOf(signal));
     };
-    if (signal?.aborted) return reject(signal.reason);
+    if (signal?.aborted) return reject(reasonOf(signal));
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', stop);
       resolve();
@@ -66,26 +75,20 @@ export function pause(milliseconds: number, signal: AbortSignal | undefined): Pr
   });
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+async function refusal(response: Answer): Promise<ApiError> {
   const text = await response.text();
   const isProblem = response.headers.get('Content-Type')?.startsWith('application/problem+json');
-  const problem = isProblem ? (JSON.parse(text) as Problem) : unexplained(response.status, text);
+  const problem =
+    (isProblem && parse(text)) || foreignProblem(response.status, text, PASSING.includes(response.status));
   return Object.assign(apiError(problem), { retryAfterSeconds: retryAfterSeconds(response) });
 }
 
-/** A proxy answered, not the service. */
-function unexplained(status: number, text: string): Problem {
-  const detail = text.slice(0, 200) || `The answer was ${status}, without a word.`;
-  const retryable = PASSING.includes(status);
-  return {
-    type: 'about:blank',
-    title: `HTTP ${status}`,
-    status,
-    detail,
-    code: 'unexplained',
-    retryable,
-    charged: false,
-  };
+function parse(text: string): Problem | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // cut off on the way
+  }
 }
 
 export function apiError(problem: Problem): ApiError {

@@ -1,29 +1,34 @@
 import type { Batch } from './batch.ts';
+import type { Creation, Idempotency } from './idempotency.ts';
 import type { Job, JobEvent, JobStatus } from './job.ts';
-import type { LedgerKind } from './job-machine.ts';
 import type { ApiKey, ClientToken } from './keys.ts';
-import type { Statement } from './ledger.ts';
-import type { ModelId } from './models.ts';
+import type { LedgerEntry, Statement } from './ledger.ts';
+import type { AnyMethodId } from './methods/registry.ts';
 import type { Outbox } from './outbox-port.ts';
 import type { PaceSample, Paces } from './pace.ts';
+import type { WorkCounts } from './work-counts.ts';
 
 /** Large binary objects by key. Keys are `/`-separated segments of letters, digits, `_`, `-` and `.`. */
 export interface ObjectStore {
-  /** Creates the object, whole or not at all. Throws `already-exists` when the key is taken. */
+  /**
+   * Creates the object, whole or not at all. Throws `already-exists` when the key is taken; where an answer can be lost on
+   * its way, not by the same bytes.
+   */
   put(key: string, body: ReadableStream<Uint8Array>, options: { contentType: string }): Promise<{ bytes: number }>;
   /** `range`: the first and the last byte, inclusive; a range past the end is cut off. Null: no such object. */
   get(key: string, range?: { first: number; last: number }): Promise<StoredObject | null>;
   /** Null: no such object. */
   head(key: string): Promise<{ bytes: number; contentType: string } | null>;
-  /** Deleting what is not there succeeds. */
+  /** Deleting a missing object succeeds. */
   delete(key: string): Promise<void>;
   /** A request that anybody may send once until `expiresAt` (ms): exactly these bytes of this type under this key. */
-  signUpload(upload: {
-    key: string;
-    contentType: string;
-    bytes: number;
-    expiresAt: number;
-  }): Promise<{ method: 'PUT'; url: string; headers: Record<string, string> }>;
+  signUpload(upload: { key: string; contentType: string; bytes: number; expiresAt: number }): Promise<{
+    method: 'PUT';
+    url: string;
+    headers: Record<string, string>;
+    /** Of stores that can: HEAD tells how much has come, and PATCH goes on from there. */
+    resume_url?: string;
+  }>;
   /**
    * As `signUpload`, for an HTML form: `fields` come first and in any order, then the file as the last field, `file`
    * (POST policy of S3).
@@ -34,8 +39,16 @@ export interface ObjectStore {
     bytes: number;
     expiresAt: number;
   }): Promise<{ method: 'POST'; url: string; fields: Record<string, string> }>;
-  /** A URL that anybody may GET until `expiresAt` (ms); `filename` is what a browser saves it as. */
-  signDownload(download: { key: string; filename: string; expiresAt: number }): Promise<string>;
+  /**
+   * A URL that anybody may GET until `expiresAt` (ms), or with `method` ask for its headers; a browser saves it as
+   * `filename`.
+   */
+  signDownload(download: {
+    key: string;
+    filename: string;
+    expiresAt: number;
+    method?: 'GET' | 'HEAD';
+  }): Promise<string>;
 }
 
 interface StoredObject {
@@ -76,29 +89,22 @@ export interface Upload {
   /** As of a job. */
   end_user?: string;
   test?: true;
+  /** The client token that announced it; counts against its files. */
+  token_id?: string;
   key: string;
   content_type: string;
+  /** As announced; of a file that the service fetches, as received. */
   bytes: number;
   created_at: string;
   /** Until then the signed request is valid. */
   expires_at: string;
+  /** A job has made a result of it: it counts no longer against the files of its account. */
+  restored?: true;
 }
 
 export interface Account {
   id: string;
   name: string;
-  created_at: string;
-}
-
-/** Append-only. Balance = sum of the amounts; `reserve` is negative, `capture` 0, `release` and `top_up` positive. */
-export interface LedgerEntry {
-  id: string;
-  account: string;
-  kind: LedgerKind | 'top_up';
-  /** Absent on a top-up. */
-  job_id?: string;
-  /** Micro-units. */
-  amount: number;
   created_at: string;
 }
 
@@ -108,6 +114,8 @@ interface Totals {
   jobs: Record<JobStatus, number>;
   /** When the oldest queued job was submitted. */
   oldest_queued_at?: string;
+  /** By model, of live mode. */
+  work: WorkCounts;
   /** Micro-units. */
   captured: number;
   released: number;
@@ -122,17 +130,6 @@ export interface UsageRow {
   /** Micro-units. */
   captured: number;
 }
-
-/** What a first request with this key got; a repeat gets the same bytes. */
-export interface Idempotency {
-  key: string;
-  /** SHA-256 of what was asked. */
-  fingerprint: string;
-  response: { status: number; headers: Record<string, string>; body: string };
-}
-
-/** `created: false`: the request is a repeat, and nothing was created. */
-export type Creation = { created: true } | { created: false; response: Idempotency['response'] };
 
 export interface JobFilter {
   account: string;
@@ -150,7 +147,10 @@ export interface JobFilter {
   batch_id?: string | undefined;
 }
 
-/** Durable state. Each verb is one transaction: it happens whole or not at all, and is on disk when it returns. */
+/**
+ * Durable state. Each verb is one transaction: it happens whole or not at all, and is on disk when it returns. A verb
+ * that creates something counts against the rate limits of its account that the store was made with: `quota-exceeded`.
+ */
 export interface StateStore extends Outbox {
   createAccount(account: Account): Promise<void>;
   getAccount(id: string): Promise<Account | null>;
@@ -170,19 +170,20 @@ export interface StateStore extends Outbox {
   createKey(key: ApiKey, hash: string, idempotency?: Idempotency): Promise<Creation>;
   /** By any secret that is valid now. Also finds revoked and expired keys: the caller judges. */
   findKey(hash: string): Promise<ApiKey | null>;
-  /** Oldest first. `spent`: what counts against the spend cap, micro-units. */
+  /** Oldest first. `spent`: the amount that counts against the spend cap, micro-units. */
   listKeys(account: string): Promise<(ApiKey & { spent: number })[]>;
   /** Null: the account has no such key. Revoking twice keeps the first time. */
   revokeKey(account: string, id: string): Promise<ApiKey | null>;
   /**
    * Gives the key a new secret. The one that it had stays valid for `overlapSeconds`, and an earlier one no longer than
-   * that. Null: the account has no such key. Throws `conflict` for a revoked key.
+   * that. A repeat is told as by `createJob`. Null: the account has no such key. Throws `conflict` for a revoked key.
    */
   rotateKey(
     account: string,
     id: string,
-    secret: { hash: string; last4: string; overlapSeconds: number },
-  ): Promise<ApiKey | null>;
+    secret: { hash: string; last4: string; overlapSeconds: number; rotated_at: string },
+    idempotency?: Idempotency,
+  ): Promise<Creation | null>;
   /** Notes that the key is being used, when the last note is LAST_USED_SECONDS old. */
   touchKey(id: string): Promise<void>;
   /** A repeat is told as by `createJob`. */
@@ -190,19 +191,21 @@ export interface StateStore extends Outbox {
   /** With the key that it is of. Also finds expired ones, for a while, and those of revoked keys: the caller judges. */
   findClientToken(hash: string): Promise<{ token: ClientToken; key: ApiKey } | null>;
 
-  /** A repeat is told as by `createJob`. */
+  /** A repeat is told as by `createJob`. Throws `token-used-up`, and `quota-exceeded` (policy `uploads`). */
   createUpload(upload: Upload, idempotency?: Idempotency): Promise<Creation>;
   getUpload(id: string): Promise<Upload | null>;
+  /** Null: there is no such upload. */
+  updateUpload(id: string, change: Partial<Pick<Upload, 'expires_at' | 'bytes'>>): Promise<Upload | null>;
   deleteUpload(id: string): Promise<void>;
-  /** Announced longer than UPLOAD_RETENTION_SECONDS ago, and no unfinished job needs it. */
-  listStaleUploads(limit: number): Promise<Upload[]>;
+  /** Announced longer than UPLOAD_RETENTION_SECONDS ago, and no unfinished job needs it. `after`: the last one of a list. */
+  listStaleUploads(limit: number, after?: Upload): Promise<Upload[]>;
 
   /**
    * Stores the job, the reservation of its price and, with `idempotency`, the answer, in one transaction. A repeat of
    * (account, key) within IDEMPOTENCY_SECONDS gets the stored answer and creates nothing.
    * Throws `idempotency-key-reused` when the fingerprint differs, `insufficient-credit` when the balance is too low, and
-   * where a cap of its key or client token is reached: `spend-cap-reached`, `quota-exceeded` (policy `inflight`),
-   * `token-used-up`, `price-exceeded`.
+   * where a cap of its account, key or client token is reached: `spend-cap-reached`, `quota-exceeded`, `token-used-up`,
+   * `price-exceeded`.
    */
   createJob(job: Job, idempotency?: Idempotency): Promise<Creation>;
   /**
@@ -224,16 +227,27 @@ export interface StateStore extends Outbox {
   /** Newest first, without deleted ones. */
   listJobs(filter: JobFilter): Promise<{ jobs: Job[]; next_cursor?: string }>;
   /**
-   * Applies one event of the state machine (shared/job-machine.ts) with its ledger row. Of two that race, the second sees the
-   * first. Throws what `applyEvent` throws, and `not-found`.
+   * Applies one event of the state machine (shared/job-machine.ts) with its ledger row. Of two that race, the second
+   * sees the first. Throws the errors of `applyEvent`, and `not-found`.
    */
   updateJob(id: string, event: JobEvent): Promise<Job>;
   /** By model, of all accounts; those are missing that have not run yet. */
   getPaces(): Promise<Paces>;
   /** One more job of the model has ended. Of two at the same moment one may be lost: it is an average. */
-  recordPace(model: ModelId, sample: PaceSample): Promise<void>;
+  recordPace(method: AnyMethodId, sample: PaceSample): Promise<void>;
   /** Counted as it happens: asking costs the same however many jobs there are. */
   getTotals(): Promise<Totals>;
-  /** Jobs whose `due_at` has come, most overdue first. */
-  listDueJobs(limit: number): Promise<Job[]>;
+  /**
+   * Erases data of an end user of the account, or of the whole account, beside its jobs, receivers and uploads, which
+   * have verbs of their own: names, stored answers, deliveries, batches; at once or within their time. Money stays.
+   */
+  forget(owner: { account: string; end_user?: string | undefined }): Promise<void>;
+  /**
+   * Clears away leftovers: answers, tokens, deliveries and batches whose time is over. Jobs older than RECORD_SECONDS,
+   * and their ledger entries, become sums: an account's balance and statement stay right. At most `limit` of each kind.
+   * Returns how many.
+   */
+  clearOld(limit: number): Promise<number>;
+  /** Jobs whose `due_at` has come, by their urgency, of each the most overdue first. `after`: the last one of a list. */
+  listDueJobs(limit: number, after?: Job): Promise<Job[]>;
 }

@@ -1,54 +1,54 @@
 import { z } from 'zod';
+import { enlargedSize } from './enlargement.ts';
 import { AppError } from './error.ts';
-import { faithfulShare } from './fidelity.ts';
-import { outputSize } from './image-format.ts';
 import type { Parameters } from './job.ts';
-import { isDiffusionModel, type ModelId } from './models.ts';
-import {
-  coverInput,
-  coverLatent,
-  diffusionSide,
-  LATENT_PIXELS,
-  latentOverlap,
-  TILE_CONTEXT,
-  TILE_SIZES,
-} from './tile-plan.ts';
-import { type Spacing, spaceTimesteps } from './timesteps.ts';
+import type { Method, PriceUnit, Size, Work } from './methods/method.ts';
+import type { InstalledModel } from './methods/model-facts.ts';
+import { ANY_METHODS, type AnyMethodId, METHOD_IDS, methodOf } from './methods/registry.ts';
+import { MODEL_SCALE } from './methods/tile-plan.ts';
+import { outputSize } from './output-size.ts';
+import { microUnits, type Rate } from './rate.ts';
 
-/** What a job costs, exactly and before it runs: a pure function of its size, its parameters and a price list. */
+/** The price of a job, exactly and before it runs: a pure function of its size, its parameters and a price list. */
 
-const microUnits = z.int().min(0).max(1_000_000_000);
+/** By the ids of those that are paid so. One that is left out is not sold, nor are models of it that were added. */
+type Prices = Partial<Record<AnyMethodId, number>>;
+
+function pricesPer(unit: PriceUnit): z.ZodType<Prices> {
+  const ids = ANY_METHODS.filter(({ price }) => price.per === unit).map(({ id }) => id);
+  return z.strictObject(Object.fromEntries(ids.map((id) => [id, microUnits.optional()])));
+}
 
 /**
- * Micro-units: one unit of the account's currency is 1,000,000. Super-resolution is paid by the megapixels (1,000,000
- * pixels) of the result (nothing at fidelity 1, where no network runs), diffusion by the calls of its network: tiles × steps × 2 where guidance needs a second prompt.
- * What comes out is rounded up to whole micro-units, and is `minimum` at least.
+ * Micro-units: one unit of the account's currency is 1,000,000. A method is paid by the megapixels (1,000,000 pixels)
+ * that its network puts out, which is four times the photo's sides however large the result shall be (nothing at
+ * fidelity 1, where no network runs), or by the calls of its network: tiles × steps × 2 where guidance needs a second
+ * prompt. The price is rounded up to whole micro-units, and is `minimum` at least. Models that were added have the
+ * price of their method, for the same work (`megapixelRate`).
  */
 export const priceListSchema = z.strictObject({
   name: z.string().min(1).max(100),
   minimum: microUnits,
-  per_output_megapixel: z.strictObject({ 'real-esrgan': microUnits, 'real-esrgan-fast': microUnits }),
-  per_network_call: z.strictObject({ seesr: microUnits, 'seesr-turbo': microUnits }),
+  per_output_megapixel: pricesPer('output_megapixel'),
+  per_network_call: pricesPer('network_call'),
 });
 export type PriceList = z.infer<typeof priceListSchema>;
 
-/** What comes with the program; an operator may write another. */
+/** Lists that come with the program; an operator may write another. */
 export const PRICE_LISTS = {
-  free: {
-    name: 'free',
-    minimum: 0,
-    per_output_megapixel: { 'real-esrgan': 0, 'real-esrgan-fast': 0 },
-    per_network_call: { seesr: 0, 'seesr-turbo': 0 },
-  },
-  standard: {
-    name: 'standard',
-    minimum: 1_000,
-    per_output_megapixel: { 'real-esrgan': 2_000, 'real-esrgan-fast': 500 },
-    per_network_call: { seesr: 100, 'seesr-turbo': 100 },
-  },
-} as const satisfies Record<string, PriceList>;
+  free: listOf('free', 0, () => 0),
+  standard: listOf('standard', 1_000, ({ standard }) => standard),
+};
 
-/** `free`, `standard` or a price list in JSON. Throws `invalid`, which says what is wrong with it. */
+function listOf(name: string, minimum: number, priceOf: (price: Method['price']) => number): PriceList {
+  const per = (unit: PriceUnit): Prices => {
+    const paidSo = ANY_METHODS.filter(({ price }) => price.per === unit);
+    return Object.fromEntries(paidSo.map(({ id, price }) => [id, priceOf(price)]));
+  };
+  return { name, minimum, per_output_megapixel: per('output_megapixel'), per_network_call: per('network_call') };
+}
+
+/** `free`, `standard` or a price list in JSON. Throws `invalid`, which names the fault. */
 export function parsePrices(text: string): PriceList {
   if (text === 'free' || text === 'standard') return PRICE_LISTS[text];
   let given: unknown;
@@ -63,76 +63,77 @@ export function parsePrices(text: string): PriceList {
   throw new AppError('invalid', `it is no price list: ${rules.join('; ')}`);
 }
 
-interface Size {
-  width: number;
-  height: number;
-}
-
-/** The work of a job, as the worker does it where memory suffices for the first of `TILE_SIZES`. */
-export interface Plan {
-  /** Of each step; 0 where fidelity leaves nothing for the network to do. */
-  tiles: number;
-  /** Denoising steps that are really called; 1 for super-resolution. */
-  steps: number;
-  /** Calls of the network: tiles × steps, twice that under guidance. */
-  calls: number;
-}
-
-/** Which timesteps the published models call; test/unit/pricing.test.ts compares with those that are built. */
-const SPACING: Record<'seesr' | 'seesr-turbo', Spacing> = { seesr: 'leading', 'seesr-turbo': 'trailing' };
-const TRAINED_STEPS = 1000;
-const STEPS_OFFSET = 1;
-
-/** `size`: of the photo, upright. */
-export function planWork({ width, height }: Size, parameters: Parameters): Plan {
-  const { model } = parameters;
-  const [tileSize] = TILE_SIZES[model];
-  if (!isDiffusionModel(model)) {
-    if (faithfulShare(model, parameters.fidelity ?? 0) === 1) return { tiles: 0, steps: 0, calls: 0 };
-    const count = (extent: number) => coverInput(extent, tileSize, TILE_CONTEXT[model]).length;
-    const tiles = count(width) * count(height);
-    return { tiles, steps: 1, calls: tiles };
-  }
-  const count = (extent: number) =>
-    coverLatent(diffusionSide(extent) / LATENT_PIXELS, tileSize, latentOverlap(tileSize)).length;
-  const tiles = count(width) * count(height);
-  const steps = calledSteps(SPACING[model], parameters);
-  const isGuided = (parameters.guidance_scale ?? 1) > 1;
-  return { tiles, steps, calls: tiles * steps * (isGuided ? 2 : 1) };
-}
-
-function calledSteps(spacing: Spacing, { steps = 1, start_steps, scheduler }: Parameters): number {
-  // It spreads as many as are asked for below `start_steps`; DDPM leaves out those above.
-  if (scheduler === 'dpm-solver++') return steps;
-  const startSteps = start_steps === undefined ? {} : { startSteps: start_steps };
-  return spaceTimesteps(TRAINED_STEPS, { steps, spacing, offset: STEPS_OFFSET, ...startSteps }).length;
+/** The work of a job, as the worker does it where memory suffices. `size`: of the photo, upright. */
+export function planWork(size: Size, parameters: Parameters): Work {
+  return methodOf(parameters).work(size, parameters);
 }
 
 /** In micro-units. `size`: of the photo, upright. */
 export function priceOf(size: Size, parameters: Parameters, prices: PriceList): number {
-  const { model } = parameters;
-  if (isDiffusionModel(model)) {
-    return Math.max(prices.minimum, prices.per_network_call[model] * planWork(size, parameters).calls);
-  }
-  if (planWork(size, parameters).calls === 0) return prices.minimum;
-  const { width, height } = outputSize(size, parameters.scale);
+  return priceAt(size, parameters, rateOf(parameters, prices));
+}
+
+/** As `priceOf`, by the kept rate of a price list that may have changed since. */
+export function priceAt(size: Size, parameters: Parameters, rate: Rate): number {
+  const { minimum } = rate;
+  const { calls } = planWork(size, parameters);
+  if ('per_network_call' in rate) return Math.max(minimum, rate.per_network_call * calls);
+  if (calls === 0) return minimum;
+  const isByWork = 'per_network_megapixel' in rate;
+  const { width, height } = isByWork
+    ? enlargedSize(size, { scale: methodOf(parameters).scale })
+    : outputSize(size, parameters);
+  const megapixel = isByWork ? rate.per_network_megapixel : rate.per_output_megapixel;
   // In BigInt: a rate times the pixels of a large picture is more than a number holds exactly.
-  const pixelRate = BigInt(prices.per_output_megapixel[model]) * BigInt(width) * BigInt(height);
-  return Math.max(prices.minimum, Number((pixelRate + 999_999n) / 1_000_000n));
+  const pixelRate = BigInt(megapixel) * BigInt(width) * BigInt(height);
+  return Math.max(minimum, Number((pixelRate + 999_999n) / 1_000_000n));
 }
 
-/** What a model costs, for whoever wants to know before asking for a quote. */
-export function rateOf(model: ModelId, prices: PriceList) {
+/**
+ * The rate of a price list that is kept with a job of this model. Throws `model-unavailable` for one that is not sold.
+ */
+export function rateOf(model: InstalledModel, prices: PriceList): Rate {
+  const listed = listedPrice(model, prices);
+  if (!listed) throw unsold(model, prices);
+  if ('per_network_call' in listed) return listed;
+  return { minimum: listed.minimum, per_network_megapixel: listed.per_output_megapixel };
+}
+
+/** The entry of the list for a model, as information before a quote. Undefined: it is not sold. */
+export function listedPrice(model: InstalledModel, prices: PriceList) {
   const { minimum } = prices;
-  return isDiffusionModel(model)
-    ? { minimum, per_network_call: prices.per_network_call[model] }
-    : { minimum, per_output_megapixel: prices.per_output_megapixel[model] };
+  const method = methodOf(model);
+  const { per } = method.price;
+  const listed = prices[`per_${per}`][method.id];
+  if (listed === undefined) return undefined;
+  return per === 'network_call'
+    ? { minimum, per_network_call: listed }
+    : { minimum, per_output_megapixel: megapixelRate(listed, method) };
 }
 
-/** What the price of a job depends on, of its parameters: the rest may change while it stays the same. */
+/**
+ * A list gives the price of a megapixel that the usual network of a method makes of a sixteenth of it. Another network
+ * costs as much for as much work, at any factor of enlargement.
+ */
+function megapixelRate(listed: number, { scale, workShare }: Pick<Method, 'scale' | 'workShare'>): number {
+  return Math.ceil(listed * workShare * (MODEL_SCALE / scale) ** 2);
+}
+
+export function isSold(model: InstalledModel, prices: PriceList): boolean {
+  return listedPrice(model, prices) !== undefined;
+}
+
+function unsold({ model, model_facts: facts }: InstalledModel, prices: PriceList): AppError {
+  const sold = METHOD_IDS.filter((id) => isSold({ model: id }, prices));
+  const rule = `the price list ${prices.name} has no price of ${facts ? `its method, ${facts.method}` : 'it'}`;
+  return new AppError('model-unavailable', `${model} is not sold here: ${rule}; it has ${sold.join(', ')}.`, {
+    errors: [{ pointer: '#/model', message: 'not sold here', expected: sold.join(', ') }],
+  });
+}
+
+/** The parameters that the price of a job depends on: the rest may change while it stays the same. */
 export const PRICED_PARAMETERS = [
   'model',
-  'scale',
   'fidelity',
   'steps',
   'start_steps',

@@ -7,9 +7,9 @@ export interface ScalingPolicy {
   secondsPerJob: number;
   /** From the wish for a worker to its first job: instance, image, weights. */
   coldStartSeconds: number;
-  /** What a photo may wait, once the workers that it needs are there. */
+  /** Time that a photo may wait, once the workers that it needs are there. */
   waitSeconds: number;
-  /** The part of its time that a worker should be busy under a steady load; what is missing to 1 takes up chance. */
+  /** The part of its time that a worker should be busy under a steady load; the rest to 1 takes up chance. */
   utilization: number;
   /** Workers are let go when they were not needed for so long; as long as a cold start, waiting costs twice the best at most. */
   holdSeconds: number;
@@ -29,20 +29,21 @@ export const DEFAULT_SCALING: ScalingPolicy = {
   holdSeconds: 300,
 };
 
-/** What is seen once a minute. */
+/** The view of once a minute. */
 export interface FleetView {
   /** Seconds since any fixed moment. */
   at: number;
-  /** Messages in the queue and with workers. */
-  waiting: number;
-  inFlight: number;
+  /** To be done, and to be had from the queue: with workers already, or waiting. */
+  photos: number;
+  /** Their worth in photos that take `secondsPerJob`. */
+  worth: number;
   /** Workers that take messages. */
   ready: number;
-  /** Jobs submitted since ever: only grows. */
+  /** All work that was ever asked for and not canceled, in the same photos. */
   submitted: number;
 }
 
-/** What the scaler keeps from one minute to the next. */
+/** State of the scaler from one minute to the next. */
 export interface ScalingSample {
   at: number;
   submitted: number;
@@ -54,8 +55,8 @@ export interface ScalingSample {
 const RATE_SECONDS = 300;
 
 /**
- * The number of workers to ask for, and the samples to keep. Scaling out follows the need at once; scaling in only what
- * was the highest need of the last `holdSeconds`: a gap shorter than that costs nobody a cold start, and the number
+ * The number of workers to ask for, and the samples to keep. Scaling out follows the need at once; scaling in follows
+ * only the highest need of the last `holdSeconds`: a gap shorter than that costs nobody a cold start, and the number
  * never swings within it.
  */
 export function scaleFleet(
@@ -73,18 +74,20 @@ export function scaleFleet(
 }
 
 /**
- * Workers that come now are of use after their cold start. What those that are ready will have done by then needs no
- * others; what is left then should be gone within `waitSeconds`, beside what keeps coming.
+ * Workers that come now are of use after their cold start. Work that the ready ones will have done by then needs no
+ * others; the rest should be gone within `waitSeconds`, beside the work that keeps coming.
  */
 function neededWorkers(policy: ScalingPolicy, view: FleetView, rate: number): number {
   const { min, max, secondsPerJob, coldStartSeconds, waitSeconds, utilization } = policy;
-  const jobs = view.waiting + view.inFlight;
+  const { photos, worth, ready } = view;
   const load = rate * secondsPerJob; // workers that it keeps busy
-  const left = Math.max(0, jobs * secondsPerJob + (load - view.ready) * coldStartSeconds);
-  const wanted = Math.ceil(load / utilization + left / Math.max(waitSeconds, secondsPerJob));
+  const left = Math.max(0, worth * secondsPerJob + (load - ready) * coldStartSeconds);
+  // Nobody is through with a photo sooner than it takes.
+  const typicalSeconds = photos > 0 ? (worth / photos) * secondsPerJob : secondsPerJob;
+  const wanted = Math.ceil(load / utilization + left / Math.max(waitSeconds, typicalSeconds));
   // One at least where there is work, and never more than there can be photos for.
-  const useful = Math.max(jobs + Math.ceil(rate * coldStartSeconds), Math.ceil(load / utilization));
-  return Math.min(max, Math.max(min, jobs > 0 ? 1 : 0, Math.min(wanted, useful)));
+  const useful = Math.max(photos + Math.ceil(rate * coldStartSeconds), Math.ceil(load / utilization));
+  return Math.min(max, Math.max(min, photos > 0 ? 1 : 0, Math.min(wanted, useful)));
 }
 
 /** One photo after a silence is no stream: where less than the whole span was seen, the rest counts as silent. */

@@ -1,9 +1,14 @@
 import { AppError } from './error.ts';
 
-/** What is left of the place where an installation keeps its files. */
+/** Free space of the place where an installation keeps its files. */
 export interface StorageRoom {
-  /** Throws `storage-full` where so many bytes more would leave less than the reserve, which is for what runs. */
+  /** Throws `storage-full` where so many bytes more would leave less than the reserve, which is for running work. */
   check(bytes?: number): Promise<void>;
+  /**
+   * As `check`, beside all that is held for files on their way, of which `holder` has no more than its share
+   * (shared/places.ts). Returns how to give it back.
+   */
+  hold(holder: string, bytes: number): Promise<() => void>;
   /** As `check`, and writes so many bytes for a moment: a quota may refuse them although there is room. */
   probe(bytes: number): Promise<void>;
   freeBytes(): Promise<number>;
@@ -14,7 +19,7 @@ const RETRY_SECONDS = 60;
 const FILE_CODES: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 /** The same in the words of C libraries: libvips gives no code. */
 const FILE_WORDS = /no space left on device|disk quota exceeded|file too large/i;
-/** SQLITE_FULL; SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, which is what it makes of a quota. */
+/** SQLITE_FULL; SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, its codes for a quota. */
 const SQLITE_CODES: readonly unknown[] = [13, 778, 4874];
 
 /** `storage-full` for an error of files or of SQLite that means it, any other error as it is. */

@@ -26,7 +26,7 @@ export interface TiffDirectory {
   nextLink: number;
 }
 
-export const TIFF_TYPE = { short: 3, long: 4 } as const;
+export const TIFF_TYPE = { byte: 1, ascii: 2, short: 3, long: 4, rational: 5, undefined: 7, directory: 13 } as const;
 
 const BYTES_OF_TYPE = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4];
 const ENTRY_BYTES = 12;
@@ -60,11 +60,38 @@ export function readDirectory({ view, littleEndian }: Tiff, offset: number): Tif
   return { offset, entries, nextLink };
 }
 
+export function entryOf({ entries }: TiffDirectory, tag: number): TiffEntry | undefined {
+  return entries.find((entry) => entry.tag === tag);
+}
+
 /** The single SHORT or LONG of `tag`, else undefined. */
 export function readNumber(tiff: Tiff, directory: TiffDirectory, tag: number): number | undefined {
-  const entry = directory.entries.find((candidate) => candidate.tag === tag);
-  if (entry?.count !== 1 || entry.valueBytes === 0) return undefined;
-  if (entry.type === TIFF_TYPE.short) return tiff.view.getUint16(entry.valueOffset, tiff.littleEndian);
-  if (entry.type === TIFF_TYPE.long) return tiff.view.getUint32(entry.valueOffset, tiff.littleEndian);
-  return undefined;
+  const entry = entryOf(directory, tag);
+  return entry?.count === 1 ? readNumbers(tiff, entry)[0] : undefined;
+}
+
+/** The unsigned integers of an entry, at most `most`; none if it holds something else, or nothing at all. */
+export function readNumbers({ view, littleEndian }: Tiff, entry: TiffEntry | undefined, most = 4096): number[] {
+  if (!entry || entry.valueBytes === 0) return [];
+  const { type, count, valueOffset } = entry;
+  const read = {
+    [TIFF_TYPE.byte]: (k: number) => view.getUint8(valueOffset + k),
+    [TIFF_TYPE.short]: (k: number) => view.getUint16(valueOffset + 2 * k, littleEndian),
+    [TIFF_TYPE.long]: (k: number) => view.getUint32(valueOffset + 4 * k, littleEndian),
+    [TIFF_TYPE.directory]: (k: number) => view.getUint32(valueOffset + 4 * k, littleEndian),
+  }[type];
+  return read ? Array.from({ length: Math.min(count, most) }, (_, k) => read(k)) : [];
+}
+
+/** The first RATIONAL of an entry. */
+export function readRational({ view, littleEndian }: Tiff, entry: TiffEntry | undefined): number | undefined {
+  if (entry?.type !== TIFF_TYPE.rational || entry.valueBytes < 8) return undefined;
+  return view.getUint32(entry.valueOffset, littleEndian) / view.getUint32(entry.valueOffset + 4, littleEndian);
+}
+
+/** The text of an ASCII entry up to its end. */
+export function readText({ view }: Tiff, entry: TiffEntry | undefined): string {
+  if (entry?.type !== TIFF_TYPE.ascii) return '';
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + entry.valueOffset, Math.min(entry.valueBytes, 1000));
+  return String.fromCharCode(...bytes).replace(/\0.*$/s, '');
 }

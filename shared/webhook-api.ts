@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { claimTextSchema } from './claim.ts';
 import { deliverySchema } from './delivery.ts';
 import { endpointSchema } from './endpoint.ts';
 import { ENDING_EVENTS, type EventType, eventTypeSchema } from './webhook-event.ts';
@@ -23,7 +24,7 @@ export const createEndpointSchema = z.strictObject({
 
 const shownEndpointSchema = endpointSchema.meta({ id: 'WebhookEndpoint' });
 export const endpointViewSchema = shownEndpointSchema;
-export const newEndpointSchema = endpointSchema.extend({ secret: z.string().describe('Signs what is sent to it.') });
+export const newEndpointSchema = endpointSchema.extend({ secret: z.string().describe('Signs the messages to it.') });
 export const endpointListSchema = z.object({ data: z.array(shownEndpointSchema) });
 
 export const endpointSecretsSchema = z.object({
@@ -64,7 +65,7 @@ export const deliveryViewSchema = deliverySchema
 export const deliveryListSchema = z.object({ data: z.array(deliveryViewSchema), next_cursor: z.string().optional() });
 
 export const listDeliveriesQuerySchema = z.strictObject({
-  cursor: z.string().max(200).optional(),
+  cursor: claimTextSchema.optional(),
   limit: z.coerce.number().int().min(1).max(100).default(20),
   endpoint_id: z.string().max(64).optional(),
   job_id: z.string().max(64).optional(),

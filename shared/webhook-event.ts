@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What can be told about jobs. */
+/** Events of jobs. */
 export const eventTypeSchema = z.enum([
   'job.started',
   'job.progressed',
@@ -12,7 +12,7 @@ export const eventTypeSchema = z.enum([
 ]);
 export type EventType = z.infer<typeof eventTypeSchema>;
 
-/** Those that end something: what most receivers wait for. */
+/** Those that end something: most receivers wait for them. */
 export const ENDING_EVENTS: readonly EventType[] = [
   'job.succeeded',
   'job.failed',
@@ -24,7 +24,7 @@ export const ENDING_EVENTS: readonly EventType[] = [
 /** `job.progressed` comes no more often. */
 export const PROGRESS_EVENT_SECONDS = 5;
 
-/** Where to and what to tell about one job. */
+/** The receiver and the events of one job. */
 export interface JobWebhook {
   /** With `url`: the endpoint whose secret signs. Else the endpoint that gets `events` instead of its own choice. */
   endpoint_id: string;

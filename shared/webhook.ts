@@ -28,8 +28,8 @@ export async function signWebhook(secrets: readonly string[], message: Message):
 }
 
 /**
- * For receivers: whether the request comes from who knows `secret`, and is not an old one that somebody sends again.
- * `body`: the raw body, before any parsing. Deliveries may repeat: remember `webhook-id` and drop what you have seen.
+ * For receivers: whether its sender knows `secret`, and the request is not an old one that is sent again. `body`: the
+ * raw body, before any parsing. Deliveries may repeat: remember `webhook-id` and drop known ones.
  */
 export async function verifyWebhook(request: {
   secret: string;

@@ -2,8 +2,9 @@ import { AppError } from '../../error.ts';
 import { createId } from '../../id.ts';
 import type { Job } from '../../job.ts';
 import type { LedgerKind } from '../../job-machine.ts';
-import type { Statement } from '../../ledger.ts';
-import type { Account, LedgerEntry, StateStore } from '../../ports.ts';
+import type { LedgerEntry } from '../../ledger.ts';
+import { chargedJob, type Statement } from '../../ledger.ts';
+import type { Account, StateStore } from '../../ports.ts';
 import { indexKeyOf, type Key, keyOf, parse } from './dynamo-items.ts';
 import type { Dynamo, Write } from './dynamo-transaction.ts';
 
@@ -41,7 +42,7 @@ export function createDynamoAccounts(dynamo: Dynamo, now: () => number): Account
     return oldestFirst(entries.filter(({ job_id }) => job_id === job));
   }
 
-  /** What the account has in the index, and what its ledger speaks of: the index may lag behind. */
+  /** Jobs of the account in the index, and those that its ledger names: the index may lag behind. */
   async function chargesOf(account: string, entries: readonly LedgerEntry[]): Promise<Statement['jobs']> {
     const keys = new Map(entries.flatMap(({ job_id }) => (job_id ? [[job_id, keyOf.job(job_id)]] : [])));
     for (const hash of [indexKeyOf.jobs(account), indexKeyOf.deletedJobs(account)]) {
@@ -51,7 +52,7 @@ export function createDynamoAccounts(dynamo: Dynamo, now: () => number): Account
     }
     const items = await dynamo.visible(await dynamo.getMany([...keys.values()]));
     const jobs = items.map((item) => parse<Job>(item));
-    return jobs.map(({ id, status, charge }) => ({ id, status, charge })).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    return jobs.map(chargedJob).toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   return {
@@ -105,14 +106,18 @@ export function createDynamoAccounts(dynamo: Dynamo, now: () => number): Account
       let entries = await entriesOf(account);
       for (let reads = 0; reads < MAX_STATEMENT_READS; reads++) {
         const [balance, jobs] = await Promise.all([balanceOf(account), chargesOf(account, entries)]);
-        // Money moves with a new row only: where there is none, all of it is of one moment.
+        // Money moves with a new row only, and jobs leave for a sum: where there is neither, all of it is of one moment.
         const again = await entriesOf(account);
-        if (again.length === entries.length) return { balance, entries, jobs };
+        if (stateOf(again) === stateOf(entries)) return { balance, entries, jobs };
         entries = again;
       }
       throw new AppError('unavailable', `Account ${account} is too busy for a statement; try again later.`);
     },
   };
+}
+
+function stateOf(entries: readonly LedgerEntry[]): string {
+  return entries.map(({ id, jobs = 0 }) => `${id} ${jobs}`).join();
 }
 
 /** The row that belongs to a step of the job. */

@@ -2,13 +2,25 @@ import { type Batch, countEnd } from '../../batch.ts';
 import type { Delivery } from '../../delivery.ts';
 import { AppError } from '../../error.ts';
 import type { Job } from '../../job.ts';
+import { BATCH_RETENTION_SECONDS } from '../../limits.ts';
 import { deliveriesOf } from '../../outbox.ts';
 import type { StateStore } from '../../ports.ts';
 import { bookOfBatch } from './dynamo-accounts.ts';
 import type { Funds } from './dynamo-funds.ts';
 import type { IdempotentAnswers } from './dynamo-idempotency.ts';
-import { deliveryItem, type Item, indexKeyOf, jobItem, type Key, keyOf, parse, shardOf } from './dynamo-items.ts';
+import {
+  deliveryItem,
+  type Item,
+  indexKeyOf,
+  jobItem,
+  type Key,
+  keyOf,
+  parse,
+  seconds,
+  shardOf,
+} from './dynamo-items.ts';
 import type { DynamoOutbox } from './dynamo-outbox.ts';
+import type { Creating } from './dynamo-quotas.ts';
 import { countNew } from './dynamo-totals.ts';
 import { type Dynamo, MAX_WRITES, type Write } from './dynamo-transaction.ts';
 
@@ -26,8 +38,8 @@ export type DynamoBatches = ReturnType<typeof createDynamoBatches>;
 
 /**
  * A batch does not fit into one transaction. It is written open, then its jobs, which nobody sees before it is complete
- * (`seal` of their items), and the last transaction completes it: with the money of all, and the answer. What is left
- * of one that was never completed has cost nothing, and is cleared away.
+ * (`seal` of their items), and the last transaction completes it: with the money of all, and the answer. The rest of
+ * one that was never completed has cost nothing, and is cleared away.
  */
 export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox, now }: Parts) {
   async function open(batch: Batch, jobs: readonly Job[]): Promise<void> {
@@ -53,7 +65,7 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
     }
   }
 
-  /** Clears away what is left of a batch that is not complete; from then on it cannot be completed. */
+  /** Clears away the rest of an incomplete batch; from then on it cannot be completed. */
   async function abandon(id: string): Promise<void> {
     const item = await dynamo.transact<Item | undefined>(async () => {
       const found = await dynamo.get(keyOf.batch(id));
@@ -67,23 +79,25 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
     await dynamo.erase([item]);
   }
 
-  async function complete(batch: Batch, jobs: readonly Job[]): Promise<Write[]> {
+  async function complete(batch: Batch, jobs: readonly Job[]): Promise<Creating> {
     const item = await dynamo.get(keyOf.batch(batch.id));
     if (!item?.open || item.abandoned) {
       throw new AppError('unavailable', `Batch ${batch.id} was given up before it was complete; try again.`);
     }
     const reserved = jobs.filter(({ charge }) => charge.state === 'reserved');
-    return [
+    const taken = await funds.take(jobs, { isNew: true });
+    const writes = [
       { replace: { was: item, by: completeItem(batch, item) } },
-      ...(await funds.take(jobs, { isNew: true })),
+      ...taken.writes,
       bookOfBatch(batch.account, batch.id, reserved, now()),
       ...countNew(jobs),
     ];
+    return { writes, levels: taken.levels };
   }
 
   const verbs: Pick<StateStore, 'createBatch' | 'getBatch'> = {
     async createBatch(batch, jobs, request) {
-      // What is refused is refused before anything is written, unless somebody else is faster.
+      // A refusal comes before anything is written, unless somebody else is faster.
       const response = request && (await idempotency.find(batch.account, request));
       if (response) return { created: false, response };
       await funds.take(jobs, { isNew: true });
@@ -111,7 +125,7 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
       const jobs = ((item?.jobs ?? []) as string[]).filter((job) => job < before);
       yield jobs.toSorted().reverse().map(keyOf.job);
     },
-    /** What is written with the end of a job. */
+    /** Writes that go with the end of a job. */
     async record(after: Job): Promise<Write[]> {
       const item = after.batch_id ? await dynamo.get(keyOf.batch(after.batch_id)) : undefined;
       if (!item) return [];
@@ -126,5 +140,6 @@ export function createDynamoBatches(dynamo: Dynamo, { funds, idempotency, outbox
 }
 
 function completeItem(batch: Batch, { jobs }: Item): Item {
-  return { ...keyOf.batch(batch.id), data: JSON.stringify(batch), jobs };
+  const expires_at_seconds = seconds(Date.parse(batch.created_at)) + BATCH_RETENTION_SECONDS;
+  return { ...keyOf.batch(batch.id), data: JSON.stringify(batch), jobs, expires_at_seconds };
 }

@@ -1,4 +1,4 @@
-import { changeEndpoint, type Endpoint, type EndpointChange } from '../../endpoint.ts';
+import { changeEndpoint, checkEndpointCount, type Endpoint, type EndpointChange } from '../../endpoint.ts';
 import { AppError } from '../../error.ts';
 import type { Outbox } from '../../outbox-port.ts';
 import type { IdempotentAnswers } from './dynamo-idempotency.ts';
@@ -19,6 +19,13 @@ export function createDynamoEndpoints(
   async function eraseDeliveries(account: string, id: string): Promise<void> {
     for await (const page of dynamo.queryIndex('endpoint', indexKeyOf.of(account, id))) await dynamo.erase(page);
   }
+  /** Two that are added at the same time collide: both write the same item. Throws `conflict`. */
+  async function count(account: string): Promise<Write[]> {
+    const key = keyOf.endpoints(account);
+    const was = (await dynamo.get(key)) ?? null;
+    checkEndpointCount(await listEndpoints(dynamo, account));
+    return [{ replace: { was, by: { ...key } } }];
+  }
   return {
     async createEndpoint(endpoint, request) {
       const { account, id } = endpoint;
@@ -27,7 +34,9 @@ export function createDynamoEndpoints(
         if ((await dynamo.getMany(keys)).some((item) => item !== undefined)) {
           throw new AppError('already-exists', `Account ${account} has this endpoint already.`);
         }
-        return keys.map((key) => ({ replace: { was: null, by: { ...key, data: JSON.stringify(endpoint) } } }));
+        const data = JSON.stringify(endpoint);
+        const added: Write[] = keys.map((key) => ({ replace: { was: null, by: { ...key, data } } }));
+        return { writes: [...added, ...(endpoint.url === undefined ? [] : await count(account))], levels: [] };
       });
     },
     async getEndpoint(account, id) {
@@ -37,13 +46,18 @@ export function createDynamoEndpoints(
     async listEndpoints(account) {
       return listEndpoints(dynamo, account);
     },
-    async updateEndpoint(account, id, event) {
-      return dynamo.transact(async () => {
-        const item = await dynamo.get(keyOf.endpoint(account, id));
-        if (!item) return { result: null, writes: [] };
-        const changed = changeEndpoint(parse<Endpoint>(item), event, now());
-        return { result: changed, writes: [replaceEndpoint(item, changed)] };
+    async updateEndpoint(account, id, event, request) {
+      const find = () => dynamo.get(keyOf.endpoint(account, id));
+      if (!(await find())) return null;
+      let changed: Endpoint | undefined;
+      const creation = await idempotency.once(account, request, async () => {
+        const item = await find();
+        changed = item && changeEndpoint(parse<Endpoint>(item), event, now());
+        return { writes: item && changed ? [replaceEndpoint(item, changed)] : [], levels: [] };
       });
+      if (creation.created && changed) return changed;
+      const item = await find();
+      return item ? parse<Endpoint>(item) : null;
     },
     async deleteEndpoint(account, id) {
       // Deliveries first: a crash leaves an endpoint that can be deleted again.

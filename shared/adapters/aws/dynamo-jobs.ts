@@ -1,17 +1,20 @@
 import { AppError } from '../../error.ts';
 import { isTerminal, type Job } from '../../job.ts';
 import { applyEvent } from '../../job-machine.ts';
+import { IDEMPOTENCY_SECONDS } from '../../limits.ts';
 import type { JobFilter, StateStore } from '../../ports.ts';
+import { urgenciesFrom } from '../../urgency.ts';
 import { bookOf } from './dynamo-accounts.ts';
 import type { DynamoBatches } from './dynamo-batches.ts';
 import type { Funds } from './dynamo-funds.ts';
 import type { IdempotentAnswers } from './dynamo-idempotency.ts';
-import { type Item, indexKeyOf, jobItem, keyOf, parse } from './dynamo-items.ts';
+import { type Item, indexKeyOf, jobItem, keyOf, parse, seconds } from './dynamo-items.ts';
 import type { DynamoOutbox } from './dynamo-outbox.ts';
 import { readPage } from './dynamo-page.ts';
 import { chunksOf } from './dynamo-reads.ts';
 import { countChange, countNew } from './dynamo-totals.ts';
 import type { Dynamo, Write } from './dynamo-transaction.ts';
+import type { DynamoUploads } from './dynamo-uploads.ts';
 
 type JobVerbs = Pick<StateStore, 'createJob' | 'getJob' | 'listJobs' | 'updateJob' | 'listDueJobs'>;
 
@@ -29,21 +32,52 @@ interface Parts {
   idempotency: IdempotentAnswers;
   outbox: DynamoOutbox;
   batches: DynamoBatches;
+  uploads: DynamoUploads;
   now: () => number;
 }
 
-export function createDynamoJobs(dynamo: Dynamo, { funds, idempotency, outbox, batches, now }: Parts): JobVerbs {
+export function createDynamoJobs(
+  dynamo: Dynamo,
+  { funds, idempotency, outbox, batches, uploads, now }: Parts,
+): JobVerbs {
   async function find(id: string): Promise<Item | undefined> {
     const [item] = await dynamo.visible([await dynamo.get(keyOf.job(id))]);
     return item;
+  }
+
+  async function* due(after?: Job) {
+    let last = after && { pk: keyOf.job(after.id).pk, due_at: after.due_at ?? 0 };
+    for (const urgency of urgenciesFrom(after)) {
+      yield* dynamo.due(urgency, now(), last);
+      last = undefined;
+    }
+  }
+
+  /** A caller that lost an answer asks at once: the index, which lags behind, is asked for older ones only. */
+  async function* keysOfRequest(account: string, key: string, range: { before: string; size: number }) {
+    const rows = await dynamo.query(keyOf.request(account, key, '').pk, 'job_', range.before);
+    const ids = rows.map(({ sk }) => sk).filter((id) => id < range.before);
+    yield ids.toSorted().reverse().map(keyOf.job);
+    const known = new Set(ids);
+    for await (const page of dynamo.queryIndex('request', indexKeyOf.of(account, key), range)) {
+      yield page.filter(({ sort }) => !known.has(sort!));
+    }
+  }
+
+  /** That the job can be found by its Idempotency-Key at once. */
+  function requestOf({ account, id, idempotency_key }: Job): Write[] {
+    if (idempotency_key === undefined) return [];
+    const expires_at_seconds = seconds(now() + IDEMPOTENCY_SECONDS * 1000);
+    return [{ replace: { was: null, by: { ...keyOf.request(account, idempotency_key, id), expires_at_seconds } } }];
   }
 
   /** Everything that is written beside a job that goes from `before` to `after`. */
   async function effects(before: Job, { job: after, ledger }: ReturnType<typeof applyEvent>): Promise<Write[]> {
     const hasEnded = isTerminal(after) && !isTerminal(before);
     return [
-      ...(ledger === 'reserve' ? await funds.take([after], { isNew: false }) : []),
-      ...(hasEnded ? funds.giveBack(after, ledger) : []),
+      ...(ledger === 'reserve' ? (await funds.take([after], { isNew: false })).writes : []),
+      ...(hasEnded ? await funds.giveBack(after, ledger) : []),
+      ...(await uploads.record(before, after)),
       ...(ledger ? [bookOf(after, ledger, now())] : []),
       ...countChange(before, after, ledger),
       ...(await outbox.record(before, after)),
@@ -56,13 +90,15 @@ export function createDynamoJobs(dynamo: Dynamo, { funds, idempotency, outbox, b
       return idempotency.once(job.account, request, async () => {
         const [taken, isThere] = await Promise.all([funds.take([job], { isNew: true }), dynamo.get(keyOf.job(job.id))]);
         if (isThere) throw new AppError('conflict', `There is a job ${job.id} already.`);
-        return [
+        const writes = [
           { replace: { was: null, by: jobItem(job) } },
-          ...taken,
+          ...taken.writes,
           ...(job.charge.state === 'reserved' ? [bookOf(job, 'reserve', now())] : []),
           ...countNew([job]),
+          ...requestOf(job),
           ...(await outbox.record(null, job)),
         ];
+        return { writes, levels: taken.levels };
       });
     },
     async getJob(id) {
@@ -74,8 +110,11 @@ export function createDynamoJobs(dynamo: Dynamo, { funds, idempotency, outbox, b
       const [name, index] = given[0] ?? [undefined, 'list' as const];
       const hash = name ? indexKeyOf.of(account, filter[name]!) : indexKeyOf.jobs(account);
       const { page, ...next } = await readPage<Job>(dynamo, {
-        entries: (range) =>
-          batch_id === undefined ? dynamo.queryIndex(index, hash, range) : batches.keysOfJobs(batch_id, range),
+        entries: (range) => {
+          if (batch_id !== undefined) return batches.keysOfJobs(batch_id, range);
+          if (name === 'idempotency_key') return keysOfRequest(account, filter.idempotency_key!, range);
+          return dynamo.queryIndex(index, hash, range);
+        },
         prefix: 'job',
         cursor,
         limit,
@@ -95,18 +134,22 @@ export function createDynamoJobs(dynamo: Dynamo, { funds, idempotency, outbox, b
         const transition = applyEvent(before, event, now());
         const { job } = transition;
         if (job === before) return { result: job, writes: [] };
-        // Whoever purges has erased everything else by then; a crash after `delete` leaves the job due for it.
+        // The caller of a purge has erased everything else by then; a crash after `delete` leaves the job due for it.
         if (event.type === 'purge' && before.deleted_at) await outbox.eraseFinished(job);
-        const writes = [{ replace: { was: item, by: jobItem(job) } }, ...(await effects(before, transition))];
+        const writes = [
+          { replace: { was: item, by: jobItem(job) } },
+          ...(await effects(before, transition)),
+          ...(event.type === 'delete' ? await idempotency.forget(before) : []),
+        ];
         return { result: JSON.parse(JSON.stringify(job)) as Job, writes };
       });
       if (event.type === 'delete') await outbox.eraseFinished(after);
       return after;
     },
-    async listDueJobs(limit) {
-      await batches.sweep();
+    async listDueJobs(limit, after) {
+      if (!after) await batches.sweep();
       const jobs: Job[] = [];
-      for await (const entries of chunksOf(dynamo.due('JOB', now()), limit)) {
+      for await (const entries of chunksOf(due(after), limit)) {
         const items = await dynamo.visible(await dynamo.getMany(entries));
         jobs.push(
           ...items.map((item) => parse<Job>(item)).filter(({ due_at }) => due_at !== undefined && due_at <= now()),

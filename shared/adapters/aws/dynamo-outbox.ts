@@ -11,16 +11,27 @@ import { createDynamoEndpoints, listEndpoints, writesOfChange } from './dynamo-e
 import type { IdempotentAnswers } from './dynamo-idempotency.ts';
 import { deliveryItem, type Item, indexKeyOf, keyOf, parse } from './dynamo-items.ts';
 import { readPage } from './dynamo-page.ts';
+import type { Quotas } from './dynamo-quotas.ts';
 import type { Dynamo, Write } from './dynamo-transaction.ts';
 
 export type DynamoOutbox = ReturnType<typeof createDynamoOutbox>;
 
-/** Receivers, and what is to be sent. */
-export function createDynamoOutbox(dynamo: Dynamo, idempotency: IdempotentAnswers, now: () => number) {
+interface Parts {
+  idempotency: IdempotentAnswers;
+  quotas: Quotas;
+  now: () => number;
+}
+
+/** Receivers and deliveries. */
+export function createDynamoOutbox(dynamo: Dynamo, { idempotency, quotas, now }: Parts) {
   const claims = createClaims(dynamo, now);
+  async function isOfDeleted({ job_id }: Delivery): Promise<boolean> {
+    const item = job_id && (await dynamo.get(keyOf.job(job_id)));
+    return Boolean(item && parse<Job>(item).deleted_at);
+  }
   const verbs: Outbox = {
     ...createDynamoEndpoints(dynamo, idempotency, now),
-    ...createLog(dynamo, now),
+    ...createLog(dynamo, quotas, now),
     claimDelivery: claims.claimDelivery,
     async recordAttempt({ id, claim }, result) {
       return dynamo.transact(async () => {
@@ -32,8 +43,10 @@ export function createDynamoOutbox(dynamo: Dynamo, idempotency: IdempotentAnswer
         const { account, endpoint_id } = delivery;
         const endpoint = endpoint_id && (await dynamo.get(keyOf.endpoint(account, endpoint_id)));
         const isConcerned = endpoint && change && concernsEndpoint(change, delivery, parse<Endpoint>(endpoint));
-        const writes = [
-          { replace: { was: item, by: deliveryItem(delivery) } },
+        // A delivery about a deleted job is removed once it has ended.
+        const isOver = delivery.status !== 'pending' && (await isOfDeleted(delivery));
+        const writes: Write[] = [
+          isOver ? { remove: item } : { replace: { was: item, by: deliveryItem(delivery) } },
           ...(await claims.release(before)),
           ...(isConcerned ? writesOfChange(endpoint, change, now()) : []),
         ];
@@ -43,11 +56,11 @@ export function createDynamoOutbox(dynamo: Dynamo, idempotency: IdempotentAnswer
   };
   return {
     verbs,
-    /** What must be written when the last job of the batch ends. */
+    /** Writes that go with the end of the last job of the batch. */
     async recordBatch(batch: Batch): Promise<Write[]> {
       return newDeliveries(deliveriesOfBatch(batch, await listEndpoints(dynamo, batch.account), now()));
     },
-    /** What must be written when the job goes from `before` to `after`. */
+    /** Writes that go with the step of the job from `before` to `after`. */
     async record(before: Job | null, after: Job): Promise<Write[]> {
       const receivers = eventOf(before, after) ? await listEndpoints(dynamo, after.account) : [];
       return newDeliveries(deliveriesOf(before, after, receivers, now()));
@@ -63,7 +76,7 @@ export function createDynamoOutbox(dynamo: Dynamo, idempotency: IdempotentAnswer
 }
 
 /** Deliveries as their account sees them: webhooks, until they are too old. */
-function createLog(dynamo: Dynamo, now: () => number) {
+function createLog(dynamo: Dynamo, quotas: Quotas, now: () => number) {
   const isShown = ({ kind, status, created_at }: Delivery) => {
     // The table clears away late.
     const isOld = Date.parse(created_at) < now() - DELIVERY_RETENTION_SECONDS * 1000;
@@ -76,12 +89,15 @@ function createLog(dynamo: Dynamo, now: () => number) {
   };
   const verbs: Pick<Outbox, 'createDelivery' | 'getDelivery' | 'listDeliveries' | 'replayDelivery'> = {
     async createDelivery(delivery) {
-      await dynamo.transact(async () => ({ result: undefined, writes: newDeliveries([delivery]) }));
+      await dynamo.transact(async () => {
+        const { writes } = await quotas.take(delivery, 'pings');
+        return { result: undefined, writes: [...newDeliveries([delivery]), ...writes] };
+      });
     },
     async getDelivery(account, id) {
       return (await find(account, id))?.delivery ?? null;
     },
-    async listDeliveries({ account, endpoint_id, job_id, cursor, limit }) {
+    async listDeliveries({ account, test, endpoint_id, job_id, cursor, limit }) {
       const index = job_id !== undefined ? 'job' : endpoint_id !== undefined ? 'endpoint' : 'list';
       const value = job_id ?? endpoint_id;
       const hash = value === undefined ? indexKeyOf.webhooks(account) : indexKeyOf.of(account, value);
@@ -90,7 +106,10 @@ function createLog(dynamo: Dynamo, now: () => number) {
         prefix: 'msg',
         cursor,
         limit,
-        filter: (delivery) => isShown(delivery) && (endpoint_id === undefined || delivery.endpoint_id === endpoint_id),
+        filter: (delivery) =>
+          isShown(delivery) &&
+          test === Boolean(delivery.test) &&
+          (endpoint_id === undefined || delivery.endpoint_id === endpoint_id),
       });
       return { deliveries: page, ...next };
     },
@@ -100,7 +119,8 @@ function createLog(dynamo: Dynamo, now: () => number) {
         if (!found) return { result: null, writes: [] };
         if (found.delivery.claimed) throw new AppError('conflict', `Delivery ${id} is being tried at this moment.`);
         const again = replayed(found.delivery, now());
-        return { result: again, writes: [{ replace: { was: found.item, by: deliveryItem(again) } }] };
+        const { writes } = await quotas.take(again, 'pings');
+        return { result: again, writes: [{ replace: { was: found.item, by: deliveryItem(again) } }, ...writes] };
       });
     },
   };

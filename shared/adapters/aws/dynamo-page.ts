@@ -6,13 +6,13 @@ import type { Reads } from './dynamo-reads.ts';
 const MIN_PAGE = 20;
 
 interface PageQuery<T> {
-  /** What may be in the list, the newest first: ids before `before`, about `size` at a time. */
+  /** Candidates for the list, the newest first: ids before `before`, about `size` at a time. */
   entries: (range: { before: string; size: number }) => AsyncIterable<readonly Key[]>;
-  /** Of the ids of what is listed: `job`. */
+  /** Of the ids of the listed things: `job`. */
   prefix: string;
   cursor: string | undefined;
   limit: number;
-  /** Judges what is in the table; `entries` only name it. */
+  /** Judges the item in the table; `entries` only name it. */
   filter: (thing: T) => boolean;
 }
 

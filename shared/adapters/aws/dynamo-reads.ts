@@ -8,17 +8,24 @@ import {
   type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { type Item, indexKeyOf, type Key, keyOf } from './dynamo-items.ts';
+import { STATE, unavailable } from './aws-trouble.ts';
+import { type DueKind, type Item, indexKeyOf, type Key, keyOf } from './dynamo-items.ts';
 import { SHARDS, STATE_TABLE } from './dynamo-table.ts';
 import { pause } from './pause.ts';
 
-/** What one request can ask for. */
+/** Limit of one request. */
 const MAX_GETS = 100;
 const MAX_DELETES = 25;
 const PAGE = 100;
+const MAX_TRIES = 20;
+/** Of due items: many may belong to a sender that has its share, and are passed over. */
+const DUE_PAGE = 500;
 
 /** Where an index names an item. */
 type Entry = Key & { sort?: string; due_at?: number; target?: string };
+
+/** Where something is in the order in which it is due. */
+type Due = { pk: string; due_at: number };
 
 export type Reads = ReturnType<typeof createReads>;
 
@@ -39,7 +46,7 @@ export function createReads(client: DynamoDBClient, table: string) {
       }
       const left = UnprocessedKeys?.[table]?.Keys ?? [];
       rest = [...left, ...rest.slice(MAX_GETS)];
-      if (left.length > 0) await pause(tries++);
+      if (left.length > 0) await outwait(tries++);
     }
     return keys.map((key) => found.get(nameOf(key)));
   }
@@ -67,7 +74,7 @@ export function createReads(client: DynamoDBClient, table: string) {
     } while (from);
   }
 
-  /** What is in a partition of an index, by pages; the newest first where `before` (exclusive) is given. */
+  /** The entries of a partition of an index, by pages; the newest first where `before` (exclusive) is given. */
   function queryIndex(
     index: Exclude<keyof typeof STATE_TABLE.globalIndexes, 'due'>,
     hash: string,
@@ -88,7 +95,7 @@ export function createReads(client: DynamoDBClient, table: string) {
     getMany,
     query,
     queryIndex,
-    /** Those that are there, without what came with a batch that is not complete (dynamo-batches.ts). */
+    /** Those that are there, without items of an incomplete batch (dynamo-batches.ts). */
     async visible(items: readonly (Item | undefined)[]): Promise<Item[]> {
       const found = items.filter((item) => item !== undefined);
       const seals = [...new Set(found.flatMap(({ seal }) => (seal ? [seal as string] : [])))];
@@ -102,24 +109,31 @@ export function createReads(client: DynamoDBClient, table: string) {
       const { Item } = await client.send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }));
       return Item && (unmarshall(Item) as Item);
     },
-    /** What is due until `time` (ms, inclusive), the most overdue first. */
-    due(kind: Parameters<typeof indexKeyOf.due>[0], time: number): AsyncGenerator<Entry> {
+    /** Items due until `time` (ms, inclusive), the most overdue first. `after`: goes on behind it. */
+    async *due(kind: DueKind, time: number, after: Due = { pk: '', due_at: 0 }): AsyncGenerator<Entry & Due> {
+      if (after.due_at > time) return; // an empty range is an error
       const shards = Array.from({ length: SHARDS }, (_, shard) =>
         queryPages({
           IndexName: 'due',
-          KeyConditionExpression: 'due_of = :hash AND due_at <= :time',
-          ExpressionAttributeValues: marshall({ ':hash': indexKeyOf.due(kind, shard), ':time': time }),
-          Limit: PAGE,
+          KeyConditionExpression: 'due_of = :hash AND due_at BETWEEN :from AND :time',
+          ExpressionAttributeValues: marshall({
+            ':hash': indexKeyOf.due(kind, shard),
+            ':from': after.due_at,
+            ':time': time,
+          }),
+          Limit: DUE_PAGE,
         }),
       );
-      return inOrder(shards, (a: Entry, b: Entry) => a.due_at! - b.due_at! || (a.pk < b.pk ? -1 : 1));
+      const order = (a: Due, b: Due) => a.due_at - b.due_at || (a.pk < b.pk ? -1 : Number(a.pk > b.pk));
+      const entries = inOrder(shards as AsyncGenerator<(Entry & Due)[]>[], order);
+      for await (const entry of entries) if (order(after, entry) < 0) yield entry;
     },
     /** Queued jobs of all accounts, the oldest first. */
     queued(): AsyncGenerator<Entry> {
       const shards = Array.from({ length: SHARDS }, (_, shard) => queryIndex('queued', indexKeyOf.queued(shard)));
       return inOrder(shards, (a: Entry, b: Entry) => (a.sort! < b.sort! ? -1 : 1));
     },
-    /** Without any condition, and not all at once. Deleting what is not there succeeds. */
+    /** Without any condition, and not all at once. Deleting a missing item succeeds. */
     async erase(keys: readonly Key[]): Promise<void> {
       let rest = keys.map(({ pk, sk }) => ({ DeleteRequest: { Key: marshall({ pk, sk }) } }));
       for (let tries = 0; rest.length > 0; ) {
@@ -127,10 +141,16 @@ export function createReads(client: DynamoDBClient, table: string) {
         const { UnprocessedItems } = await client.send(new BatchWriteItemCommand({ RequestItems: asked }));
         const left = (UnprocessedItems?.[table] ?? []) as typeof rest;
         rest = [...left, ...rest.slice(MAX_DELETES)];
-        if (left.length > 0) await pause(tries++);
+        if (left.length > 0) await outwait(tries++);
       }
     },
   };
+}
+
+/** The table is busy: it did a part of the request. */
+async function outwait(tries: number): Promise<void> {
+  if (tries === MAX_TRIES) throw unavailable(STATE, new Error('Some of the items were left unprocessed.'));
+  await pause(tries);
 }
 
 /** At most `size` at a time. */
@@ -145,7 +165,7 @@ export async function* chunksOf<T>(source: AsyncIterable<T>, size: number): Asyn
   if (chunk.length > 0) yield chunk;
 }
 
-/** Merges what is in order already. */
+/** Merges sources that are in order already. */
 async function* inOrder<T>(sources: AsyncGenerator<T[]>[], compare: (a: T, b: T) => number): AsyncGenerator<T> {
   const heads = await Promise.all(sources.map(async (source) => ({ source, page: await nextPage(source, compare) })));
   for (;;) {

@@ -2,8 +2,9 @@
  * The one table that holds all state, in the words of SST's `Dynamo` component. Every kind of item is described beside
  * its key in dynamo-items.ts.
  *
- * Indexes are sparse: an item is in one when it has the attribute of its hash key. They hold keys only, and what they
- * name is read again from the table itself, so that nothing old is ever told; they can only lag behind with what is new.
+ * Indexes are sparse: an item is in one when it has the attribute of its hash key. They hold keys only, and the items
+ * that they name are read again from the table itself, so that nothing old is ever told; they can only lag behind with
+ * new items.
  */
 export const STATE_TABLE = {
   fields: {
@@ -40,12 +41,12 @@ export const STATE_TABLE = {
     endpoint: { hashKey: 'endpoint_of', rangeKey: 'sort', projection: 'keys-only' },
     /** Queued jobs of all accounts, in SHARDS parts. */
     queued: { hashKey: 'queued_of', rangeKey: 'sort', projection: 'keys-only' },
-    /** What somebody must look at, in SHARDS parts. `target`: the receiver of a delivery. */
+    /** Items that somebody must look at, in SHARDS parts. `target`: sender and receiver of a delivery. */
     due: { hashKey: 'due_of', rangeKey: 'due_at', projection: ['target'] },
   },
   /** In seconds since 1970. Deletes days late, so that every reader compares the time itself. */
   ttl: 'expires_at_seconds',
 } as const;
 
-/** What all accounts write to is spread over so many partitions, each of which takes 1,000 writes a second. */
+/** Items that all accounts write to are spread over so many partitions, each of which takes 1,000 writes a second. */
 export const SHARDS = 8;

@@ -2,11 +2,12 @@ import { AppError } from '../../error.ts';
 import { type Job, type JobStatus, jobStatusSchema } from '../../job.ts';
 import type { LedgerKind } from '../../job-machine.ts';
 import type { StateStore, UsageRow } from '../../ports.ts';
+import { countWork, readWorkCounts } from '../../work-counts.ts';
 import { type Item, keyOf, parse } from './dynamo-items.ts';
 import { SHARDS } from './dynamo-table.ts';
 import type { Dynamo, Write } from './dynamo-transaction.ts';
 
-/** What is counted as it happens: of all accounts, and of each by day and model. */
+/** Running counts: of all accounts, and of each by day and model. */
 export function createDynamoTotals(dynamo: Dynamo): Pick<StateStore, 'getTotals' | 'getUsage'> {
   async function oldestQueued(): Promise<Job | undefined> {
     for await (const entry of dynamo.queued()) {
@@ -25,6 +26,7 @@ export function createDynamoTotals(dynamo: Dynamo): Pick<StateStore, 'getTotals'
       return {
         jobs: Object.fromEntries(jobs) as Record<JobStatus, number>,
         ...(oldest && { oldest_queued_at: oldest.created_at }),
+        work: readWorkCounts(sum),
         captured: sum('captured'),
         released: sum('released'),
       };
@@ -42,8 +44,9 @@ export function createDynamoTotals(dynamo: Dynamo): Pick<StateStore, 'getTotals'
 export function countNew(jobs: readonly Job[]): Write[] {
   const statuses = Map.groupBy(jobs, ({ status }) => status);
   const rows = Map.groupBy(jobs, (job) => JSON.stringify(usageKey(job)));
+  const work = jobs.map((job) => countWork(null, job)).reduce(added, {});
   return [
-    totals(Object.fromEntries(statuses.entries().map(([status, of]) => [status, of.length]))),
+    totals({ ...Object.fromEntries(statuses.entries().map(([status, of]) => [status, of.length])), ...work }),
     ...rows.values().map((of): Write => ({ add: usageKey(of[0]!), amounts: { jobs: of.length } })),
   ];
 }
@@ -60,9 +63,15 @@ export function countChange(before: Job, after: Job, ledger: LedgerKind | undefi
       [after.status]: 1,
       ...(captured > 0 && { captured }),
       ...(ledger === 'release' && amount > 0 && { released: amount }),
+      ...countWork(before, after),
     }),
     ...(isDone ? [{ add: usageKey(after), amounts: { succeeded: 1, ...(captured > 0 && { captured }) } }] : []),
   ];
+}
+
+function added(sums: Record<string, number>, amounts: Record<string, number>): Record<string, number> {
+  const changed = Object.entries(amounts).map(([name, amount]) => [name, (sums[name] ?? 0) + amount]);
+  return { ...sums, ...Object.fromEntries(changed) };
 }
 
 /** In any of the shards: seldom the one that somebody else writes to at this moment. */

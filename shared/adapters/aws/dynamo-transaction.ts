@@ -11,18 +11,20 @@ import {
   type Update,
 } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
-import { AppError } from '../../error.ts';
+import { STATE, unavailable } from './aws-trouble.ts';
 import type { Item, Key } from './dynamo-items.ts';
 import { createReads } from './dynamo-reads.ts';
 import { pause } from './pause.ts';
 
-/** One write of a transaction, with what must be true for it. No item may be written twice in one transaction. */
+/** One write of a transaction, with its condition. No item may be written twice in one transaction. */
 export type Write =
   /** `was`: as it was read, null when it was not there; it must still be so. */
   | { replace: { was: Item | null; by: Item } }
   | { remove: Item }
   /** Adds to numbers, which start at 0. */
-  | { add: Key; amounts: Record<string, number>; only?: Limits };
+  | { add: Key; amounts: Record<string, number>; only?: Limits }
+  /** Sets numbers that are as they were read. */
+  | { set: Key; numbers: Record<string, number>; was: Record<string, number | undefined> };
 
 interface Limits {
   /** Before the addition. */
@@ -33,21 +35,17 @@ interface Limits {
 
 const MAX_TRIES = 40;
 
-/** Somebody else was faster, or the table is busy: to be tried again. The SDK repeats some of them, not all. */
+/** Somebody else was faster, or an item is busy: to be tried again. A table that refuses everybody is `unavailable`. */
 const AGAIN = new Set([
   'ConditionalCheckFailed',
   'ConditionalCheckFailedException',
   'TransactionConflict',
   'TransactionConflictException',
-  'TransactionInProgressException',
   'ThrottlingError',
-  'ThrottlingException',
   'ProvisionedThroughputExceeded',
-  'ProvisionedThroughputExceededException',
-  'RequestLimitExceeded',
 ]);
 
-/** What one transaction can hold. */
+/** Limit of one transaction. */
 export const MAX_WRITES = 100;
 
 export type Dynamo = ReturnType<typeof openTable>;
@@ -63,8 +61,7 @@ function createTransactions(client: DynamoDBClient, table: string) {
     const [first, ...others] = writes.map((write) => requestOf(table, write));
     try {
       if (first?.Put && others.length === 0) return await putAlone(client, first.Put);
-      // The SDK repeats a lost request with the same token, so that it happens once.
-      await client.send(new TransactWriteItemsCommand({ TransactItems: [first!, ...others] }));
+      await sendOnce(client, [first!, ...others]);
       return true;
     } catch (error) {
       if (mayComeAgain(error as Error)) return false;
@@ -73,8 +70,8 @@ function createTransactions(client: DynamoDBClient, table: string) {
   }
 
   /**
-   * Runs `attempt`, which reads, decides and says what is to be written, until its writes find everything as it was
-   * read. What it throws ends it. Throws `unavailable` when others are faster all the time.
+   * Runs `attempt`, which reads, decides and returns writes, until its writes find everything as it was read. An error
+   * of it ends the run. Throws `unavailable` when others are faster all the time.
    */
   return async function transact<T>(attempt: () => Promise<{ result: T; writes: readonly Write[] }>): Promise<T> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -82,8 +79,23 @@ function createTransactions(client: DynamoDBClient, table: string) {
       if (writes.length === 0 || (await commit(writes))) return result;
       await pause(tries);
     }
-    throw new AppError('unavailable', `Others were faster ${MAX_TRIES} times; try again.`);
+    throw unavailable(STATE, new Error(`Others were faster ${MAX_TRIES} times.`));
   };
+}
+
+/** A repeat has the same token, so that a request that was lost on its way, or is still under way, happens once. */
+async function sendOnce(client: DynamoDBClient, TransactItems: TransactWriteItem[]): Promise<void> {
+  const ClientRequestToken = crypto.randomUUID();
+  for (let tries = 0; ; tries++) {
+    try {
+      await client.send(new TransactWriteItemsCommand({ TransactItems, ClientRequestToken }));
+      return;
+    } catch (error) {
+      if ((error as Error).name !== 'TransactionInProgressException') throw error;
+      if (tries === MAX_TRIES) throw unavailable(STATE, error);
+      await pause(tries);
+    }
+  }
 }
 
 /** Half as dear as a transaction of one. When the answer is lost and the SDK repeats it, it must know its own write. */
@@ -111,7 +123,7 @@ function mayComeAgain(error: Error): boolean {
 function requestOf(table: string, write: Write): TransactWriteItem {
   if ('replace' in write) return { Put: putOf(table, write.replace) };
   if ('remove' in write) return { Delete: { TableName: table, Key: keyIn(write.remove), ...unchanged(write.remove) } };
-  return { Update: updateOf(table, write) };
+  return { Update: 'set' in write ? settingOf(table, write) : updateOf(table, write) };
 }
 
 function putOf(table: string, { was, by }: Extract<Write, { replace: unknown }>['replace']): Put {
@@ -145,7 +157,7 @@ function updateOf(table: string, { add, amounts, only = {} }: Extract<Write, { a
   for (const [attribute, bound] of Object.entries(only.atMost ?? {})) {
     if (bound === undefined) continue;
     const upTo = `${name(attribute)} <= ${value(bound)}`;
-    // What is not there yet is 0.
+    // A missing attribute is 0.
     conditions.push(bound < 0 ? upTo : `(attribute_not_exists(${name(attribute)}) OR ${upTo})`);
   }
   return {
@@ -155,6 +167,26 @@ function updateOf(table: string, { add, amounts, only = {} }: Extract<Write, { a
     ExpressionAttributeNames: names,
     ExpressionAttributeValues: marshall(values),
     ...(conditions.length > 0 && { ConditionExpression: conditions.join(' AND ') }),
+  };
+}
+
+function settingOf(table: string, { set, numbers, was }: Extract<Write, { set: Key }>): Update {
+  const names = Object.keys(numbers);
+  const assignments = names.map((name) => `#${name} = :${name}`);
+  const conditions = names.map((name) =>
+    was[name] === undefined ? `attribute_not_exists(#${name})` : `#${name} = :was_${name}`,
+  );
+  const values = names.flatMap((name) => [
+    [`:${name}`, numbers[name]],
+    ...(was[name] === undefined ? [] : [[`:was_${name}`, was[name]]]),
+  ]);
+  return {
+    TableName: table,
+    Key: keyIn(set),
+    UpdateExpression: `SET ${assignments.join(', ')}`,
+    ConditionExpression: conditions.join(' AND '),
+    ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
+    ExpressionAttributeValues: marshall(Object.fromEntries(values)),
   };
 }
 

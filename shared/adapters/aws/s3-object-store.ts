@@ -1,77 +1,125 @@
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { createPresignedPost, type PresignedPostOptions } from '@aws-sdk/s3-presigned-post';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { attachment } from '../../content-disposition.ts';
 import { AppError } from '../../error.ts';
 import { checkObjectKey } from '../../object-key.ts';
 import type { ObjectStore } from '../../ports.ts';
-import { openS3Bucket, type S3BucketOptions } from './s3-bucket.ts';
-import { signS3Form } from './s3-form.ts';
+import { asTrouble, STORAGE, statusOf, tellTrouble } from './aws-trouble.ts';
 import { putObject } from './s3-put.ts';
+import { serviceTime } from './service-time.ts';
+
+interface Options {
+  /** Of `createS3Client`. */
+  client: S3Client;
+  bucket: string;
+}
 
 /** S3 refuses to sign for longer (SigV4, `X-Amz-Expires`). */
 const MAX_SIGNED_SECONDS = 7 * 24 * 60 * 60;
 
 /**
  * Objects of one bucket; their keys are those of S3. Besides reading, writing and deleting objects, the role needs
- * `s3:ListBucket`, without which S3 answers 403, not 404, for what is not there.
- * A signed form is the one thing that S3 lets repeat until it expires: POST knows no condition on what exists.
+ * `s3:ListBucket`, without which S3 answers 403, not 404, for missing objects.
+ * A signed form is the one thing that S3 lets repeat until it expires: POST knows no condition on existing objects.
  */
-export function createS3ObjectStore(options: S3BucketOptions): ObjectStore {
-  const s3 = openS3Bucket(options);
+export function createS3ObjectStore({ client, bucket }: Options): ObjectStore {
+  tellTrouble(client, STORAGE);
+  const at = (key: string) => ({ Bucket: bucket, Key: checkObjectKey(key) });
 
   const store: ObjectStore = {
     async put(key, body, { contentType }) {
-      return putObject(s3, { key: checkObjectKey(key), contentType }, body);
+      return putObject(client, { bucket, key: checkObjectKey(key), contentType }, body);
     },
 
     async get(key, range) {
-      const found = await s3.send('GET', checkObjectKey(key), {
-        ...(range && { headers: { range: `bytes=${range.first}-${range.last}` } }),
-        alsoExpected: [404, 416],
-      });
-      if (found.ok) return { body: found.body ?? new Blob([]).stream(), ...described(found) };
-      await found.body?.cancel();
-      if (found.status === 404) return null;
+      const Range = range && `bytes=${range.first}-${range.last}`;
+      try {
+        const found = await client.send(new GetObjectCommand({ ...at(key), Range }));
+        return { body: reading(found.Body!.transformToWebStream()), ...described(found) };
+      } catch (error) {
+        if (statusOf(error) === 404) return null;
+        if (statusOf(error) !== 416) throw error;
+      }
       // The range begins behind the last byte, as every range does in an empty object.
       const whole = await store.head(key);
       return whole && { body: new Blob([]).stream(), bytes: 0, contentType: whole.contentType };
     },
 
     async head(key) {
-      const found = await s3.send('HEAD', checkObjectKey(key), { alsoExpected: [404] });
-      return found.ok ? described(found) : null;
+      try {
+        return described(await client.send(new HeadObjectCommand(at(key))));
+      } catch (error) {
+        if (statusOf(error) === 404) return null;
+        throw error;
+      }
     },
 
     async delete(key) {
-      await s3.send('DELETE', checkObjectKey(key), { alsoExpected: [404] });
+      try {
+        await client.send(new DeleteObjectCommand(at(key)));
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+      }
     },
 
     async signUpload({ key, contentType, bytes, expiresAt }) {
-      const headers = { 'Content-Type': contentType, 'If-None-Match': '*' };
-      const url = await s3.sign('PUT', checkObjectKey(key), {
-        headers: { ...headers, 'Content-Length': String(bytes) },
-        seconds: secondsUntil(expiresAt),
+      const request = { ...at(key), ContentType: contentType, ContentLength: bytes, IfNoneMatch: '*' };
+      const url = await getSignedUrl(client, new PutObjectCommand(request), {
+        expiresIn: secondsUntil(expiresAt),
+        signingDate: serviceTime(client),
+        // The sender may choose headers that are not signed.
+        signableHeaders: new Set(['content-type']),
       });
-      return { method: 'PUT', url, headers };
+      return { method: 'PUT', url, headers: { 'Content-Type': contentType, 'If-None-Match': '*' } };
     },
 
     async signForm({ key, contentType, bytes, expiresAt }) {
-      const fields = { 'Content-Type': contentType, success_action_status: '201' };
-      const seconds = secondsUntil(expiresAt);
-      return { method: 'POST', ...(await signS3Form(s3, { key: checkObjectKey(key), fields, bytes, seconds })) };
+      const request: PresignedPostOptions = {
+        ...at(key),
+        Fields: { 'Content-Type': contentType, success_action_status: '201' },
+        Conditions: [['content-length-range', bytes, bytes]],
+        Expires: secondsUntil(expiresAt),
+      };
+      const form = await createPresignedPost(client, request).catch((error: unknown) => {
+        throw asTrouble(STORAGE, error); // no request goes through the client
+      });
+      return { method: 'POST', ...form };
     },
 
-    async signDownload({ key, filename, expiresAt }) {
-      const disposition = `attachment; filename*=UTF-8''${encodeURIComponent(filename)}`;
-      const query = { 'response-content-disposition': disposition };
-      return s3.sign('GET', checkObjectKey(key), { query, seconds: secondsUntil(expiresAt) });
+    async signDownload({ key, filename, expiresAt, method = 'GET' }) {
+      const Request = method === 'HEAD' ? HeadObjectCommand : GetObjectCommand;
+      const request = new Request({ ...at(key), ResponseContentDisposition: attachment(filename) });
+      return getSignedUrl(client, request, { expiresIn: secondsUntil(expiresAt), signingDate: serviceTime(client) });
     },
   };
   return store;
 }
 
-function described({ headers }: Response): { bytes: number; contentType: string } {
-  return { bytes: Number(headers.get('content-length')), contentType: headers.get('content-type') ?? '' };
+/** A connection may still break while the body is read. */
+async function* orTrouble(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw asTrouble(STORAGE, error);
+  }
 }
 
-/** By the clock of this machine, as S3 counts from the date in the signature. */
+function reading(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  return ReadableStream.from(orTrouble(body));
+}
+
+function described({ ContentLength, ContentType }: { ContentLength?: number; ContentType?: string }) {
+  return { bytes: ContentLength ?? 0, contentType: ContentType ?? '' };
+}
+
+/** By the clock of this machine, as `expiresAt` is; S3 counts from the date in the signature. */
 function secondsUntil(expiresAt: number): number {
   const seconds = Math.floor((expiresAt - Date.now()) / 1000);
   if (seconds < 1) throw new AppError('invalid', `A signed request must be valid for 1 second; ${seconds} are left.`);

@@ -1,110 +1,78 @@
+import { createHash } from 'node:crypto';
+import { AbortMultipartUploadCommand, GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
 import { AppError } from '../../error.ts';
-import { refusalOf, type S3Bucket, textOf } from './s3-bucket.ts';
+import { asTrouble, STORAGE, statusOf, unavailable } from './aws-trouble.ts';
 
 interface Target {
+  bucket: string;
   key: string;
   contentType: string;
 }
 
 /** S3 takes no body of unknown length: so much is gathered, twice at most. 10,000 of them are the largest object. */
 export const PART_BYTES = 8 * 1024 * 1024;
-/** S3 answers 409 to a writer that meets another one, which may yet fail. */
-const MAX_CONFLICTS = 5;
-const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
-
-const ONCE = { 'if-none-match': '*' };
 
 /**
  * Creates the object in one request, or in parts where it is longer than PART_BYTES. Nothing is there before the last
- * byte. Throws `already-exists`.
+ * byte. Throws `already-exists` where something else is there: the same bytes are those of a request whose answer was lost.
  */
 export async function putObject(
-  s3: S3Bucket,
-  target: Target,
+  client: S3Client,
+  { bucket, key, contentType }: Target,
   body: ReadableStream<Uint8Array>,
 ): Promise<{ bytes: number }> {
-  const parts = inParts(body);
-  const first = (await parts.next()).value ?? new Uint8Array();
-  const second = await parts.next();
-  if (second.done) return putWhole(s3, target, first);
-  return putParts(s3, target, [first, second.value], parts);
-}
-
-async function putWhole(
-  s3: S3Bucket,
-  { key, contentType }: Target,
-  body: Uint8Array<ArrayBuffer>,
-): Promise<{ bytes: number }> {
-  const request = { headers: { 'content-type': contentType, ...ONCE }, body, alsoExpected: [409, 412] };
-  for (let conflicts = 0; ; conflicts++) {
-    const answer = await s3.send('PUT', key, request);
-    const text = await answer.text();
-    if (answer.ok) return { bytes: body.length };
-    if (answer.status === 412) throw alreadyThere(key);
-    if (conflicts === MAX_CONFLICTS) throw refusalOf(answer.status, text);
-  }
-}
-
-async function putParts(
-  s3: S3Bucket,
-  { key, contentType }: Target,
-  beginning: Uint8Array<ArrayBuffer>[],
-  rest: AsyncGenerator<Uint8Array<ArrayBuffer>>,
-): Promise<{ bytes: number }> {
-  const begun = await s3.send('POST', key, { query: { uploads: '' }, headers: { 'content-type': contentType } });
-  const uploadId = textOf(await begun.text(), 'UploadId') ?? '';
-  try {
-    const tags: string[] = [];
-    let bytes = 0;
-    const send = async (body: Uint8Array<ArrayBuffer>) => {
-      const answer = await s3.send('PUT', key, { query: { partNumber: String(tags.length + 1), uploadId }, body });
-      await answer.body?.cancel();
-      tags.push(answer.headers.get('etag') ?? '');
-      bytes += body.length;
-    };
-    for (const part of beginning) await send(part);
-    for await (const part of rest) await send(part);
-    await complete(s3, key, uploadId, tags);
-    return { bytes };
-  } catch (error) {
-    // Should this fail too, the bucket's lifecycle rule removes the parts.
-    await s3.send('DELETE', key, { query: { uploadId } }).catch(() => {});
-    throw error;
-  }
-}
-
-async function complete(s3: S3Bucket, key: string, uploadId: string, tags: readonly string[]): Promise<void> {
-  const parts = tags.map((tag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${tag}</ETag></Part>`);
-  const xml = `<CompleteMultipartUpload xmlns="${NAMESPACE}">${parts.join('')}</CompleteMultipartUpload>`;
-  const answer = await s3.send('POST', key, {
-    query: { uploadId },
-    headers: ONCE,
-    body: new TextEncoder().encode(xml),
-    alsoExpected: [412],
+  const place = { Bucket: bucket, Key: key };
+  const sent = measure(body);
+  const upload = new Upload({
+    client,
+    params: { ...place, ContentType: contentType, IfNoneMatch: '*', Body: sent.body },
+    partSize: PART_BYTES,
+    queueSize: 1,
+    leavePartsOnError: true,
   });
-  const text = await answer.text();
-  if (answer.status === 412) throw alreadyThere(key);
-  // S3 begins to answer 200 before it knows.
-  if (text.includes('<Error>')) throw refusalOf(answer.status, text);
-}
-
-function alreadyThere(key: string): AppError {
-  return new AppError('already-exists', `There is an object ${key} already.`);
-}
-
-/** All of PART_BYTES but the last; none for an empty body. */
-async function* inParts(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes < PART_BYTES) continue;
-    const gathered = Buffer.concat(chunks);
-    let start = 0;
-    for (; bytes - start >= PART_BYTES; start += PART_BYTES) yield gathered.subarray(start, start + PART_BYTES);
-    chunks = [gathered.subarray(start)];
-    bytes -= start;
+  try {
+    await upload.done();
+  } catch (error) {
+    await sent.body.cancel().catch(() => {});
+    if (upload.uploadId) await removeParts(client, { ...place, UploadId: upload.uploadId });
+    // 404: the parts were put together, or thrown away.
+    if (statusOf(error) !== 412 && statusOf(error) !== 404) throw error;
+    const there = await digestOf(client, place);
+    if (there === undefined) throw unavailable(STORAGE, error);
+    if (there !== sent.digest()) throw new AppError('already-exists', `There is an object ${key} already.`);
   }
-  if (bytes > 0) yield Buffer.concat(chunks);
+  return { bytes: sent.bytes() };
+}
+
+/** Should this fail too, the bucket's lifecycle rule removes them. The SDK's own way would hide why the upload failed. */
+async function removeParts(client: S3Client, upload: AbortMultipartUploadCommand['input']): Promise<void> {
+  await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
+}
+
+/** The same bytes, of which length and hash are known at their end. */
+function measure(body: ReadableStream<Uint8Array>) {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      controller.enqueue(chunk);
+    },
+  });
+  return { body: body.pipeThrough(counter), bytes: () => bytes, digest: () => hash.digest('hex') };
+}
+
+/** Undefined: there is no such object. */
+async function digestOf(client: S3Client, place: GetObjectCommand['input']): Promise<string | undefined> {
+  try {
+    const { Body } = await client.send(new GetObjectCommand(place));
+    const hash = createHash('sha256');
+    for await (const chunk of Body!.transformToWebStream()) hash.update(chunk as Uint8Array);
+    return hash.digest('hex');
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw asTrouble(STORAGE, error);
+  }
 }

@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
 import type { JobQueue, QueueMessage } from '../../ports.ts';
+import { QUEUE, tellTrouble } from './aws-trouble.ts';
 
 interface Options {
   client: SQSClient;
@@ -22,7 +23,7 @@ interface Options {
  */
 const POLL_SECONDS = 2;
 
-/** What SQS says of a receipt that is another's, used up or too old. */
+/** Errors of SQS for a receipt that is another's, used up or too old. */
 const STALE = new Set(['ReceiptHandleIsInvalid', 'InvalidParameterValue', 'MessageNotInflight']);
 
 const bodySchema = z.object({ job_id: z.string(), tenant: z.string() });
@@ -32,6 +33,7 @@ const bodySchema = z.object({ job_id: z.string(), tenant: z.string() });
  * SQS may take an old receipt for a good one and answer true; then the message comes again all the same.
  */
 export function createSqsJobQueue({ client, url }: Options): JobQueue {
+  tellTrouble(client, QUEUE);
   const QueueUrl = url;
   async function take(VisibilityTimeout: number, WaitTimeSeconds: number): Promise<QueueMessage | null> {
     const { Messages } = await client.send(

@@ -1,27 +1,38 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../error.ts';
-import { MIGRATIONS } from './schema.ts';
+import { checkWal } from './checkpoints.ts';
+import { checkVersion, migrate } from './migrate.ts';
 
 /** While it is opened, when nothing else waits; afterwards the verbs outwait a lock without blocking (outwait-lock.ts). */
 const OPENING_MILLISECONDS = 5_000;
 /** Primary result code of SQLite for "another connection holds the lock". */
 const SQLITE_BUSY = 5;
 
+interface OpenOptions {
+  /** Not the owner of the directory: makes no database, and leaves that of another version as it is. */
+  isGuest?: boolean;
+}
+
 /**
- * State and queues of one data directory, which is created when missing (for its user only). What a committed
- * transaction wrote survives a crash of the process and of the machine.
+ * State and queues of one data directory, which is created when missing (for its user only). Writes of a committed
+ * transaction survive a crash of the process and of the machine, and deleted data is overwritten. Throws `not-found`
+ * for a guest where there is no database, and `conflict`.
  */
-export function openDatabase(directory: string): DatabaseSync {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+export function openDatabase(directory: string, { isGuest = false }: OpenOptions = {}): DatabaseSync {
   const path = join(directory, 'state.sqlite');
-  // In a directory that others may read, SQLite would let them read its file, too; those beside it get the same mode.
-  closeSync(openSync(path, 'a', 0o600));
+  if (isGuest) checkIsThere(directory, path);
+  else makeFile(directory, path);
+  checkWal(directory);
   const db = new DatabaseSync(path, { timeout: OPENING_MILLISECONDS });
   try {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
-    transaction(db, () => migrate(db, directory));
+    if (isGuest) checkVersion(db, directory);
+    db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON',
+    );
+    if (isGuest) db.exec('PRAGMA wal_autocheckpoint = 0');
+    else migrate(db, directory, (work) => transaction(db, work));
     db.exec('PRAGMA busy_timeout = 0');
   } catch (error) {
     db.close();
@@ -30,15 +41,17 @@ export function openDatabase(directory: string): DatabaseSync {
   return db;
 }
 
-function migrate(db: DatabaseSync, directory: string): void {
-  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (version > MIGRATIONS.length) {
-    const rule = `this program knows versions up to ${MIGRATIONS.length}`;
-    throw new AppError('conflict', `The database in ${directory} has version ${version}; ${rule}.`);
-  }
-  if (version === MIGRATIONS.length) return;
-  for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
-  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+/** Throws `not-found`. */
+export function checkIsThere(directory: string, path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.size) return;
+  const advice = 'DATA_DIR names another folder, or its volume is not mounted. Only the start of the service makes one';
+  throw new AppError('not-found', `There is no data directory at ${resolve(directory)}: ${advice}.`);
+}
+
+function makeFile(directory: string, path: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // In a directory that others may read, SQLite would let them read its file, too; those beside it get the same mode.
+  closeSync(openSync(path, 'a', 0o600));
 }
 
 /** Runs `work`, which must not await, as one transaction: when it throws, nothing of it has happened. */
@@ -83,8 +96,8 @@ export function claimOwnership(directory: string): () => void {
 }
 
 /**
- * For the owner, before it works: whoever held a lease or a message, or was about to send one, is dead, so that all of
- * it is due at once. The number of attempts and of deliveries stays.
+ * For the owner, before it works: every holder of a lease or a message, and every sender of one, is dead, so that all
+ * of it is due at once. The number of attempts and of deliveries stays.
  */
 export function recoverAfterCrash(db: DatabaseSync): void {
   transaction(db, () => {

@@ -5,81 +5,130 @@ import { Readable } from 'node:stream';
 import { AppError } from '../../error.ts';
 import { checkObjectKey } from '../../object-key.ts';
 import type { ObjectStore } from '../../ports.ts';
+import { createRemoval } from '../../removal.ts';
+import { createPartialUploads } from './partial-uploads.ts';
 import { FORM_PATH, type SignedForm, signForm, verifySignedForm } from './signed-form.ts';
-import { type RequestHead, type SignedRequest, signUrl, verifySignedRequest } from './signed-url.ts';
+import {
+  type RequestHead,
+  type SignedRequest,
+  type SignedUpload,
+  signUrl,
+  uploadHeaders,
+  verifySignedRequest,
+} from './signed-url.ts';
 
 interface Options {
   /** Created when missing. */
   directory: string;
-  /** Signs the URLs: whoever knows it may read and create every object. */
+  /** Signs the URLs: its holder may read and create every object. */
   secret: string;
   /** Milliseconds since 1970. */
   now: () => number;
 }
 
 export interface FileObjectStore extends ObjectStore {
-  /** For the server behind the signed URLs. Throws `signature-invalid` and `length-required`. */
+  /** For the server behind the signed URLs: the object as it is now. Null: no such object. */
+  open(key: string): Promise<OpenFile | null>;
+  /** For that server, too. Throws `signature-invalid`, `length-required` and `malformed`. */
   verifySignedRequest(request: RequestHead): SignedRequest;
-  /** The same for the fields of a form. Throws `signature-invalid`. */
+  /** The same for the fields of a form. Throws `signature-invalid` and `malformed`. */
   verifySignedForm(fields: Record<string, string>): SignedForm;
+  /**
+   * As `put`, but the beginning of a body that breaks off is kept, and another one may go on at `offset`. Throws
+   * `already-exists`, and `conflict` when so many bytes are not there.
+   */
+  receive(upload: SignedUpload, body: ReadableStream<Uint8Array>, offset: number): Promise<void>;
+  /** How many bytes of the upload have come. A body that is still being received ends there. */
+  received(upload: SignedUpload): Promise<number>;
+}
+
+/** Is to be read or closed, once. */
+export interface OpenFile {
+  bytes: number;
+  contentType: string;
+  /** Strong: files are written once, and another one under the same key has another time. */
+  etag: string;
+  /** Milliseconds since 1970. */
+  modifiedAt: number;
+  /** From the first byte to the last, inclusive, which must be there. */
+  read(range: { first: number; last: number }): ReadableStream<Uint8Array>;
+  close(): Promise<void>;
 }
 
 /** Where objects are while they are written. No key begins with a dot. */
-const UNFINISHED = '.unfinished';
+export const UNFINISHED = '.unfinished';
 const MAX_TYPE_BYTES = 255;
 /** More often than this, nobody removes the folder that an object is about to enter. */
 const MAX_LINK_ATTEMPTS = 10;
 
 /**
  * One file for each object, `<directory>/<key>`: its bytes, then its content type, then the length of the type in one
- * byte. So it has its type or is not there at all, and image viewers, which ignore what follows an image, open it.
- * Needs a file system with hard links. A key cannot also be the folder of another.
+ * byte. So it has its type or is not there at all, and image viewers, which ignore bytes after an image, open it. Needs
+ * a file system with hard links. A key cannot also be the folder of another.
  */
 export function createFileObjectStore({ directory, secret, now }: Options): FileObjectStore {
   const root = resolve(directory);
+  const unfinishedFiles = join(root, UNFINISHED);
+  const partials = createPartialUploads({ directory: unfinishedFiles, now });
+  const remove = createRemoval(rm);
   const pathOf = (key: string) => {
     checkObjectKey(key);
     return join(root, key);
   };
   return {
     async put(key, body, { contentType }) {
-      const target = pathOf(key);
-      const unfinished = join(root, UNFINISHED, randomUUID());
-      await mkdir(dirname(unfinished), { recursive: true, mode: 0o700 });
+      pathOf(key);
+      const unfinished = join(unfinishedFiles, randomUUID());
+      await mkdir(unfinishedFiles, { recursive: true, mode: 0o700 });
       try {
         const bytes = await writeFile(unfinished, body, contentType);
-        await publish(unfinished, target, key);
-        // Every folder up to the root: one that another call made just now may not be on disk yet.
-        for (let path = dirname(target); path.length >= root.length; path = dirname(path)) await syncFolder(path);
+        await publish(unfinished, root, key);
         return { bytes };
       } finally {
-        await rm(unfinished, { force: true });
+        await remove(unfinished);
       }
+    },
+
+    async receive({ key, contentType, bytes }, body, offset) {
+      // Nothing is left to come of a whole object.
+      if (offset > 0 && (await this.head(key))) throw alreadyExists(key);
+      await partials.receive({ key, bytes, body, offset }, async (file, path) => {
+        await seal(file, contentType);
+        await publish(path, root, key);
+      });
+    },
+
+    async received({ key }) {
+      const bytes = await partials.received(key);
+      return (await this.head(key))?.bytes ?? bytes;
     },
 
     async get(key, range) {
       const file = await openObject(pathOf(key));
       if (!file) return null;
-      const { handle, contentType } = file;
-      const start = Math.min(range?.first ?? 0, file.bytes);
-      const end = Math.min(range?.last ?? Number.POSITIVE_INFINITY, file.bytes - 1);
-      const bytes = Math.max(0, end - start + 1);
+      const { contentType } = file;
+      const first = Math.min(range?.first ?? 0, file.bytes);
+      const last = Math.min(range?.last ?? Number.POSITIVE_INFINITY, file.bytes - 1);
+      const bytes = Math.max(0, last - first + 1);
       if (bytes === 0) {
-        await handle.close();
+        await file.close();
         return { body: new Blob([]).stream(), bytes, contentType };
       }
-      return { body: Readable.toWeb(handle.createReadStream({ start, end })), bytes, contentType };
+      return { body: file.read({ first, last }), bytes, contentType };
     },
 
     async head(key) {
       const file = await openObject(pathOf(key));
       if (!file) return null;
-      await file.handle.close();
+      await file.close();
       return { bytes: file.bytes, contentType: file.contentType };
     },
 
+    open: (key) => openObject(pathOf(key)),
+
     async delete(key) {
       const path = pathOf(key);
+      partials.discard(key);
       try {
         await rm(path);
       } catch (error) {
@@ -93,8 +142,8 @@ export function createFileObjectStore({ directory, secret, now }: Options): File
     async signUpload({ key, contentType, bytes, expiresAt }) {
       checkObjectKey(key);
       const url = signUrl({ method: 'PUT', key, contentType, bytes }, expiresAt, secret);
-      // Content-Length is checked too, but every client sets it by itself and browsers allow nothing else.
-      return { method: 'PUT', url, headers: { 'Content-Type': contentType } };
+      const resume_url = signUrl({ method: 'PATCH', key, contentType, bytes }, expiresAt, secret);
+      return { method: 'PUT', url, headers: uploadHeaders(contentType), resume_url };
     },
 
     async signForm({ key, contentType, bytes, expiresAt }) {
@@ -102,9 +151,9 @@ export function createFileObjectStore({ directory, secret, now }: Options): File
       return { method: 'POST', url: FORM_PATH, fields: signForm({ key, contentType, bytes }, expiresAt, secret) };
     },
 
-    async signDownload({ key, filename, expiresAt }) {
+    async signDownload({ key, filename, expiresAt, method = 'GET' }) {
       checkObjectKey(key);
-      return signUrl({ method: 'GET', key, filename }, expiresAt, secret);
+      return signUrl({ method, key, filename }, expiresAt, secret);
     },
 
     verifySignedForm: (fields) => verifySignedForm(fields, secret, now()),
@@ -112,17 +161,13 @@ export function createFileObjectStore({ directory, secret, now }: Options): File
   };
 }
 
-/** For the owner of the directory, before it works: whatever is unfinished belongs to a process that died. */
+/** For the owner of the directory, before it works: every unfinished object belongs to a process that died. */
 export async function removeUnfinishedObjects(directory: string): Promise<void> {
   await rm(join(directory, UNFINISHED), { recursive: true, force: true });
 }
 
 /** Returns the bytes of the body. On disk when it returns. */
 async function writeFile(path: string, body: ReadableStream<Uint8Array>, contentType: string): Promise<number> {
-  const type = Buffer.from(contentType);
-  if (type.length > MAX_TYPE_BYTES) {
-    throw new AppError('invalid', `The content type has ${type.length} bytes; at most ${MAX_TYPE_BYTES} are kept.`);
-  }
   const handle = await open(path, 'wx', 0o600);
   try {
     let bytes = 0;
@@ -130,30 +175,52 @@ async function writeFile(path: string, body: ReadableStream<Uint8Array>, content
       await handle.writeFile(chunk);
       bytes += chunk.length;
     }
-    await handle.writeFile(Buffer.concat([type, Buffer.from([type.length])]));
-    await handle.sync();
+    await seal(handle, contentType);
     return bytes;
   } finally {
     await handle.close();
   }
 }
 
-/** Gives the finished file its name, which must be free. */
-async function publish(finished: string, target: string, key: string): Promise<void> {
+/** Ends a file that has all its bytes. */
+async function seal(handle: FileHandle, contentType: string): Promise<void> {
+  const type = Buffer.from(contentType);
+  if (type.length > MAX_TYPE_BYTES) {
+    throw new AppError('invalid', `The content type has ${type.length} bytes; at most ${MAX_TYPE_BYTES} are kept.`);
+  }
+  const { size } = await handle.stat();
+  const tail = Buffer.concat([type, Buffer.from([type.length])]);
+  await handle.write(tail, 0, tail.length, size);
+  await handle.sync();
+}
+
+/** Gives the finished file its name, which must be free. On disk when it returns. */
+async function publish(finished: string, root: string, key: string): Promise<void> {
+  const target = join(root, key);
+  await linkOnce(finished, target, key);
+  // Every folder up to the root: one that another call made just now may not be on disk yet.
+  for (let path = dirname(target); path.length >= root.length; path = dirname(path)) await syncFolder(path);
+}
+
+async function linkOnce(finished: string, target: string, key: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await mkdir(dirname(target), { recursive: true, mode: 0o700 });
       return await link(finished, target);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') throw new AppError('already-exists', `There is an object ${key} already.`);
+      if (code === 'EEXIST') throw alreadyExists(key);
       // Meanwhile, deleting the last other object of the folder has removed it.
       if (code !== 'ENOENT' || attempt === MAX_LINK_ATTEMPTS) throw error;
     }
   }
 }
 
-async function openObject(path: string): Promise<{ handle: FileHandle; bytes: number; contentType: string } | null> {
+function alreadyExists(key: string): AppError {
+  return new AppError('already-exists', `There is an object ${key} already.`);
+}
+
+async function openObject(path: string): Promise<OpenFile | null> {
   let handle: FileHandle;
   try {
     handle = await open(path, 'r');
@@ -161,16 +228,25 @@ async function openObject(path: string): Promise<{ handle: FileHandle; bytes: nu
     if (isMissing(error)) return null;
     throw error;
   }
-  const stats = await handle.stat();
+  const stats = await handle.stat({ bigint: true });
   if (!stats.isFile()) {
     await handle.close();
     return null;
   }
-  const tail = Buffer.alloc(Math.min(stats.size, MAX_TYPE_BYTES + 1));
-  await handle.read(tail, 0, tail.length, stats.size - tail.length);
+  const size = Number(stats.size);
+  const tail = Buffer.alloc(Math.min(size, MAX_TYPE_BYTES + 1));
+  await handle.read(tail, 0, tail.length, size - tail.length);
   const typeBytes = tail.at(-1) ?? 0;
-  const contentType = tail.subarray(-1 - typeBytes, -1).toString();
-  return { handle, bytes: stats.size - typeBytes - 1, contentType };
+  const bytes = size - typeBytes - 1;
+  return {
+    bytes,
+    contentType: tail.subarray(-1 - typeBytes, -1).toString(),
+    etag: `"${stats.mtimeNs.toString(36)}-${bytes.toString(36)}"`,
+    modifiedAt: Number(stats.mtimeMs),
+    // Closes the file at its end.
+    read: ({ first, last }) => Readable.toWeb(handle.createReadStream({ start: first, end: last })),
+    close: () => handle.close(),
+  };
 }
 
 async function removeEmptyFolders(folder: string, root: string): Promise<void> {

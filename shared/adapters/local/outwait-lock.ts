@@ -7,8 +7,8 @@ const FIRST_PAUSE_MILLISECONDS = 2;
 const MAX_PAUSE_MILLISECONDS = 50;
 
 /**
- * Repeats `work`, of which nothing happens while the database is locked, until it is not or the patience is over; then it
- * throws what SQLite threw. SQLite can wait by itself, but blocks the thread: the whole service would stand still,
+ * Repeats `work`, of which nothing happens while the database is locked, until it is not or the patience is over; then
+ * it throws the error of SQLite. SQLite can wait by itself, but blocks the thread: the whole service would stand still,
  * reads too, which no lock hinders, and once more for every request that writes.
  */
 export async function outwaitLock<Result>(work: () => Result | Promise<Result>): Promise<Result> {
@@ -19,7 +19,7 @@ export async function outwaitLock<Result>(work: () => Result | Promise<Result>):
     } catch (error) {
       if (!isDatabaseLocked(error) || performance.now() >= deadline) throw error;
     }
-    // At random, so that those who wait do not meet again and again.
+    // At random, so that waiting callers do not meet again and again.
     await sleep(pause * (0.5 + Math.random()));
   }
 }

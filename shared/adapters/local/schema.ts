@@ -1,8 +1,11 @@
-import { BATCH_TABLES, OUTBOX_TABLES, RECEIVERS_TABLE } from './outbox-schema.ts';
+import { CHECKPOINTS_TABLE } from './checkpoints.ts';
+import { BATCH_TABLES, DELIVERIES_BY_MODE, OUTBOX_TABLES, RECEIVERS_TABLE, SENDERS_TABLE } from './outbox-schema.ts';
+import { QUOTA_TABLES } from './quota-schema.ts';
+import { FORGET_EARLIER, SUMS_TABLE } from './sums-schema.ts';
 import { TOTALS_TABLES, USAGE_TABLE } from './totals-schema.ts';
 
 /**
- * What `openDatabase` runs, in this order and each once (`PRAGMA user_version` counts them). Only ever append.
+ * Migrations of `openDatabase`, in this order and each once (`PRAGMA user_version` counts them). Only ever append.
  *
  * Jobs, keys and uploads are kept as the JSON of their type; the columns beside it are read out of it by SQLite itself,
  * so that no fact is stored twice.
@@ -167,8 +170,8 @@ export const MIGRATIONS: readonly string[] = [
   `CREATE INDEX jobs_by_time ON jobs (account, data ->> 'created_at')`,
   BATCH_TABLES,
   TOTALS_TABLES,
-  // Version 1 reserved the price of a job, then always 0, before its photo was there. A second reservation is impossible:
-  // without this such a job would await its photo for ever. What is removed has moved no money.
+  // Version 1 reserved the price of a job, then always 0, before its photo was there. A second reservation is
+  // impossible: without this such a job would await its photo for ever. The removed rows have moved no money.
   `
   DROP TRIGGER ledger_keeps_rows;
   DELETE FROM ledger WHERE kind = 'reserve' AND amount = 0 AND job_id IN
@@ -185,7 +188,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX jobs_by_mode_and_status ON jobs (account, test, status, id) WHERE deleted_at IS NULL;
   `,
   USAGE_TABLE,
-  // What is cleared away by age is found by age, and who waits for a turn without looking at who does not.
+  // Rows to clear away by age are found by age, and waiting tenants without a look at the others.
   `
   DROP INDEX deliveries_finished;
   CREATE INDEX deliveries_finished ON deliveries (data ->> 'created_at') WHERE status <> 'pending';
@@ -193,4 +196,22 @@ export const MIGRATIONS: readonly string[] = [
   `,
   RECEIVERS_TABLE,
   'CREATE INDEX jobs_deleted ON jobs (account) WHERE deleted_at IS NOT NULL',
+  DELIVERIES_BY_MODE,
+  SENDERS_TABLE,
+  QUOTA_TABLES,
+  // Jobs that somebody waits for are swept first (shared/urgency.ts).
+  `
+  ALTER TABLE jobs ADD COLUMN urgency TEXT AS (CASE
+    WHEN data ->> 'deleted_at' IS NOT NULL THEN 'deleted'
+    WHEN status IN ('awaiting_upload', 'queued', 'starting', 'running') THEN 'unfinished'
+    ELSE 'ended' END);
+  DROP INDEX jobs_due;
+  CREATE INDEX jobs_due ON jobs (urgency, due_at, id) WHERE due_at IS NOT NULL;
+  DROP INDEX uploads_by_age;
+  CREATE INDEX uploads_by_age ON uploads (created_at, id);
+  `,
+  CHECKPOINTS_TABLE,
+  SUMS_TABLE,
+  FORGET_EARLIER,
+  'CREATE INDEX batches_of_account ON batches (account)',
 ];

@@ -4,7 +4,8 @@ import { AppError } from '../../error.ts';
 import { createId } from '../../id.ts';
 import type { Job } from '../../job.ts';
 import type { LedgerKind } from '../../job-machine.ts';
-import type { Account, LedgerEntry, StateStore } from '../../ports.ts';
+import type { LedgerEntry } from '../../ledger.ts';
+import type { Account, StateStore } from '../../ports.ts';
 import { transaction } from './database.ts';
 
 type AccountVerbs = Pick<StateStore, 'createAccount' | 'getAccount' | 'topUp' | 'getBalance' | 'listLedger'>;
@@ -22,6 +23,7 @@ export function createSqliteAccounts(db: DatabaseSync, now: () => number) {
   const selectPayment = db.prepare('SELECT 1 FROM ledger WHERE account = ? AND payment = ?');
   const columns = 'id, account, kind, job_id, amount, created_at';
   const selectEntries = db.prepare(`SELECT ${columns} FROM ledger WHERE account = ? ORDER BY position`);
+  const selectSums = db.prepare('SELECT month, jobs, amount, last_at FROM sums WHERE account = ? ORDER BY month');
   const selectEntriesOfJob = db.prepare(
     `SELECT ${columns} FROM ledger WHERE +account = ? AND job_id = ? ORDER BY position`,
   );
@@ -44,8 +46,20 @@ export function createSqliteAccounts(db: DatabaseSync, now: () => number) {
     insertEntry.run(createId('led', time), account, kind, job, payment, amount, new Date(time).toISOString());
   }
 
+  /** Sums first: they are of older jobs than all that are still there one by one. */
   function entriesOf(account: string): LedgerEntry[] {
-    return selectEntries.all(account).map(parseEntry);
+    const sums = selectSums.all(account) as unknown as {
+      month: string;
+      jobs: number;
+      amount: number;
+      last_at: string;
+    }[];
+    return [
+      ...sums.map(({ month, jobs, amount, last_at }): LedgerEntry => {
+        return { id: `jobs-${month}`, account, kind: 'jobs', jobs, amount, created_at: last_at };
+      }),
+      ...selectEntries.all(account).map(parseEntry),
+    ];
   }
 
   const verbs: AccountVerbs = {

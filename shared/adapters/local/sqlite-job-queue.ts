@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { JobQueue, QueueMessage } from '../../ports.ts';
+import { checkUndamaged, notingDamage } from './damage.ts';
 import { transaction } from './database.ts';
 import { outwaitingLocks } from './outwait-lock.ts';
 
@@ -15,7 +16,7 @@ interface Options {
   deadLetters?: string;
 }
 
-/** How soon a waiting `receive` sees what nobody tells it: a timeout, or a message from another process. */
+/** How soon a waiting `receive` sees changes without a notice: a timeout, or a message from another process. */
 const LOOK_EVERY_MILLISECONDS = 250;
 
 interface Row {
@@ -81,7 +82,7 @@ export function createSqliteJobQueue(
     });
   }
 
-  return outwaitingLocks<JobQueue>({
+  const verbs: JobQueue = {
     async send({ jobId, tenant }) {
       insert.run(name, tenant, jobId);
       wakeAll();
@@ -98,7 +99,7 @@ export function createSqliteJobQueue(
       return null;
     },
     async extend(receipt, visibilitySeconds) {
-      // Given back is visible whatever the clock does next.
+      // A message that is given back is visible even if the clock jumps.
       const visibleAt = visibilitySeconds === 0 ? 0 : now() + visibilitySeconds * 1000;
       const { changes } = extend.run(visibleAt, name, receipt);
       if (visibilitySeconds === 0) wakeAll();
@@ -108,10 +109,12 @@ export function createSqliteJobQueue(
       return remove.run(name, receipt).changes === 1;
     },
     async depth() {
+      checkUndamaged(db);
       const row = count.get(name, now()) as { total: number; in_flight: number };
       return { visible: row.total - row.in_flight, inFlight: row.in_flight };
     },
-  });
+  };
+  return outwaitingLocks(notingDamage(db, verbs));
 }
 
 /** Until the time is over, `waiting` is woken or the signal aborts. */

@@ -3,12 +3,19 @@ import { AppError } from '../../error.ts';
 import type { Job } from '../../job.ts';
 import { applyEvent } from '../../job-machine.ts';
 import type { JobFilter, StateStore } from '../../ports.ts';
+import { policiesOf } from '../../rate-limits.ts';
+import type { Level } from '../../token-bucket.ts';
+import { urgenciesFrom } from '../../urgency.ts';
+import { checkUndamaged } from './damage.ts';
 import { transaction } from './database.ts';
 import type { Accounts } from './sqlite-accounts.ts';
 import type { SqliteBatches } from './sqlite-batches.ts';
 import type { Caps } from './sqlite-caps.ts';
 import type { IdempotentAnswers } from './sqlite-idempotency.ts';
 import type { SqliteOutbox } from './sqlite-outbox.ts';
+import type { Quotas } from './sqlite-quotas.ts';
+import type { SqliteTotals } from './sqlite-totals.ts';
+import type { SqliteUploads } from './sqlite-uploads.ts';
 
 type JobVerbs = Pick<
   StateStore,
@@ -21,18 +28,23 @@ const FILTERS = ['idempotency_key', 'batch_id', 'upload_id', 'client_reference',
 interface Parts {
   accounts: Accounts;
   caps: Caps;
+  quotas: Quotas;
   idempotency: IdempotentAnswers;
   outbox: SqliteOutbox;
   batches: SqliteBatches;
+  uploads: SqliteUploads;
+  totals: SqliteTotals;
   now: () => number;
 }
 
 export function createSqliteJobs(db: DatabaseSync, parts: Parts): JobVerbs {
-  const { accounts, caps, idempotency, outbox, batches, now } = parts;
+  const { accounts, caps, quotas, idempotency, outbox, batches, uploads, totals, now } = parts;
   const insert = db.prepare('INSERT INTO jobs (id, data) VALUES (?, ?)');
   const select = db.prepare('SELECT data FROM jobs WHERE id = ?');
   const update = db.prepare('UPDATE jobs SET data = ? WHERE id = ?');
-  const selectDue = db.prepare('SELECT data FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?');
+  const selectDue = db.prepare(
+    'SELECT data FROM jobs WHERE urgency = ? AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?',
+  );
   const selectPage = createPageSelector(db);
 
   /** Inside a transaction. Throws `insufficient-credit`, `spend-cap-reached` and `price-exceeded`. */
@@ -41,25 +53,38 @@ export function createSqliteJobs(db: DatabaseSync, parts: Parts): JobVerbs {
     accounts.checkCredit(job);
   }
 
+  /** Inside a transaction. All are of one owner. Throws `quota-exceeded`. */
+  function count(jobs: readonly Job[]): Level[] {
+    const policies = Map.groupBy(jobs.flatMap(policiesOf), (policy) => policy);
+    return [...policies].flatMap(([policy, of]) => quotas.take(jobs[0]!, policy, of.length));
+  }
+
   /** Inside a transaction. */
   function store(job: Job): void {
     caps.checkNewJob(job);
     checkPayable(job);
     insert.run(job.id, JSON.stringify(job));
+    totals.record(null, job);
     if (job.charge.state === 'reserved') accounts.book(job, 'reserve');
     outbox.record(null, job);
   }
 
   return {
     async createJob(job, request) {
+      checkUndamaged(db);
       return idempotency.once(job.account, request, () => {
+        const levels = count([job]);
         store(job);
+        return levels;
       });
     },
     async createBatch(batch, batchJobs, request) {
+      checkUndamaged(db);
       return idempotency.once(batch.account, request, () => {
+        const levels = count(batchJobs);
         batches.insert(batch);
         for (const job of batchJobs) store(job);
+        return levels;
       });
     },
     async getBatch(id) {
@@ -88,15 +113,24 @@ export function createSqliteJobs(db: DatabaseSync, parts: Parts): JobVerbs {
         if (ledger === 'reserve') checkPayable(job);
         if (job !== before) update.run(JSON.stringify(job), id);
         if (ledger) accounts.book(job, ledger);
+        if (event.type === 'delete') idempotency.forget(before);
         if (job !== before) {
           outbox.record(before, job);
           batches.record(before, job);
+          uploads.record(before, job);
+          totals.record(before, job);
         }
         return job;
       });
     },
-    async listDueJobs(limit) {
-      return selectDue.all(now(), limit).map(parseJob);
+    async listDueJobs(limit, after) {
+      const due: Job[] = [];
+      let { due_at = 0, id } = after ?? { id: '' };
+      for (const urgency of urgenciesFrom(after)) {
+        due.push(...selectDue.all(urgency, now(), due_at, id, limit - due.length).map(parseJob));
+        [due_at, id] = [0, ''];
+      }
+      return due;
     },
   };
 }

@@ -1,24 +1,32 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Batch } from '../../batch.ts';
 import { afterAttempt, claimedDelivery, type Delivery, replayed } from '../../delivery.ts';
-import { changeEndpoint, type Endpoint, type EndpointChange } from '../../endpoint.ts';
+import { changeEndpoint, checkEndpointCount, type Endpoint, type EndpointChange } from '../../endpoint.ts';
 import { AppError } from '../../error.ts';
 import type { Job } from '../../job.ts';
-import { DELIVERY_RETENTION_SECONDS, MAX_PARALLEL_DELIVERIES } from '../../limits.ts';
+import { type Lane, lineOf, mayGo, mayGoFrom } from '../../lanes.ts';
+import { DELIVERY_RETENTION_SECONDS } from '../../limits.ts';
 import { concernsEndpoint, deliveriesOf, deliveriesOfBatch, eventOf } from '../../outbox.ts';
 import type { Outbox } from '../../outbox-port.ts';
 import { transaction } from './database.ts';
 import type { IdempotentAnswers } from './sqlite-idempotency.ts';
+import type { Quotas } from './sqlite-quotas.ts';
 
 export type SqliteOutbox = ReturnType<typeof createSqliteOutbox>;
 
 /** Each new delivery clears away so many old ones: the table shrinks faster than it grows. */
 const CLEARED_PER_DELIVERY = 2;
 
-/** Receivers, and what is to be sent. */
-export function createSqliteOutbox(db: DatabaseSync, idempotency: IdempotentAnswers, now: () => number) {
+interface Parts {
+  idempotency: IdempotentAnswers;
+  quotas: Quotas;
+  now: () => number;
+}
+
+/** Receivers and deliveries. */
+export function createSqliteOutbox(db: DatabaseSync, { idempotency, quotas, now }: Parts) {
   const endpoints = createEndpoints(db, idempotency, now);
-  const deliveries = createDeliveries(db, now);
+  const deliveries = createDeliveries(db, quotas, now);
   const verbs: Outbox = {
     ...endpoints.verbs,
     ...deliveries.verbs,
@@ -29,6 +37,8 @@ export function createSqliteOutbox(db: DatabaseSync, idempotency: IdempotentAnsw
         if (before.claim !== claim) throw new AppError('lease-lost', `Delivery ${id} was claimed again.`);
         const { delivery, change } = afterAttempt(before, result, now());
         deliveries.replace(delivery);
+        // A delivery about a deleted job is removed once it has ended.
+        if (delivery.status !== 'pending') deliveries.eraseOfDeleted(delivery);
         const endpoint = delivery.endpoint_id && endpoints.find(delivery.account, delivery.endpoint_id);
         if (endpoint && change && concernsEndpoint(change, delivery, endpoint)) endpoints.change(endpoint, change);
         return delivery;
@@ -73,18 +83,22 @@ function createEndpoints(db: DatabaseSync, idempotency: IdempotentAnswers, now: 
     verbs: {
       async createEndpoint(endpoint, request) {
         return idempotency.once(endpoint.account, request, () => {
+          if (endpoint.url !== undefined) checkEndpointCount(list(endpoint.account));
           if (insert.run(endpoint.id, JSON.stringify(endpoint)).changes === 0) {
             throw new AppError('already-exists', `Account ${endpoint.account} has this endpoint already.`);
           }
+          return [];
         });
       },
       getEndpoint: async (account, id) => find(account, id),
       listEndpoints: async (account) => list(account),
-      async updateEndpoint(account, id, event) {
-        return transaction(db, () => {
+      async updateEndpoint(account, id, event, request) {
+        idempotency.once(account, request, () => {
           const endpoint = find(account, id);
-          return endpoint && change(endpoint, event);
+          if (endpoint) change(endpoint, event);
+          return [];
         });
+        return find(account, id);
       },
       async deleteEndpoint(account, id) {
         return transaction(db, () => {
@@ -97,38 +111,32 @@ function createEndpoints(db: DatabaseSync, idempotency: IdempotentAnswers, now: 
   };
 }
 
-function createDeliveries(db: DatabaseSync, now: () => number) {
+function createDeliveries(db: DatabaseSync, quotas: Quotas, now: () => number) {
   const insertOne = db.prepare('INSERT INTO deliveries (id, data) VALUES (?, ?)');
   const select = db.prepare('SELECT data FROM deliveries WHERE id = ?');
   const selectWebhook = db.prepare(`SELECT data FROM deliveries WHERE id = ? AND account = ? AND kind = 'webhook'`);
   const update = db.prepare('UPDATE deliveries SET data = ? WHERE id = ?');
   const eraseOfJob = db.prepare(`DELETE FROM deliveries WHERE job_id = ? AND status <> 'pending'`);
+  const eraseOfDeleted = db.prepare(
+    'DELETE FROM deliveries WHERE id = ? AND EXISTS (SELECT 1 FROM jobs WHERE id = ? AND deleted_at IS NOT NULL)',
+  );
   const clear = db.prepare(
     `DELETE FROM deliveries WHERE id IN
        (SELECT id FROM deliveries WHERE status <> 'pending' AND data ->> 'created_at' < ?
         ORDER BY data ->> 'created_at' LIMIT ${CLEARED_PER_DELIVERY})`,
-  );
-  const selectDue = db.prepare(
-    `SELECT data FROM receivers CROSS JOIN deliveries AS due
-       ON due.account = receivers.account AND due.target = receivers.target AND due_at = next_due
-     WHERE next_due <= ?1 AND
-       (SELECT count(*) FROM deliveries AS busy INDEXED BY deliveries_claimed
-        WHERE busy.claimed IS NOT NULL AND busy.due_at > ?1 AND busy.account = receivers.account
-        AND busy.target = receivers.target) < ${MAX_PARALLEL_DELIVERIES}
-     ORDER BY next_due LIMIT 1`,
   );
   const preparePage = (condition: string) =>
     db.prepare(
       `SELECT data FROM deliveries WHERE kind = 'webhook' AND ${condition} AND id < ? ORDER BY id DESC LIMIT ?`,
     );
   // Each goes by its own index (the + keeps SQLite from others): an account may have a million deliveries.
-  const selectPage = preparePage('account = ?');
-  const selectPageOfEndpoint = preparePage('+account = ? AND endpoint_id = ?');
-  const selectPageOfJob = preparePage('+account = ? AND job_id = ?');
-  const selectPageOfBoth = preparePage('+account = ? AND job_id = ? AND +endpoint_id = ?');
+  const selectPage = preparePage('account = ? AND test = ?');
+  const selectPageOfEndpoint = preparePage('+account = ? AND test = ? AND endpoint_id = ?');
+  const selectPageOfJob = preparePage('+account = ? AND +test = ? AND job_id = ?');
+  const selectPageOfBoth = preparePage('+account = ? AND +test = ? AND job_id = ? AND +endpoint_id = ?');
 
+  const findDue = createDueFinder(db, now);
   const find = (id: string) => parse<Delivery>(select.get(id));
-  const due = () => parse<Delivery>(selectDue.get(now()));
   const replace = (delivery: Delivery) => {
     update.run(JSON.stringify(delivery), delivery.id);
     return delivery;
@@ -143,13 +151,19 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
     replace,
     /** The rest is cleared away by age. */
     eraseFinished: (jobId: string) => eraseOfJob.run(jobId),
+    eraseOfDeleted: ({ id, job_id = '' }: Delivery) => eraseOfDeleted.run(id, job_id),
     verbs: {
-      createDelivery: async (delivery) => transaction(db, () => insert(delivery)),
+      async createDelivery(delivery) {
+        transaction(db, () => {
+          quotas.take(delivery, 'pings');
+          insert(delivery);
+        });
+      },
       getDelivery: async (account, id) => parse<Delivery>(selectWebhook.get(id, account)),
-      async listDeliveries({ account, endpoint_id, job_id, cursor, limit }) {
+      async listDeliveries({ account, test, endpoint_id, job_id, cursor, limit }) {
         const ofJob = endpoint_id === undefined ? selectPageOfJob : selectPageOfBoth;
         const ofAccount = endpoint_id === undefined ? selectPage : selectPageOfEndpoint;
-        const given = [account, job_id, endpoint_id].filter((value) => value !== undefined);
+        const given = [account, test ? 1 : 0, job_id, endpoint_id].filter((value) => value !== undefined);
         const before = cursor === undefined ? '~' : idBefore(cursor);
         const rows = (job_id === undefined ? ofAccount : ofJob).all(...given, before, limit + 1);
         const found = rows.map((row) => parse<Delivery>(row)!);
@@ -159,11 +173,11 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
           ? { deliveries: page, next_cursor: Buffer.from(last.id).toString('base64url') }
           : { deliveries: page };
       },
-      async claimDelivery() {
+      async claimDelivery(free = Number.POSITIVE_INFINITY) {
         // Most looks find nothing: those take no write lock.
-        if (!due()) return null;
+        if (!findDue(free)) return null;
         return transaction(db, () => {
-          const delivery = due();
+          const delivery = findDue(free);
           return delivery && replace(claimedDelivery(delivery, now()));
         });
       },
@@ -171,10 +185,36 @@ function createDeliveries(db: DatabaseSync, now: () => number) {
         return transaction(db, () => {
           const delivery = parse<Delivery>(selectWebhook.get(id, account));
           if (delivery?.claimed) throw new AppError('conflict', `Delivery ${id} is being tried at this moment.`);
+          if (delivery) quotas.take(delivery, 'pings');
           return delivery && replace(replayed(delivery, now()));
         });
       },
     } satisfies Partial<Outbox>,
+  };
+}
+
+/** The most overdue delivery of those that have a lane. */
+function createDueFinder(db: DatabaseSync, now: () => number) {
+  const selectUnderway = db.prepare(
+    'SELECT sender, target FROM deliveries INDEXED BY deliveries_claimed WHERE claimed IS NOT NULL AND due_at > ?',
+  );
+  const selectSenders = db.prepare('SELECT sender FROM senders WHERE next_due <= ? ORDER BY next_due');
+  const selectReceivers = db.prepare(
+    'SELECT target, next_due FROM receivers WHERE sender = ? AND next_due <= ? ORDER BY next_due',
+  );
+  const selectDue = db.prepare('SELECT data FROM deliveries WHERE sender = ? AND target = ? AND due_at = ? LIMIT 1');
+  return (free: number): Delivery | null => {
+    const time = now();
+    const lines = Map.groupBy(selectUnderway.all(time) as unknown as Lane[], ({ sender }) => lineOf(sender));
+    for (const { sender } of selectSenders.iterate(time) as Iterable<{ sender: string }>) {
+      const underway = lines.get(lineOf(sender)) ?? [];
+      if (!mayGoFrom(underway, sender, free)) continue;
+      for (const row of selectReceivers.iterate(sender, time)) {
+        const { target, next_due } = row as { target: string; next_due: number };
+        if (mayGo(underway, { sender, target }, free)) return parse<Delivery>(selectDue.get(sender, target, next_due));
+      }
+    }
+    return null;
   };
 }
 

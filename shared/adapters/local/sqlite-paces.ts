@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { ModelId } from '../../models.ts';
+import type { AnyMethodId } from '../../methods/registry.ts';
 import { type Pace, type Paces, withSample } from '../../pace.ts';
 import type { StateStore } from '../../ports.ts';
 import { transaction } from './database.ts';
@@ -8,7 +8,7 @@ export function createSqlitePaces(db: DatabaseSync, now: () => number): Pick<Sta
   const selectAll = db.prepare('SELECT model, data FROM paces');
   const replace = db.prepare('INSERT OR REPLACE INTO paces (model, data) VALUES (?, ?)');
   const read = (): Paces => {
-    const rows = selectAll.all() as { model: ModelId; data: string }[];
+    const rows = selectAll.all() as { model: AnyMethodId; data: string }[];
     return Object.fromEntries(rows.map(({ model, data }) => [model, JSON.parse(data) as Pace]));
   };
   return {

@@ -1,4 +1,4 @@
-/** Migrations of schema.ts: what is counted as it happens, so that nobody has to count it. */
+/** Migrations of schema.ts: running counts, so that nobody has to count. */
 export const TOTALS_TABLES = `
   CREATE TABLE totals (
     name TEXT PRIMARY KEY,

@@ -1,21 +1,22 @@
 import dns from 'node:dns';
-import http from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../../error.ts';
 import type { Outbound, OutboundRequest, OutboundResponse } from '../../outbound.ts';
+import { asStoreError, isStoreError } from '../../store-error.ts';
+import { createDnsLookup } from './dns-lookup.ts';
 import { isPublicAddress } from './public-address.ts';
 
 interface Options {
   /** Else only https. */
   allowHttp: boolean;
-  /** `host` or `host:port` as in a URL: exempt from every rule on scheme, port and address. */
+  /** `host` or `host:port`, as `parseAllowHosts` gives them: exempt from every rule on scheme, port and address. */
   allowHosts: readonly string[];
   /** Default: 80 and 443. */
   ports?: readonly number[];
-  /** Default: the resolver of the operating system. */
+  /** Default: DNS; for exempt hosts the resolver of the operating system. */
   lookup?: LookupFunction;
 }
 
@@ -29,9 +30,10 @@ const MAX_HEADER_BYTES = 16 * 1024;
  * name that resolves to another address the next time gains nothing. Redirects are not followed, no cookies, keys or
  * proxies are used, no connection is kept.
  */
-export function createGuardedFetch({ allowHttp, allowHosts, ports = DEFAULT_PORTS, lookup = dns.lookup }: Options) {
+export function createGuardedFetch({ allowHttp, allowHosts, ports = DEFAULT_PORTS, lookup }: Options) {
   const rules = { allowHttp, allowHosts, ports };
-  const guarded = guardLookup(lookup);
+  const guarded = guardLookup(lookup ?? createDnsLookup());
+  const trusted = lookup ?? dns.lookup;
   const outbound: Outbound = {
     check(url) {
       parse(url, rules);
@@ -40,7 +42,7 @@ export function createGuardedFetch({ allowHttp, allowHosts, ports = DEFAULT_PORT
       const { target, isExempt } = parse(request.url, rules);
       const signal = AbortSignal.timeout(request.timeoutSeconds * 1000);
       try {
-        const response = await send(request, target, { signal, lookup: isExempt ? lookup : guarded, isExempt });
+        const response = await send(request, target, { signal, lookup: isExempt ? trusted : guarded, isExempt });
         return readable(response, request, signal);
       } catch (error) {
         throw explain(error, request, signal);
@@ -54,12 +56,12 @@ function parse(url: string, { allowHttp, allowHosts, ports }: Required<Omit<Opti
   if (url.length > MAX_URL_CHARACTERS) throw refused(`A URL has at most ${MAX_URL_CHARACTERS} characters.`);
   const target = URL.parse(url);
   if (!target) throw refused('This is not an absolute URL.');
-  const { protocol, hostname, host } = target;
+  const { protocol, hostname } = target;
   if (protocol !== 'https:' && protocol !== 'http:') throw refused(`The scheme is ${protocol} and must be https:.`);
   if (target.username || target.password) throw refused('A URL with user name or password is not accepted.');
-  if (allowHosts.includes(host) || allowHosts.includes(hostname)) return { target, isExempt: true };
-  if (protocol === 'http:' && !allowHttp) throw refused('The scheme is http: and must be https:.');
   const port = Number(target.port || (protocol === 'https:' ? 443 : 80));
+  if (allowHosts.includes(`${hostname}:${port}`) || allowHosts.includes(hostname)) return { target, isExempt: true };
+  if (protocol === 'http:' && !allowHttp) throw refused('The scheme is http: and must be https:.');
   if (!ports.includes(port)) throw refused(`The port is ${port} and must be one of ${ports.join(', ')}.`);
   // Sockets connect to a literal address without any lookup. The URL parser has made 0x7f.1 and 2130706433 plain.
   const literal = hostname.replace(/^\[|\]$/g, '');
@@ -83,13 +85,14 @@ function guardLookup(lookup: LookupFunction): LookupFunction {
   };
 }
 
-function send(
+async function send(
   { method, headers, body }: OutboundRequest,
   target: URL,
   { signal, lookup, isExempt }: { signal: AbortSignal; lookup: LookupFunction; isExempt: boolean },
-): Promise<http.IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const client = target.protocol === 'https:' ? https : http;
+): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  // A cold start of the API, which only checks, need not load them.
+  const client = target.protocol === 'https:' ? await import('node:https') : await import('node:http');
   const request = client.request(target, {
     method,
     headers: { 'User-Agent': 'seesr-cloud', 'Accept-Encoding': 'identity', ...headers },
@@ -101,7 +104,7 @@ function send(
   request.once('response', resolve);
   request.once('error', reject);
   request.once('socket', (socket) => {
-    // The last word: whatever led here, nothing is sent to an address that is not public.
+    // The last word: nothing is ever sent to an address that is not public.
     socket.once('connect', () => {
       const { remoteAddress } = socket;
       if (!isExempt && !(remoteAddress && isPublicAddress(remoteAddress))) {
@@ -115,7 +118,7 @@ function send(
 }
 
 /** The answer, whose body breaks off with an error of ours when it is too long, too slow or cut. */
-function readable(response: http.IncomingMessage, request: OutboundRequest, signal: AbortSignal): OutboundResponse {
+function readable(response: IncomingMessage, request: OutboundRequest, signal: AbortSignal): OutboundResponse {
   const headers = new Headers();
   for (const [name, values] of Object.entries(response.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
@@ -141,6 +144,8 @@ function readable(response: http.IncomingMessage, request: OutboundRequest, sign
 function explain(error: unknown, { url, timeoutSeconds }: OutboundRequest, signal: AbortSignal): AppError {
   if (error instanceof AppError) return error;
   const { host } = new URL(url);
+  const ours = asStoreError(error);
+  if (isStoreError(ours)) return ours; // no handle was left for the connection: no fault of the other server
   if (signal.aborted) return new AppError('fetch-failed', `${host} did not answer within ${timeoutSeconds} s.`);
   const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
   return new AppError('fetch-failed', `${host} could not be reached: ${reason}.`);

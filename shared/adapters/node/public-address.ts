@@ -1,7 +1,5 @@
 import ipaddr from 'ipaddr.js';
 
-/** Global unicast (RFC 4291): everything else of IPv6 is local, a group, or an IPv4 address in disguise, NAT64 too. */
-const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
 /** Addresses that are public by their range, but belong to the cloud that the machine runs in. */
 const CLOUD_SERVICES = ['168.63.129.16']; // Azure WireServer
 
@@ -11,6 +9,11 @@ export function isPublicAddress(text: string): boolean {
   // An IPv4-mapped address is the IPv4 address.
   const address = ipaddr.process(text);
   if (CLOUD_SERVICES.includes(address.toString())) return false;
-  if (address instanceof ipaddr.IPv6 && !address.match(GLOBAL_IPV6)) return false;
+  if (address instanceof ipaddr.IPv6 && !isGlobal(address)) return false;
   return address.range() === 'unicast';
+}
+
+/** 2000::/3 (RFC 4291): everything else of IPv6 is local, a group, or an IPv4 address in disguise, NAT64 too. */
+function isGlobal({ parts }: ipaddr.IPv6): boolean {
+  return parts[0]! >> 13 === 1;
 }
