@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
+import { isSold } from '../../shared/pricing.ts';
 import { createRequireScope } from './authenticate.ts';
 import { addBatches } from './batches.ts';
 import { addCancelBatch } from './cancel-batch.ts';
@@ -14,12 +15,14 @@ import { addJobHeatmap } from './job-heatmap.ts';
 import { addLivePreview } from './job-live-preview.ts';
 import { addJobOutput } from './job-output.ts';
 import { addJobPhoto } from './job-photo.ts';
+import { addScreenCopies } from './job-screen-copies.ts';
 import { addKeys } from './keys.ts';
 import { addMetrics, measureRequests } from './metrics.ts';
 import { addModels } from './models.ts';
 import { addBalance, addUsage } from './money.ts';
 import { addOpenApi } from './openapi.ts';
 import { createOriginOf } from './origin.ts';
+import { addOwnKey } from './own-key.ts';
 import { createErrorHandler, handleMethodNotAllowed, handleNotFound, refuseInvalid } from './problem.ts';
 import { addQuotes } from './quotes.ts';
 import { addGetJob, addListJobs } from './read-jobs.ts';
@@ -28,7 +31,9 @@ import { addSafeHeaders } from './safe-headers.ts';
 import { addSubmitJob } from './submit-job.ts';
 import { addTags } from './tags.ts';
 import { addUploads } from './uploads.ts';
+import { createWaitForEnd } from './wait-for-end.ts';
 import { addWebhookDeliveries } from './webhook-deliveries.ts';
+import { addWebhookDocument } from './webhook-document.ts';
 import { addWebhookEndpoints } from './webhook-endpoints.ts';
 import { addWelcome } from './welcome.ts';
 
@@ -43,10 +48,14 @@ export function createApp(deps: Dependencies): Api {
   api.use(addSafeHeaders);
   api.use(methodNotAllowed({ app: api, onMethodNotAllowed: handleMethodNotAllowed }));
 
+  const unsold = deps.installedModels.filter((model) => !isSold(model, deps.prices)).map(({ model }) => model);
+  if (unsold.length > 0) deps.log.warn('models.unsold', { models: unsold, prices: deps.prices.name });
+
   const originOf = createOriginOf(deps.publicUrl);
-  const requireScope = createRequireScope(deps);
+  const requireScope = createRequireScope(deps, originOf);
+  const waitForEnd = createWaitForEnd(deps);
   addUploads(api, deps, requireScope, originOf);
-  addSubmitJob(api, deps, requireScope, originOf);
+  addSubmitJob(api, deps, requireScope, originOf, waitForEnd);
   addBatches(api, deps, requireScope, originOf);
   addCancelBatch(api, deps, requireScope);
   addGetJob(api, deps, requireScope, originOf);
@@ -58,13 +67,15 @@ export function createApp(deps: Dependencies): Api {
   addJobHeatmap(api, deps, requireScope, originOf);
   addLivePreview(api, deps, requireScope, originOf);
   addJobPhoto(api, deps, requireScope, originOf);
+  addScreenCopies(api, deps, requireScope, originOf);
   addReceipt(api, deps, requireScope);
   addReceiptKeys(api, deps);
-  addTags(api, deps, requireScope, originOf);
+  addTags(api, deps, requireScope, originOf, waitForEnd);
   addQuotes(api, deps, requireScope);
   addBalance(api, deps, requireScope);
   addUsage(api, deps, requireScope);
   addModels(api, deps);
+  addOwnKey(api, requireScope);
   addKeys(api, deps, requireScope);
   addClientTokens(api, deps, requireScope);
   addWebhookEndpoints(api, deps, requireScope);
@@ -73,6 +84,7 @@ export function createApp(deps: Dependencies): Api {
   addLiveness(api);
   addReadiness(api, deps);
   addWelcome(api, originOf);
-  addOpenApi(api, originOf);
+  addWebhookDocument(api);
+  addOpenApi(api, deps, originOf);
   return api;
 }

@@ -7,6 +7,7 @@ import type { Log } from '../../shared/log.ts';
 import type { StateStore } from '../../shared/ports.ts';
 import type { RateLimiter } from '../../shared/rate-limit.ts';
 import type { Environment } from './dependencies.ts';
+import type { OriginOf } from './origin.ts';
 import { forgiveUnchanged, limitRequest } from './rate-limit.ts';
 
 const CACHED_DIGESTS = 1000;
@@ -23,10 +24,10 @@ interface AuthenticationDependencies {
 }
 
 /**
- * Middleware that lets only keys and client tokens with the scope pass, within their rate limits, and leaves who it is
- * in `c.get('apiKey')`. The key is looked up on every request, so that revoking it works at once.
+ * Middleware that lets only keys and client tokens with the scope pass, within their rate limits, and leaves the
+ * caller in `c.get('apiKey')`. The key is looked up on every request, so that revoking it works at once.
  */
-export function createRequireScope(deps: AuthenticationDependencies): RequireScope {
+export function createRequireScope(deps: AuthenticationDependencies, originOf: OriginOf): RequireScope {
   const { state, now, limiter } = deps;
   const digestOf = createDigestCache(CACHED_DIGESTS);
   return (scope) =>
@@ -39,7 +40,9 @@ export function createRequireScope(deps: AuthenticationDependencies): RequireSco
       if (limiter) limitRequest(c, limiter, caller);
       checkOrigin(caller, c.req.header('Origin'));
       if (!caller.scopes.includes(scope)) throw forbidden(caller, scope);
-      if (caller.client && c.req.method === 'POST' && CREATE_JOBS.includes(c.req.path)) requireIdempotencyKey(c);
+      if (caller.client && c.req.method === 'POST' && CREATE_JOBS.includes(c.req.path)) {
+        requireIdempotencyKey(c, originOf(c));
+      }
       await next();
       if (limiter) forgiveUnchanged(c, limiter, caller);
       noteUse(deps, caller);
@@ -87,17 +90,20 @@ function checkCaller(caller: Caller | null, now: number): asserts caller is Call
   }
 }
 
-/** Browsers send Origin with every request of another origin; whatever is no browser sends what it likes. */
+/**
+ * Browsers send Origin with every request of another origin; other programs send any they like. In lower case but
+ * for some schemes of apps and extensions.
+ */
 function checkOrigin({ id, allowed_origins }: Caller, origin: string | undefined): void {
-  if (!allowed_origins || origin === undefined || allowed_origins.includes(origin)) return;
+  if (!allowed_origins || origin === undefined || allowed_origins.includes(origin.toLowerCase())) return;
   throw new AppError('origin-not-allowed', `The Origin ${origin} is not in the allowed_origins of the key ${id}.`);
 }
 
-/** A phone repeats what it got no answer to: without a key each repeat would be another job. */
-function requireIdempotencyKey(c: Context): void {
+/** A phone repeats a request without an answer: without a key each repeat would be another job. */
+function requireIdempotencyKey(c: Context, origin: string): void {
   if (c.req.header('Idempotency-Key') !== undefined) return;
   throw new AppError('idempotency-key-missing', 'With a client token this request needs an Idempotency-Key.', {
-    headers: { Link: `<${new URL('/openapi.json', c.req.url).pathname}>; rel="describedby"` },
+    headers: { Link: `<${origin}/openapi.json>; rel="describedby"` },
   });
 }
 

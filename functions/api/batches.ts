@@ -9,15 +9,16 @@ import { type Caller, ownerOf } from '../../shared/keys.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJobBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
-import { createOnce, idempotencyHeaders } from './idempotency.ts';
+import { answerOnce, idempotencyHeaders } from './idempotency.ts';
+import { type RequestInputs, withInputs } from './job-input.ts';
 import { resolveWebhook } from './job-webhook.ts';
 import { json, problems, security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 import { getOwnBatch, jobsOfBatch } from './own-batch.ts';
 import { pathId } from './path-id.ts';
-import { limitNewJobs } from './rate-limit.ts';
+import { headers } from './response-headers.ts';
 import { prepareJob, start } from './submit-job.ts';
-import { traceOf } from './trace.ts';
+import { traceOf, traceparentSchema } from './trace.ts';
 
 const PATH = '/v1/batches';
 
@@ -30,18 +31,19 @@ export function addBatches(api: Api, deps: Dependencies, requireScope: RequireSc
 }
 
 function addCreateBatch(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, limiter } = deps;
+  const { state } = deps;
   const route = createRoute({
     method: 'post',
     path: PATH,
     tags: ['jobs'],
+    operationId: 'createBatch',
     summary: 'Ask for up to 100 photos at once',
     description:
       'All of them or none. Each becomes a job of its own; endpoints are told of the whole, by batch.completed, not of each job, unless `webhook.events` asks for that.',
     security,
     middleware: [requireScope('jobs:write'), limitJobBody] as const,
     request: {
-      headers: idempotencyHeaders,
+      headers: idempotencyHeaders.extend({ traceparent: traceparentSchema }),
       body: {
         required: true,
         content: json(createBatchSchema, {
@@ -54,37 +56,43 @@ function addCreateBatch(api: Api, deps: Dependencies, requireScope: RequireScope
       },
     },
     responses: {
-      201: { description: 'Accepted.', content: json(batchViewSchema) },
+      201: { description: 'Accepted.', headers: headers('Idempotent-Replayed'), content: json(batchViewSchema) },
       ...problems(400, 401, 402, 403, 404, 410, 413, 415, 422),
     },
   });
   api.openapi(route, async (c) => {
     const body = c.req.valid('json');
     const caller = c.get('apiKey');
-    return createOnce(c, state, body, async () => {
-      const batch = await newBatch(deps, caller, body);
-      const prepared: Awaited<ReturnType<typeof prepareJob>>[] = [];
-      const trace = traceOf(c);
-      for (const [index, item] of body.items.entries()) {
-        const { job, upload } = await prepareItem(
-          deps,
-          caller,
-          { ...body.parameters, ...item },
-          { index, batch, body },
-        );
-        prepared.push({ job: { ...job, trace }, upload });
-      }
-      limitNewJobs(c, limiter, prepared.length);
-      const jobs = prepared.map(({ job }) => job);
-      return {
-        answer: viewBatch(batch, jobs, originOf(c)),
-        store: async (idempotency) => {
-          const outcome = await state.createBatch(batch, jobs, idempotency);
-          if (outcome.created) for (const { job, upload } of prepared) await start(deps, job, upload);
-          return outcome;
+    return withInputs(deps, (inputs) =>
+      answerOnce(
+        c,
+        { state, body, status: 201 },
+        {
+          isSecret: false,
+          make: async () => {
+            const batch = await newBatch(deps, caller, body);
+            const prepared: Awaited<ReturnType<typeof prepareJob>>[] = [];
+            const trace = traceOf(c);
+            for (const [index, item] of body.items.entries()) {
+              const asked = { ...commonParameters(body.parameters, item), ...item };
+              const { job, upload } = await prepareItem(deps, caller, asked, { index, batch, body, inputs });
+              prepared.push({ job: { ...job, trace }, upload });
+            }
+            const jobs = prepared.map(({ job }) => job);
+            return {
+              answer: viewBatch(batch, jobs, originOf(c)),
+              store: async (idempotency) => {
+                const outcome = await state.createBatch(batch, jobs, idempotency);
+                if (!outcome.created) return outcome;
+                inputs.keep();
+                for (const { job, upload } of prepared) await start(deps, job, upload);
+                return outcome;
+              },
+            };
+          },
         },
-      };
-    });
+      ),
+    );
   });
 }
 
@@ -99,20 +107,29 @@ async function newBatch(deps: Dependencies, caller: Caller, { items, webhook }: 
   };
 }
 
-/** As if it had been submitted alone. What is wrong with it is told with its place in the batch. */
+type Asked = NonNullable<CreateBatch['parameters']>;
+
+/** An item that says how large it shall be, in either way, goes over the common size. */
+function commonParameters(common: Asked = {}, item: Asked): Asked {
+  if (item.scale === undefined && item.target === undefined) return common;
+  const { scale: _scale, target: _target, ...rest } = common;
+  return rest;
+}
+
+/** As if it had been submitted alone. Its errors are told with its place in the batch. */
 async function prepareItem(
   deps: Dependencies,
   caller: Caller,
   asked: object,
-  { index, batch, body }: { index: number; batch: Batch; body: CreateBatch },
+  { index, batch, body, inputs }: { index: number; batch: Batch; body: CreateBatch; inputs: RequestInputs },
 ) {
   try {
     const complete = createJobSchema.parse({ ...asked, retention_hours: body.retention_hours });
-    const { job, upload } = await prepareJob(deps, caller, complete, {});
+    const { job, upload } = await prepareJob(deps, caller, complete, { inputs });
     const own = { batch_id: batch.id, batch_index: index, ...(batch.webhook && { webhook: batch.webhook }) };
     return { job: { ...job, ...own }, upload };
   } catch (error) {
-    if (!(error instanceof AppError) || error.status >= 500) throw error; // not for what the item is
+    if (!(error instanceof AppError) || error.status >= 500) throw error; // no fault of the item
     const errors = (error.errors ?? [{ pointer: '#', message: error.message }]).map(({ pointer, ...rest }) => ({
       pointer: pointer.replace('#', `#/items/${index}`),
       ...rest,
@@ -126,6 +143,7 @@ function addGetBatch(api: Api, { state }: Dependencies, requireScope: RequireSco
     method: 'get',
     path: `${PATH}/{id}`,
     tags: ['jobs'],
+    operationId: 'getBatch',
     summary: 'How is the batch?',
     security,
     middleware: [requireScope('jobs:read')] as const,

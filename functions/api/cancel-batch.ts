@@ -9,17 +9,18 @@ import { json, problems, security } from './openapi.ts';
 import { getOwnBatch, jobsOfBatch } from './own-batch.ts';
 import { pathId } from './path-id.ts';
 
-/** What has become of a job that was to be canceled. */
+/** The outcome for a job that was to be canceled. */
 type Outcome = 'canceled' | 'stopping' | 'ended';
 
-/** Everything of the batch that has not ended. Not one transaction: a repeat cancels what is left. */
+/** Everything of the batch that has not ended. Not one transaction: a repeat cancels the rest. */
 export function addCancelBatch(api: Api, deps: Dependencies, requireScope: RequireScope): void {
   const { state } = deps;
   const route = createRoute({
     method: 'post',
     path: '/v1/batches/{id}/cancel',
     tags: ['jobs'],
-    summary: 'Cancel what has not ended of the batch',
+    operationId: 'cancelBatch',
+    summary: 'Cancel the jobs of the batch that have not ended',
     description: 'Canceled jobs cost nothing. May be repeated.',
     security,
     middleware: [requireScope('jobs:cancel')] as const,

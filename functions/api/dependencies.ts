@@ -1,9 +1,10 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import type { Caller } from '../../shared/keys.ts';
+import type { Health } from '../../shared/health.ts';
+import type { Caller, Owner } from '../../shared/keys.ts';
 import type { Limits } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
+import type { InstalledModel } from '../../shared/methods/model-facts.ts';
 import type { Metrics } from '../../shared/metrics.ts';
-import type { ModelId } from '../../shared/models.ts';
 import type { Outbound } from '../../shared/outbound.ts';
 import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
 import type { PriceList } from '../../shared/pricing.ts';
@@ -16,10 +17,13 @@ export interface Dependencies {
   state: StateStore;
   objects: ObjectStore;
   queue: JobQueue;
-  installedModels: ModelId[];
+  /** The models that may be asked for. */
+  installedModels: InstalledModel[];
   limits: Limits;
   log: Log;
   metrics: Metrics;
+  /** Lines of the log that nobody got, where that is counted. */
+  lostLogLines?: (() => number) | undefined;
   /** Milliseconds since 1970. */
   now: () => number;
   prices: PriceList;
@@ -33,8 +37,12 @@ export interface Dependencies {
   publicUrl?: string;
   /** Where the installation keeps its files. Default: as much as there is need for. */
   room?: StorageRoom;
-  /** Rejects while the service cannot work. Default: asks each port. */
-  ready?: () => Promise<void>;
+  /** How long one stream of events lasts; its client then connects again. */
+  streamSeconds?: number;
+  /** Of the worker that runs beside the API, if one does. */
+  health?: Health;
+  /** Is aborted when the service begins to stop. */
+  stopping?: AbortSignal;
 }
 
 export interface Environment {
@@ -42,8 +50,10 @@ export interface Environment {
     requestId: string;
     /** Only behind `requireScope`: the key, also where the request came with a client token of it. */
     apiKey: Caller;
-    /** Only behind `requireScope`: what the request was authenticated with. Never store or log it. */
+    /** Only behind `requireScope`: the secret that authenticated the request. Never store or log it. */
     secret: string;
+    /** Only where a signed link was used instead of a key: the owner of the things that it leads to. */
+    link: Owner;
   };
 }
 

@@ -10,6 +10,7 @@ import type { OriginOf } from './origin.ts';
 import { getOwnJob } from './own-job.ts';
 import { pathId } from './path-id.ts';
 import { retryAfter } from './poll-headers.ts';
+import { headers } from './response-headers.ts';
 
 export function addCancelJob(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
   const { state, objects, now } = deps;
@@ -17,6 +18,7 @@ export function addCancelJob(api: Api, deps: Dependencies, requireScope: Require
     method: 'post',
     path: '/v1/jobs/{id}/cancel',
     tags: ['jobs'],
+    operationId: 'cancelJob',
     summary: 'Cancel the job',
     description: 'A canceled job costs nothing.',
     security,
@@ -24,7 +26,11 @@ export function addCancelJob(api: Api, deps: Dependencies, requireScope: Require
     request: { params: pathId('job') },
     responses: {
       200: { description: 'Canceled, now or earlier.', content: json(jobSchema) },
-      202: { description: 'Running: its worker stops at the next step.', content: json(jobSchema) },
+      202: {
+        description: 'Running: its worker stops at the next step.',
+        headers: headers('Location', 'Retry-After'),
+        content: json(jobSchema),
+      },
       ...problems(400, 401, 403, 404, 409, 410),
     },
   });
@@ -46,9 +52,10 @@ export function addDeleteJob(api: Api, deps: Dependencies, requireScope: Require
     method: 'delete',
     path: '/v1/jobs/{id}',
     tags: ['jobs'],
+    operationId: 'deleteJob',
     summary: 'Erase the job’s photo and result',
     description:
-      'With them go prompt, tags, reference and receivers. The input stays while another job has it too, what was charged in the ledger, and the answer that is kept for repeats of the Idempotency-Key until its 24 hours are over.',
+      'With them go prompt, tags, reference, Idempotency-Key and receivers; a repeat of the submission is answered with 410. The input stays while another job has it too, and the charge stays in the ledger.',
     security,
     middleware: [requireScope('jobs:write')] as const,
     request: { params: pathId('job') },
@@ -60,7 +67,7 @@ export function addDeleteJob(api: Api, deps: Dependencies, requireScope: Require
     try {
       await eraseDeletedJob(deps, job);
     } catch (error) {
-      // From here on nobody can reach the objects; the reaper erases what is left.
+      // From here on nobody can reach the objects; the reaper erases the rest.
       log.warn('erasure-failed', { job_id: id, error });
     }
     return c.body(null, 204);

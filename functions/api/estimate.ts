@@ -1,16 +1,12 @@
 import { isTerminal, type Job, type Parameters } from '../../shared/job.ts';
-import type { ModelId } from '../../shared/models.ts';
+import type { Size } from '../../shared/methods/method.ts';
+import { methodOf } from '../../shared/methods/registry.ts';
 import { type Paces, workOf } from '../../shared/pace.ts';
 import type { Dependencies } from './dependencies.ts';
 
-/** Guesses of when jobs end, from what the latest ones took and from the length of the queue; unlike the price. */
+/** Estimates of the end of jobs, from the times of the latest ones and the length of the queue. Prices are exact. */
 
-interface Size {
-  width: number;
-  height: number;
-}
-
-/** What a client may expect of a job that has not ended. */
+/** The estimates for a job that has not ended. */
 export interface Outlook {
   queue?: { position_estimate: number; ahead_seconds: number };
   /** RFC 3339: a time stays true while a client waits, seconds would not. */
@@ -18,17 +14,6 @@ export interface Outlook {
 }
 
 type EstimateDependencies = Pick<Dependencies, 'state' | 'queue'>;
-
-/**
- * Until the first job of a model has ended here: what two CPU cores took (README, "Measured"), in seconds a call of
- * SeeSR's network at tiles of 64² to 96², and a megapixel of the photo for the others.
- */
-const UNMEASURED: Record<ModelId, number> = {
-  seesr: 16,
-  'seesr-turbo': 16,
-  'real-esrgan': 235,
-  'real-esrgan-fast': 18,
-};
 
 /** From here on a running job tells more about itself than others do. */
 const TELLING_PERCENT = 10;
@@ -45,7 +30,7 @@ export async function estimateSeconds(
   return Math.max(1, Math.ceil(aheadSeconds(paces, depth.visible, depth.inFlight, own) + own));
 }
 
-/** Nothing for a job that has ended, or awaits its photo. What cannot be found out is left out. */
+/** Nothing for a job that has ended, or awaits its photo. Unknown values are left out. */
 export async function outlookOf(
   { state, queue, log, now }: EstimateDependencies & Pick<Dependencies, 'log' | 'now'>,
   job: Job,
@@ -72,15 +57,15 @@ export async function outlookOf(
 
 /** Without waiting. Another model than the one that ran last has to be loaded first. */
 function ownSeconds(paces: Paces, size: Size, parameters: Parameters): number {
-  const { model } = parameters;
-  const pace = paces[model];
-  const perWork = pace && pace.work > 0 ? pace.seconds / pace.work : UNMEASURED[model];
+  const method = methodOf(parameters);
+  const pace = paces[method.id];
+  const perWork = pace && pace.work > 0 ? pace.seconds / pace.work : method.pace.seconds;
   const isWarm = Object.values(paces).every(({ at }) => pace !== undefined && at <= pace.at);
   const work = workOf(size, parameters);
   return work === 0 ? 0 : perWork * work + (isWarm ? 0 : (pace?.load_seconds ?? 0));
 }
 
-/** Those who are being worked on are half done on average, and so many workers go through those who wait. */
+/** Running jobs are half done on average, and as many workers go through the waiting ones. */
 function aheadSeconds(paces: Paces, waiting: number, inFlight: number, own: number): number {
   const known = Object.values(paces);
   const jobs = sum(known.map((pace) => pace.jobs));
@@ -94,7 +79,8 @@ function remainingSeconds({ progress, attempt, started_at }: Job, own: number, n
   const rest = (100 - percent) / 100;
   // Of a later attempt it is not known when it began.
   if (percent < TELLING_PERCENT || attempt > 1 || started_at === undefined) return own * rest;
-  return ((now - Date.parse(started_at)) / 1000) * (rest / (1 - rest));
+  // The worker's clock may be ahead.
+  return (Math.max(0, now - Date.parse(started_at)) / 1000) * (rest / (1 - rest));
 }
 
 function later(seconds: number, now: number): string {

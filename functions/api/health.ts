@@ -1,12 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { AppError } from '../../shared/error.ts';
-import { isStorageFull } from '../../shared/storage-room.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { json, problems } from './openapi.ts';
+import { createReadiness } from './readiness.ts';
 
-const statusSchema = z.object({ status: z.literal('ok') });
-const RETRY_SECONDS = 5;
-const PROBE_BYTES = 4096;
+const statusSchema = z.object({ status: z.literal('ok') }).meta({ id: 'ServiceStatus' });
 
 /** The process itself. */
 export function addLiveness(api: Api): void {
@@ -14,35 +11,27 @@ export function addLiveness(api: Api): void {
     method: 'get',
     path: '/healthz',
     tags: ['service'],
+    operationId: 'getLiveness',
     summary: 'Is the process alive?',
     responses: { 200: { description: 'It answers.', content: json(statusSchema) } },
   });
   api.openapi(route, (c) => c.json({ status: 'ok' as const }, 200));
 }
 
-/** The process and what it needs. */
+/** The process and the parts that it needs. */
 export function addReadiness(api: Api, deps: Dependencies): void {
   const route = createRoute({
     method: 'get',
     path: '/readyz',
     tags: ['service'],
-    summary: 'Can it work: do storage, queue and state answer, and is there room for more?',
+    operationId: 'getReadiness',
+    summary: 'Can it work: do storage, queue and state answer, is there room for more, can photos be worked on?',
+    description: 'Otherwise `detail` has the names of the parts that are in trouble.',
     responses: { 200: { description: 'They do.', content: json(statusSchema) }, ...problems(503) },
   });
-  const ready = deps.ready ?? (() => askPorts(deps));
+  const checkReady = createReadiness(deps);
   api.openapi(route, async (c) => {
-    try {
-      await ready();
-      await deps.room?.probe(PROBE_BYTES);
-    } catch (cause) {
-      if (isStorageFull(cause)) throw cause;
-      const headers = { 'Retry-After': String(RETRY_SECONDS) };
-      throw new AppError('unavailable', 'Storage, queue or state does not answer.', { cause, headers });
-    }
+    await checkReady();
     return c.json({ status: 'ok' as const }, 200);
   });
-}
-
-async function askPorts({ state, objects, queue }: Dependencies): Promise<void> {
-  await Promise.all([state.getAccount('readiness'), objects.head('readiness'), queue.depth()]);
 }

@@ -1,37 +1,31 @@
-import { createRoute } from '@hono/zod-openapi';
 import { outputLinkSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
 import { isTerminal, type Job, type JobOutput } from '../../shared/job.ts';
+import { fileEnding } from '../../shared/output-format.ts';
 import type { RequireScope } from './authenticate.ts';
 import type { Api, Dependencies } from './dependencies.ts';
-import { security } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
-import { getOwnJob } from './own-job.ts';
 import { retryAfter } from './poll-headers.ts';
-import { answerLink, linkRequest, linkResponses, signLink } from './signed-link.ts';
+import { addFileOfJob } from './signed-link.ts';
 
 export function addJobOutput(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, now } = deps;
-  const route = createRoute({
-    method: 'get',
-    path: '/v1/jobs/{id}/output',
-    tags: ['jobs'],
-    summary: 'Get the result',
-    description:
-      'Redirects to a signed URL. Some HTTP clients send the API key along with a redirect: they ask with `redirect=false`.',
-    security,
-    middleware: [requireScope('jobs:read')] as const,
-    request: linkRequest,
-    responses: linkResponses(outputLinkSchema),
-  });
-  api.openapi(route, async (c) => {
-    const job = await getOwnJob(state, c.get('apiKey'), c.req.valid('param').id);
-    const output = outputOf(job, now());
-    const { key, sha256, bytes, mime } = output;
-    const file = { key, filename: filenameOf(job), keptUntil: Date.parse(output.expires_at) };
-    const link = await signLink(deps, file, originOf(c));
-    return answerLink(c, c.req.valid('query').redirect, { ...link, sha256, bytes, mime });
-  });
+  addFileOfJob(
+    api,
+    deps,
+    { requireScope, originOf },
+    {
+      name: 'output',
+      title: 'Output',
+      summary: 'Get the result',
+      description: 'In the format that was asked for.',
+      schema: outputLinkSchema,
+      async find(job) {
+        const { key, sha256, bytes, mime, expires_at } = outputOf(job, deps.now());
+        const file = { key, filename: filenameOf(job), keptUntil: Date.parse(expires_at) };
+        return { file, about: { sha256, bytes, mime } };
+      },
+    },
+  );
 }
 
 /** Throws `not-finished`, `no-output` or `gone`. */
@@ -50,5 +44,5 @@ export function outputOf(job: Job, now: number): JobOutput {
 }
 
 function filenameOf({ id, parameters: { format } }: Job): string {
-  return `${id}.${format === 'jpeg' ? 'jpg' : format}`;
+  return `${id}.${fileEnding(format)}`;
 }

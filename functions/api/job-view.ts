@@ -3,8 +3,8 @@ import { isTerminal, type Job } from '../../shared/job.ts';
 import type { Outlook } from './estimate.ts';
 
 /**
- * What a client sees of a job. No signed URLs: the answer can be kept and compared by its version.
- * `origin`: of absolute URLs. `outlook`: what is guessed about its end.
+ * The client's view of a job. No signed URLs: the answer can be kept and compared by its version.
+ * `origin`: of absolute URLs. `outlook`: the estimates of its end.
  */
 export function viewJob(job: Job, origin: string, outlook: Outlook = {}): JobView {
   const terminal = isTerminal(job);
@@ -33,9 +33,11 @@ export function viewJob(job: Job, origin: string, outlook: Outlook = {}): JobVie
     cancel_at: job.cancel_at,
     ...outlook,
     cold_start: job.cold_start,
-    output: job.output && viewOutput(job.output, outputUrl),
+    output: job.output && without(job.output, outputUrl),
     fidelity_report: job.fidelity_report,
-    heatmap: job.heatmap && viewHeatmap(job.heatmap, heatmapUrl),
+    heatmap: job.heatmap && without(job.heatmap, heatmapUrl),
+    photo_webp: job.photo_webp && without(job.photo_webp, `${self}/photo_webp`),
+    output_webp: job.output_webp && without(job.output_webp, `${self}/output_webp`),
     delivery: job.delivery,
     error: job.error,
     notes: job.notes,
@@ -47,15 +49,14 @@ export function viewJob(job: Job, origin: string, outlook: Outlook = {}): JobVie
       ...(job.output && { output: outputUrl }),
       ...(job.run && { receipt: `${self}/receipt` }),
       ...(job.heatmap && { heatmap: heatmapUrl }),
+      ...(job.photo_webp && { photo_webp: `${self}/photo_webp` }),
+      ...(job.output_webp && { output_webp: `${self}/output_webp` }),
       ...(job.live_preview && { live_preview: livePreviewUrl }),
     },
   };
 }
 
-function viewHeatmap({ key: _key, ...heatmap }: NonNullable<Job['heatmap']>, url: string): JobView['heatmap'] {
-  return { ...heatmap, url };
-}
-
-function viewOutput({ key: _key, ...output }: NonNullable<Job['output']>, url: string): JobView['output'] {
-  return { ...output, url };
+/** The file as a client sees it: where it is fetched, not where it lies. */
+function without<File extends { key: string }>({ key: _key, ...file }: File, url: string) {
+  return { ...file, url };
 }

@@ -6,7 +6,7 @@ import type { JobWebhook } from '../../shared/webhook-event.ts';
 import type { Dependencies } from './dependencies.ts';
 import { signerOf } from './webhook-endpoints.ts';
 
-/** What a request asks to be told about its job. Throws `url-refused`, and `not-found` for an endpoint of others. */
+/** The webhook that a request asks for. Throws `url-refused`, and `not-found` for an endpoint of others. */
 export async function resolveWebhook(
   { state, outbound = NO_OUTBOUND, now }: Pick<Dependencies, 'state' | 'outbound' | 'now'>,
   account: string,

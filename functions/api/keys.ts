@@ -1,14 +1,24 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import { createKeySchema, keyListSchema, newKeySchema, rotateKeySchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
-import { type ApiKey, type Caller, createApiKey, createSecret, defaultScopes, type Scope } from '../../shared/keys.ts';
+import type { Idempotency } from '../../shared/idempotency.ts';
+import {
+  type ApiKey,
+  type Caller,
+  createApiKey,
+  createSecret,
+  defaultScopes,
+  hashApiKey,
+  type Scope,
+} from '../../shared/keys.ts';
 import type { StateStore } from '../../shared/ports.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
-import { createOnce, idempotencyHeaders } from './idempotency.ts';
+import { answerOnce, idempotencyHeaders } from './idempotency.ts';
 import { json, problems, security } from './openapi.ts';
 import { pathId } from './path-id.ts';
+import { headers } from './response-headers.ts';
 
 /** Keys of the caller's account. The secret is in the answer to its creation and nowhere else. */
 export function addKeys(api: Api, deps: Dependencies, requireScope: RequireScope): void {
@@ -18,13 +28,16 @@ export function addKeys(api: Api, deps: Dependencies, requireScope: RequireScope
   addRevokeKey(api, deps, requireScope);
 }
 
-function addCreateKey(api: Api, { state, now }: Dependencies, requireScope: RequireScope): void {
+function addCreateKey(api: Api, deps: Dependencies, requireScope: RequireScope): void {
+  const { state, now } = deps;
   const route = createRoute({
     method: 'post',
     path: '/v1/keys',
     tags: ['keys'],
+    operationId: 'createKey',
     summary: 'Create a key',
-    description: 'A key can pass on only what it has. Keys of test mode (`sr_test_`) cost nothing and run no network.',
+    description:
+      'A key can pass on only its own rights. Keys of test mode (`sr_test_`) cost nothing and run no network.',
     security,
     middleware: [requireScope('keys:manage'), limitJsonBody] as const,
     request: {
@@ -35,23 +48,38 @@ function addCreateKey(api: Api, { state, now }: Dependencies, requireScope: Requ
       },
     },
     responses: {
-      201: { description: '`key` is shown this once.', content: json(newKeySchema) },
-      ...problems(400, 401, 403, 413, 415, 422),
+      201: {
+        description: '`key` is shown this once.',
+        headers: headers('Idempotent-Replayed'),
+        content: json(newKeySchema),
+      },
+      ...problems(400, 401, 403, 410, 413, 415, 422),
     },
   });
   api.openapi(route, async (c) => {
     const body = c.req.valid('json');
     const creator = c.get('apiKey');
-    return createOnce(c, state, body, async () => {
+    const make = async () => {
       const given = derive(body, creator, now());
       const { key, secret, hash } = await createApiKey({ ...given, account: creator.account, now: now() });
       const store = state.createKey.bind(state, key, hash);
       return { answer: { ...shown(key), key: secret }, store };
-    });
+    };
+    return answerOnce(c, { state, body, status: 201 }, { make, renew: stillValid(deps) });
   });
 }
 
-/** What a key of `creator` may be. Throws `forbidden` and `invalid`. */
+/** The answer to a repeat that asks for a secret. Throws `gone` where that is valid no longer. */
+function stillValid({ state, now }: Dependencies) {
+  return async <Answer extends { id: string; key: string }>(answer: Answer): Promise<Answer> => {
+    const key = await state.findKey(await hashApiKey(answer.key));
+    const isOver = !key || key.revoked_at || (key.expires_at && Date.parse(key.expires_at) <= now());
+    if (!isOver) return answer;
+    throw new AppError('gone', `The secret that this Idempotency-Key got for ${answer.id} is valid no longer.`);
+  };
+}
+
+/** The fields of a key that `creator` makes. Throws `forbidden` and `invalid`. */
 function derive(asked: z.output<typeof createKeySchema>, creator: Caller, now: number) {
   const { spend_cap, inflight_cap, allowed_origins } = asked;
   const scopes = asked.scopes ?? defaultScopes(creator.scopes, { ...asked, test: creator.test || asked.test });
@@ -86,6 +114,7 @@ function addListKeys(api: Api, { state }: Dependencies, requireScope: RequireSco
     method: 'get',
     path: '/v1/keys',
     tags: ['keys'],
+    operationId: 'listKeys',
     summary: 'List the keys, oldest first, revoked ones too',
     security,
     middleware: [requireScope('keys:manage')] as const,
@@ -97,36 +126,52 @@ function addListKeys(api: Api, { state }: Dependencies, requireScope: RequireSco
   });
 }
 
-function addRotateKey(api: Api, { state }: Dependencies, requireScope: RequireScope): void {
+function addRotateKey(api: Api, deps: Dependencies, requireScope: RequireScope): void {
+  const { state, now } = deps;
   const route = createRoute({
     method: 'post',
     path: '/v1/keys/{id}/rotate',
     tags: ['keys'],
+    operationId: 'rotateKey',
     summary: 'Give a key a new secret',
     description:
-      'The key stays what it is. Its secret until now is valid for `overlap_seconds` more, so that all that use it can change over; an earlier one no longer than that.',
+      'The key keeps its id and its rights. Its secret until now is valid for `overlap_seconds` more, so that all that use it can change over; an earlier one no longer than that. A repeat with the same `Idempotency-Key` gets the same new secret; a key that rotates itself without overlap cannot repeat.',
     security,
     middleware: [requireScope('keys:manage'), limitJsonBody] as const,
     request: {
       params: pathId('key'),
+      headers: idempotencyHeaders,
       body: { required: true, content: json(rotateKeySchema, { overlap_seconds: 3600 }) },
     },
     responses: {
-      200: { description: '`key` is shown this once.', content: json(newKeySchema) },
-      ...problems(400, 401, 403, 404, 409, 413, 415, 422),
+      200: {
+        description: '`key` is shown this once.',
+        headers: headers('Idempotent-Replayed'),
+        content: json(newKeySchema),
+      },
+      ...problems(400, 401, 403, 404, 409, 410, 413, 415, 422),
     },
   });
   api.openapi(route, async (c) => {
     const caller = c.get('apiKey');
-    const { id, scopes, expires_at, test } = await getManageableKey(state, caller, c.req.valid('param').id);
-    // Whoever has the new secret can do what the key can.
-    checkScopes(scopes, caller);
-    checkExpiry(expires_at, caller);
-    const { secret, hash } = await createSecret(test ? 'test' : 'live');
-    const overlapSeconds = c.req.valid('json').overlap_seconds;
-    const rotated = await state.rotateKey(caller.account, id, { hash, last4: secret.slice(-4), overlapSeconds });
-    if (!rotated) throw new AppError('not-found', `There is no key ${id}.`);
-    return c.json({ ...shown(rotated), key: secret }, 200, { 'Cache-Control': 'no-store' });
+    const body = c.req.valid('json');
+    const make = async () => {
+      const key = await getManageableKey(state, caller, c.req.valid('param').id);
+      // The holder of the new secret can do all that the key can.
+      checkScopes(key.scopes, caller);
+      checkExpiry(key.expires_at, caller);
+      const { secret, hash } = await createSecret(key.test ? 'test' : 'live');
+      const changes = { last4: secret.slice(-4), rotated_at: new Date(now()).toISOString() };
+      const rotation = { hash, ...changes, overlapSeconds: body.overlap_seconds };
+      const store = async (idempotency?: Idempotency) => {
+        const creation = await state.rotateKey(caller.account, key.id, rotation, idempotency);
+        if (!creation) throw new AppError('not-found', `There is no key ${key.id}.`);
+        return creation;
+      };
+      const { spent: _spent, ...known } = key;
+      return { answer: { ...shown(known), ...changes, key: secret }, store };
+    };
+    return answerOnce(c, { state, body, status: 200 }, { make, renew: stillValid(deps) });
   });
 }
 
@@ -135,6 +180,7 @@ function addRevokeKey(api: Api, { state }: Dependencies, requireScope: RequireSc
     method: 'delete',
     path: '/v1/keys/{id}',
     tags: ['keys'],
+    operationId: 'revokeKey',
     summary: 'Revoke a key, and with it its client tokens, at once',
     security,
     middleware: [requireScope('keys:manage')] as const,
@@ -153,7 +199,7 @@ async function manageableKeys(state: StateStore, { account, test }: Caller): Pro
   return (await state.listKeys(account)).filter((key) => !test || key.test);
 }
 
-async function getManageableKey(state: StateStore, caller: Caller, id: string): Promise<ApiKey> {
+async function getManageableKey(state: StateStore, caller: Caller, id: string): Promise<ApiKey & { spent: number }> {
   const key = (await manageableKeys(state, caller)).find((each) => each.id === id);
   if (!key) throw new AppError('not-found', `There is no key ${id}.`);
   return key;

@@ -16,7 +16,7 @@ export function measureRequests(metrics: Metrics): MiddlewareHandler<Environment
     const started = performance.now();
     await next();
     const { method } = c.req;
-    // What no route took ended at a middleware, whose path has a wildcard.
+    // A request that no route took ended at a middleware, whose path has a wildcard.
     const path = routePath(c, -1);
     const route = path.includes('*') ? 'none' : path;
     metrics.add('seesr_http_requests_total', { method, route, status: String(c.res.status) });
@@ -29,11 +29,12 @@ export function measureRequests(metrics: Metrics): MiddlewareHandler<Environment
  * callers from loopback without a key: behind a proxy everybody comes from there.
  */
 export function addMetrics(api: Api, deps: Dependencies, requireScope: RequireScope): void {
-  const { metrics, state, queue, now, room } = deps;
+  const { metrics, state, queue, now, room, lostLogLines, health } = deps;
   const route = createRoute({
     method: 'get',
     path: '/metrics',
     tags: ['service'],
+    operationId: 'getMetrics',
     summary: 'Numbers of the whole service for Prometheus',
     description: 'For the operator: the scope `metrics:read` is only given by `npm run keys -- create --scopes`.',
     security,
@@ -85,6 +86,17 @@ export function addMetrics(api: Api, deps: Dependencies, requireScope: RequireSc
         name: 'seesr_storage_free_bytes',
         help: 'Left where files are kept.',
         values: free === undefined ? [] : [{ value: free }],
+      },
+      {
+        name: 'seesr_part_in_trouble',
+        help: '1 for each part of the service that cannot do its work at this moment.',
+        values: (health?.troubles() ?? []).map(({ part }) => ({ labels: { part }, value: 1 })),
+      },
+      {
+        name: 'seesr_log_lines_lost_total',
+        help: 'Lines of the log that nobody got: its reader was gone or too slow, its file or disk full.',
+        type: 'counter',
+        values: lostLogLines ? [{ value: lostLogLines() }] : [],
       },
     ]);
     return c.text(text, 200, { 'Content-Type': CONTENT_TYPE, 'Cache-Control': 'no-store' });

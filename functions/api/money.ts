@@ -13,11 +13,12 @@ export function addBalance(api: Api, { state, prices }: Dependencies, requireSco
     method: 'get',
     path: '/v1/balance',
     tags: ['money'],
+    operationId: 'getBalance',
     summary: 'What is left on the account?',
     security,
     middleware: [requireScope('usage:read')] as const,
     responses: {
-      200: { description: 'Without what is reserved for jobs.', content: json(balanceSchema) },
+      200: { description: 'Without the credit reserved for jobs.', content: json(balanceSchema) },
       ...problems(400, 401, 403, 429),
     },
   });
@@ -32,6 +33,7 @@ export function addUsage(api: Api, { state, now }: Dependencies, requireScope: R
     method: 'get',
     path: '/v1/usage',
     tags: ['money'],
+    operationId: 'getUsage',
     summary: 'How much was asked for and charged, by day and model?',
     security,
     middleware: [requireScope('usage:read')] as const,

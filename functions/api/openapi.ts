@@ -1,7 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { problemSchema } from '../../shared/error.ts';
-import type { Api } from './dependencies.ts';
+import type { Api, Dependencies } from './dependencies.ts';
+import { finishDocument } from './openapi-finish.ts';
 import type { OriginOf } from './origin.ts';
+import { RESPONSE_HEADERS } from './response-headers.ts';
+import { nameSchemas } from './schema-names.ts';
 
 const PROBLEMS = {
   400: 'The request could not be read.',
@@ -15,7 +18,7 @@ const PROBLEMS = {
   413: 'The body or the announced file is too large.',
   415: 'The body is not JSON, or the file is no image that is accepted.',
   422: 'A field or the image breaks a rule; `errors` says which.',
-  429: 'Too many requests, or as many unfinished jobs as the key may have; `Retry-After` says when to come again.',
+  429: 'Too many requests, or as much of something as the account, the key or the token may have: `violated-policies` says of what, `Retry-After` when to come again.',
   503: 'Not ready, or nothing can be stored at the moment (`storage-full`); `Retry-After` says when to come again.',
 } as const;
 
@@ -56,14 +59,20 @@ const DESCRIPTION = `Gives a photo back up to four times larger and restored.
 
 Every error is \`application/problem+json\` (RFC 9457) with a \`code\` and a \`request_id\`.`;
 
-export function addOpenApi(api: Api, originOf: OriginOf): void {
+const documentSchema = z.record(z.string(), z.unknown()).meta({ id: 'OpenApiDocument' });
+
+export function addOpenApi(api: Api, { installedModels }: Dependencies, originOf: OriginOf): void {
   const route = createRoute({
     method: 'get',
     path: '/openapi.json',
     tags: ['service'],
+    operationId: 'getOpenApiDocument',
     summary: 'This document',
-    responses: { 200: { description: 'OpenAPI 3.1.', content: json(z.record(z.string(), z.unknown())) } },
+    responses: { 200: { description: 'OpenAPI 3.1.', content: json(documentSchema) } },
   });
+  for (const [name, header] of Object.entries(RESPONSE_HEADERS)) {
+    api.openAPIRegistry.registerComponent('headers', name, header);
+  }
   api.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   api.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'apiKey',
@@ -73,25 +82,14 @@ export function addOpenApi(api: Api, originOf: OriginOf): void {
   // Built on the first request, when every route has been added.
   let document: ReturnType<Api['getOpenAPI31Document']> | undefined;
   api.openapi(route, (c) => {
-    document ??= withOptionalBodies(
+    nameSchemas();
+    document ??= finishDocument(
       api.getOpenAPI31Document({
         openapi: '3.1.0',
         info: { title: 'SeeSR Cloud', version: '1', description: DESCRIPTION },
       }),
+      installedModels,
     );
     return c.json({ ...document, servers: [{ url: originOf(c) }] }, 200);
   });
-}
-
-/** A missing body counts as an empty one, so that a body in which no field is required may be left out. */
-function withOptionalBodies<Document extends { paths?: object }>(document: Document): Document {
-  for (const { requestBody } of Object.values(document.paths ?? {}).flatMap((item) => Object.values<Operation>(item))) {
-    const schema = requestBody?.content['application/json']?.schema;
-    if (requestBody && schema?.type === 'object' && !schema.required) requestBody.required = false;
-  }
-  return document;
-}
-
-interface Operation {
-  requestBody?: { required?: boolean; content: Record<string, { schema: { type?: string; required?: string[] } }> };
 }

@@ -7,8 +7,8 @@ export const ORIGIN_SECRET_HEADER = 'X-Origin-Secret';
 type Fetch = (request: Request) => Response | Promise<Response>;
 
 /**
- * Lets through what came by the distribution, with its firewall: the address of the function behind it is public. The
- * secret goes no further than here.
+ * Lets requests through that came by the distribution, with its firewall: the address of the function behind it is
+ * public. The secret goes no further than here.
  */
 export function requireOriginSecret(fetch: Fetch, secret: string): Hono {
   const guarded = new Hono();

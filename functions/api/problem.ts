@@ -7,15 +7,17 @@ import type { Log } from '../../shared/log.ts';
 import { asStoreError } from '../../shared/store-error.ts';
 import type { Environment } from './dependencies.ts';
 
+/** Asked all the time; the log has each trouble that it tells of once. */
+const WATCHED = '/readyz';
 const MAX_FIELD_ERRORS = 20;
 const MAX_RECEIVED_LENGTH = 80;
 
-/** The one place where an error becomes an answer. What is not an AppError is logged and stays unexplained. */
+/** The one place where an error becomes an answer. Errors other than AppError are logged and stay unexplained. */
 export function createErrorHandler(log: Log): ErrorHandler<Environment> {
   return (thrown, c) => {
     const error = thrown instanceof HTTPException ? fromHttpException(thrown, c) : asStoreError(thrown);
-    if (!(error instanceof AppError) || error.status >= 500) {
-      const { method, path } = c.req;
+    const { method, path } = c.req;
+    if (path !== WATCHED && (!(error instanceof AppError) || error.status >= 500)) {
       const fields = { request_id: c.get('requestId'), method, path, error };
       // A phone that loses its network in the middle of an upload is no fault of ours.
       if (c.req.raw.signal.aborted) log.info('client-left', fields);
@@ -42,13 +44,22 @@ export function refuseInvalid(
   if (result.success) return;
   // An id that no resource can have is a resource that does not exist.
   if (result.target === 'param') throw new AppError('not-found', `There is nothing at ${c.req.path}.`);
-  const errors = result.error.issues.flatMap((issue) => toFieldErrors(issue, result.data)).slice(0, MAX_FIELD_ERRORS);
-  const sentences = errors
+  const issues = result.error.issues.slice(0, MAX_FIELD_ERRORS);
+  const errors = issues.flatMap((issue) => toFieldErrors(issue, result.data)).slice(0, MAX_FIELD_ERRORS);
+  const message = `is not valid: ${sentencesOf(errors)}.`;
+  if (result.target === 'header') throw new AppError('malformed', `A request header ${message}`);
+  if (result.target === 'query') throw new AppError('invalid', `The query ${message}`, { errors });
+  throw invalidBody(errors);
+}
+
+export function invalidBody(errors: FieldError[]): AppError {
+  return new AppError('invalid', `The body is not valid: ${sentencesOf(errors)}.`, { errors });
+}
+
+function sentencesOf(errors: readonly FieldError[]): string {
+  return errors
     .map(({ pointer, message, received }) => `${pointer}: ${message}${received ? `, received ${received}` : ''}`)
     .join('; ');
-  if (result.target === 'header') throw new AppError('malformed', `A request header is not valid: ${sentences}.`);
-  const place = result.target === 'query' ? 'query' : 'body';
-  throw new AppError('invalid', `The ${place} is not valid: ${sentences}.`, { errors });
 }
 
 function problemResponse(c: Context, error: unknown): Response {
@@ -82,11 +93,14 @@ function toFieldErrors(issue: z.core.$ZodIssue, data: unknown): FieldError[] {
   return [{ ...error, ...(expected && { expected }), ...(received && { received }) }];
 }
 
-/** The value that breaks the rule, as JSON, cut short; nothing where there is none. */
+/** The value that breaks the rule, as JSON, cut short; nothing where there is none. Bodies are not nested deeply. */
 function receivedAt(path: readonly PropertyKey[], data: unknown): string | undefined {
   let value = data;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
-  return path.length > 0 ? JSON.stringify(value)?.slice(0, MAX_RECEIVED_LENGTH).toWellFormed() : undefined;
+  if (path.length === 0) return undefined;
+  // 1e999 is read as Infinity, which JSON would tell as null.
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return text?.slice(0, MAX_RECEIVED_LENGTH).toWellFormed();
 }
 
 function expectedOf(issue: z.core.$ZodIssue): string | undefined {
@@ -106,8 +120,10 @@ function expectedOf(issue: z.core.$ZodIssue): string | undefined {
   }
 }
 
-/** URI fragment form of RFC 6901. */
-function jsonPointer(path: readonly PropertyKey[]): string {
-  const segments = path.map((segment) => String(segment).replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed());
+/** URI fragment form of RFC 6901; names that nobody would give are cut short. */
+export function jsonPointer(path: readonly PropertyKey[]): string {
+  const segments = path.map((segment) =>
+    String(segment).slice(0, MAX_RECEIVED_LENGTH).replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed(),
+  );
   return ['#', ...segments.map(encodeURIComponent)].join('/');
 }

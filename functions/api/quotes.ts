@@ -2,36 +2,40 @@ import { createRoute } from '@hono/zod-openapi';
 import { inspectUpload } from '../../shared/admission.ts';
 import { createQuoteSchema, quoteSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
-import type { Caller } from '../../shared/keys.ts';
+import { type Caller, ownerOf } from '../../shared/keys.ts';
 import { QUOTE_SECONDS } from '../../shared/limits.ts';
-import { completeParameters } from '../../shared/parameters.ts';
-import { checkJobSizes, workedSize } from '../../shared/preview.ts';
-import { planWork, priceOf } from '../../shared/pricing.ts';
+import { SHIPPED_IDS } from '../../shared/methods/registry.ts';
+import { checkSizes, outputSize } from '../../shared/output-size.ts';
+import { workedSize } from '../../shared/preview.ts';
+import { planWork, priceOf, rateOf } from '../../shared/pricing.ts';
 import { issueQuote, pricedParameters } from '../../shared/quote.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { estimateSeconds } from './estimate.ts';
 import { json, problems, security } from './openapi.ts';
+import { orderedParameters } from './ordered-parameters.ts';
 import { getOwnUpload } from './own-upload.ts';
 
-/** A price that is promised for QUOTE_SECONDS, whatever becomes of the price list. */
+/** A price that is promised for QUOTE_SECONDS, through changes of the price list. */
 export function addQuotes(api: Api, deps: Dependencies, requireScope: RequireScope): void {
-  const { installedModels, limits, now, prices, signer } = deps;
+  const { limits, now, prices, signer } = deps;
   const route = createRoute({
     method: 'post',
     path: '/v1/quotes',
     tags: ['money'],
+    operationId: 'createQuote',
     summary: 'What will a job cost?',
     description:
       'Exact, and kept for 15 minutes: send the id as `quote_id` with the job. It holds for this size and these ' +
-      'parameters; those that cost nothing (prompts, seed, format, …) may still change.',
+      'parameters; those that cost nothing (scale, target, format, prompts, …) may still change. It holds in the account and mode ' +
+      'of the key that asked: one of a test key never for a live key, one of a client token for its end user.',
     security,
     middleware: [requireScope('jobs:write'), limitJsonBody] as const,
     request: {
       body: {
         required: true,
-        content: json(createQuoteSchema, { input: { width: 1024, height: 768 }, model: 'real-esrgan', scale: 4 }),
+        content: json(createQuoteSchema, { input: { width: 1024, height: 768 }, model: SHIPPED_IDS[0], scale: 4 }),
       },
     },
     responses: {
@@ -43,18 +47,19 @@ export function addQuotes(api: Api, deps: Dependencies, requireScope: RequireSco
     const caller = c.get('apiKey');
     const body = c.req.valid('json');
     const { preview } = body;
-    const parameters = { ...completeParameters(body, installedModels), ...(preview && { preview }) };
-    const size = 'upload_id' in body.input ? await sizeOf(deps, caller, body.input.upload_id) : body.input;
-    checkJobSizes(size, parameters, limits);
+    const parameters = { ...orderedParameters(body, deps), ...(preview && { preview }) };
+    const { upload_id, width: wide = 0, height: high = 0 } = body.input;
+    const size = upload_id === undefined ? { width: wide, height: high } : await sizeOf(deps, caller, upload_id);
+    checkSizes(size, parameters, limits);
     const { width, height } = size;
     const price = caller.test || preview ? 0 : priceOf(size, parameters, prices);
     const expires = now() + QUOTE_SECONDS * 1000;
-    const id = await issueQuote(signer, {
-      account: caller.account,
+    const id = await issueQuote(signer, ownerOf(caller), {
       width,
       height,
       parameters: pricedParameters(parameters),
       price,
+      rate: rateOf(parameters, prices),
       expires,
     });
     const { tiles, steps } = planWork(workedSize(size, preview), parameters);
@@ -66,6 +71,7 @@ export function addQuotes(api: Api, deps: Dependencies, requireScope: RequireSco
         qualifier: 'exact' as const,
         expires_at: new Date(expires).toISOString(),
         input: { width, height },
+        output: outputSize(size, parameters, preview),
         tiles,
         steps,
         eta_seconds,

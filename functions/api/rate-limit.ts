@@ -1,19 +1,28 @@
 import type { Context } from 'hono';
 import type { Caller } from '../../shared/keys.ts';
-import { describeLevels, type RateLimiter } from '../../shared/rate-limit.ts';
+import type { RateLimiter } from '../../shared/rate-limit.ts';
+import { describeLevels, type Level } from '../../shared/token-bucket.ts';
 import type { Environment } from './dependencies.ts';
 
 const POLL = /^\/v1\/jobs\/(job_[^/]+)$/;
 
-/** Counts the request and tells in the answer how many are left. Throws `quota-exceeded`. */
+/** Counts the request and tells in the answer, where it is known, how many are left. Throws `quota-exceeded`. */
 export function limitRequest(c: Context<Environment>, limiter: RateLimiter, caller: Caller): void {
   c.header('RateLimit-Policy', limiter.policies);
   const subject = limitedSubject(caller);
   const isRead = c.req.method === 'GET' || c.req.method === 'HEAD';
   const jobId = isRead ? POLL.exec(c.req.path)?.[1] : undefined;
-  // First, so that polls which come too fast take nothing from what else the key may do.
+  // First, so that polls which come too fast take nothing from the other limits of the key.
   const poll = jobId === undefined ? [] : [limiter.take(`${subject} ${jobId}`, 'poll')];
-  c.header('RateLimit', describeLevels([...poll, limiter.take(subject, 'burst')]));
+  const levels = [...poll, limiter.take(subject, 'burst')];
+  if (limiter.isAlone) c.header('RateLimit', describeLevels(levels));
+}
+
+/** Counts the use of a link to a job, which needs no key. Throws `quota-exceeded`. */
+export function limitLink(c: Context<Environment>, limiter: RateLimiter, jobId: string): void {
+  c.header('RateLimit-Policy', limiter.policies);
+  const level = limiter.take(`link ${jobId}`, 'burst');
+  if (limiter.isAlone) c.header('RateLimit', describeLevels([level]));
 }
 
 /** An answer that says that nothing has changed costs no more than its poll. */
@@ -21,22 +30,12 @@ export function forgiveUnchanged(c: Context<Environment>, limiter: RateLimiter, 
   if (c.res.status === 304) limiter.giveBack(limitedSubject(caller), 'burst');
 }
 
-/**
- * For whatever creates jobs, once it is known to be no repeat. The tokens of a key share its quota of jobs: nobody gets
- * more by making tokens. Throws `quota-exceeded`.
- */
-export function limitNewJobs(c: Context<Environment>, limiter: RateLimiter | undefined, count = 1): void {
-  if (!limiter) return;
-  c.header('RateLimit', describeLevels([limiter.take(c.get('apiKey').id, 'jobs', count)]), { append: true });
+/** The counts of the state store for the account: the same whichever process answers. */
+export function tellLevels(c: Context<Environment>, { levels = [] }: { levels?: Level[] }): void {
+  if (levels.length > 0) c.header('RateLimit', describeLevels(levels), { append: true });
 }
 
-/** They are free: a key has so many a day. Throws `quota-exceeded`. */
-export function limitPreviews(c: Context<Environment>, limiter: RateLimiter | undefined): void {
-  if (!limiter) return;
-  c.header('RateLimit', describeLevels([limiter.take(c.get('apiKey').id, 'previews')]), { append: true });
-}
-
-/** One busy phone must not use up what the others have. */
+/** One busy phone must not use up the limits of the others. */
 function limitedSubject({ id, client }: Caller): string {
   return client?.id ?? id;
 }

@@ -12,13 +12,18 @@ export function addReceipt(api: Api, { state, signer }: Dependencies, requireSco
     method: 'get',
     path: '/v1/jobs/{id}/receipt',
     tags: ['jobs'],
-    summary: 'What was made of which photo, by what, and for how much: signed',
-    description: 'Of a job that has succeeded, also when its result is gone by now; not when the job was deleted.',
+    operationId: 'getJobReceipt',
+    summary: 'The signed receipt: photo, result, method and price',
+    description:
+      'Of a job that has succeeded, also when its result is gone by now, but then without `end_user`, tags and the words of a prompt; not when the job was deleted.',
     security,
     middleware: [requireScope('jobs:read')] as const,
     request: { params: pathId('job') },
     responses: {
-      200: { description: 'The same whenever it is asked for.', content: json(signedReceiptSchema) },
+      200: {
+        description: 'The same whenever it is asked for, as long as there is the result.',
+        content: json(signedReceiptSchema),
+      },
       ...problems(400, 401, 403, 404, 409, 410, 429),
     },
   });
@@ -28,14 +33,15 @@ export function addReceipt(api: Api, { state, signer }: Dependencies, requireSco
   });
 }
 
-/** Open to all: whoever is shown a receipt can check it. */
+/** Open to all: anybody with a receipt can check it. */
 export function addReceiptKeys(api: Api, { signer }: Dependencies): void {
   const route = createRoute({
     method: 'get',
     path: '/v1/receipt_keys',
     tags: ['jobs'],
+    operationId: 'listReceiptKeys',
     summary: 'The public key that receipts can be checked with',
     responses: { 200: { description: 'A JSON Web Key Set (RFC 7517, 8037).', content: json(receiptKeysSchema) } },
   });
-  api.openapi(route, (c) => c.json({ keys: [signer.publicKey] }, 200));
+  api.openapi(route, async (c) => c.json({ keys: [await signer.publicKey()] }, 200));
 }

@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import type { Environment } from './dependencies.ts';
 
-/** No browser takes an answer for something else than it is, and nobody keeps what only a key may read. */
+/** No browser takes an answer for something else than it is, and nobody keeps an answer that only a key may read. */
 export const addSafeHeaders = createMiddleware<Environment>(async (c, next) => {
   await next();
   c.header('X-Content-Type-Options', 'nosniff');

@@ -1,9 +1,9 @@
-/** Text that only who knows the secret reads again: AES-256-GCM by WebCrypto. */
+/** Text that can be read again only with the secret: AES-256-GCM by WebCrypto. */
 
 interface Sealing {
   /** Of 256 bits or more, so that no slow derivation is needed; it is stored nowhere. */
   secret: string;
-  /** What the text belongs to; sealed for one, it opens for no other. */
+  /** The text belongs to it; sealed for one context, it opens for no other. */
   context: string;
 }
 

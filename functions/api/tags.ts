@@ -4,13 +4,14 @@ import { enqueue, inspectUpload } from '../../shared/admission.ts';
 import { createTagsSchema, jobSchema, tagsSchema } from '../../shared/api.ts';
 import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
+import type { Idempotency } from '../../shared/idempotency.ts';
 import { checkInputPixels } from '../../shared/image-format.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 import { type Caller, ownerOf } from '../../shared/keys.ts';
-import { isDiffusionModel } from '../../shared/models.ts';
+import { methodOf } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
-import type { Idempotency, StateStore } from '../../shared/ports.ts';
+import type { StateStore } from '../../shared/ports.ts';
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies, Environment } from './dependencies.ts';
@@ -22,9 +23,10 @@ import { getOwnJob } from './own-job.ts';
 import { getOwnUpload } from './own-upload.ts';
 import { retryAfter } from './poll-headers.ts';
 import { readPrefer } from './prefer.ts';
-import { limitNewJobs } from './rate-limit.ts';
-import { traceOf } from './trace.ts';
-import { waitForEnd } from './wait-for-end.ts';
+import { tellLevels } from './rate-limit.ts';
+import { headers } from './response-headers.ts';
+import { traceOf, traceparentSchema } from './trace.ts';
+import type { WaitForEnd } from './wait-for-end.ts';
 
 /** It takes a moment, once the worker comes to it. */
 const WAIT_SECONDS = 20;
@@ -34,12 +36,19 @@ const PATH = '/v1/tags';
 type Asked = z.output<typeof createTagsSchema>;
 
 /** A free job that makes no picture: the API itself runs no network. */
-export function addTags(api: Api, deps: Dependencies, requireScope: RequireScope, originOf: OriginOf): void {
-  const { state, now, limiter } = deps;
+export function addTags(
+  api: Api,
+  deps: Dependencies,
+  requireScope: RequireScope,
+  originOf: OriginOf,
+  waitForEnd: WaitForEnd,
+): void {
+  const { state, now } = deps;
   const route = createRoute({
     method: 'post',
     path: PATH,
     tags: ['jobs'],
+    operationId: 'createTags',
     summary: 'What is seen in the photo?',
     description:
       'Free; needs a diffusion model. Waits up to 20 s, or as `Prefer: wait` says; while the worker is busy with another ' +
@@ -49,6 +58,7 @@ export function addTags(api: Api, deps: Dependencies, requireScope: RequireScope
     middleware: [requireScope('jobs:write'), limitJsonBody] as const,
     request: {
       headers: idempotencyHeaders.extend({
+        traceparent: traceparentSchema,
         prefer: z.string().optional().describe('`wait=N`: seconds, up to 60.'),
       }),
       body: {
@@ -57,8 +67,16 @@ export function addTags(api: Api, deps: Dependencies, requireScope: RequireScope
       },
     },
     responses: {
-      200: { description: 'Tags above their thresholds.', content: json(tagsSchema) },
-      202: { description: 'Not yet; `Location` is where to ask for the job.', content: json(jobSchema) },
+      200: {
+        description: 'Tags above their thresholds.',
+        headers: headers('Idempotent-Replayed'),
+        content: json(tagsSchema),
+      },
+      202: {
+        description: 'Not yet; `Location` is where to ask for the job.',
+        headers: headers('Location', 'Retry-After', 'Idempotent-Replayed'),
+        content: json(jobSchema),
+      },
       ...problems(400, 401, 402, 403, 404, 409, 410, 413, 415, 422, 429),
     },
   });
@@ -73,15 +91,16 @@ export function addTags(api: Api, deps: Dependencies, requireScope: RequireScope
     else {
       const prepared = { ...(await prepareTagsJob(deps, caller, body)), trace: traceOf(c) };
       job = { ...prepared, ...(header !== undefined && { idempotency_key: unquote(header) }) };
-      limitNewJobs(c, limiter);
-      // Kept for a repeat is which job it was: what that one gets is what is known by then.
+      // The id of the job is kept for a repeat, which gets the state of that job by then.
       const response = { status: 202, headers: {}, body: JSON.stringify({ id: job.id }) };
       const outcome = await state.createJob(job, request && { ...request, response });
-      if (outcome.created) await enqueue(deps, job);
-      else job = await jobOf(c, state, outcome.response);
+      if (outcome.created) {
+        tellLevels(c, outcome);
+        await enqueue(deps, job);
+      } else job = await jobOf(c, state, outcome.response);
     }
     const { waitSeconds = WAIT_SECONDS } = readPrefer(c.req.header('Prefer'));
-    const seen = await waitForEnd(state, job, waitSeconds, c.req.raw.signal);
+    const { job: seen } = await waitForEnd(job, waitSeconds, c.req.raw.signal);
     if (seen.status === 'succeeded' && seen.input) {
       const { width, height } = seen.input;
       return c.json({ tags: seen.description?.tags ?? [], image: { width, height }, job_id: seen.id }, 200);
@@ -111,7 +130,7 @@ async function prepareTagsJob(
 ): Promise<Job> {
   const { state, objects, limits, installedModels, now, room } = deps;
   await room?.check();
-  const model = asked ?? installedModels.find(isDiffusionModel);
+  const model = asked ?? installedModels.find((installed) => methodOf(installed).seesTags)?.model;
   if (!model) throw new AppError('model-unavailable', 'Tags are seen by diffusion models; none is installed here.');
   const parameters = completeParameters(requestedParametersSchema.parse({ model }), installedModels);
   const upload = await getOwnUpload(state, caller, uploadId, '#/upload_id');

@@ -1,8 +1,10 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { Delivery } from '../../shared/delivery.ts';
 import { AppError } from '../../shared/error.ts';
+import { ownerOf, owns } from '../../shared/keys.ts';
 import { deliveryListSchema, deliveryViewSchema, listDeliveriesQuerySchema } from '../../shared/webhook-api.ts';
 import type { RequireScope } from './authenticate.ts';
+import { issueCursor, readCursor } from './cursor.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { json, problems, security } from './openapi.ts';
 import { pathId } from './path-id.ts';
@@ -10,12 +12,13 @@ import { pathId } from './path-id.ts';
 const PATH = '/v1/webhook_deliveries';
 const tags = ['webhooks'];
 
-/** The log of what was sent, attempt by attempt. */
-export function addWebhookDeliveries(api: Api, { state }: Dependencies, requireScope: RequireScope): void {
+/** The log of deliveries, attempt by attempt. */
+export function addWebhookDeliveries(api: Api, { state, signer }: Dependencies, requireScope: RequireScope): void {
   const list = createRoute({
     method: 'get',
     path: PATH,
     tags,
+    operationId: 'listWebhookDeliveries',
     summary: 'The log of webhooks, newest first',
     security,
     middleware: [requireScope('webhooks:manage')] as const,
@@ -23,8 +26,12 @@ export function addWebhookDeliveries(api: Api, { state }: Dependencies, requireS
     responses: { 200: { description: 'A page.', content: json(deliveryListSchema) }, ...problems(400, 401, 403, 422) },
   });
   api.openapi(list, async (c) => {
-    const filter = { ...c.req.valid('query'), account: c.get('apiKey').account };
-    const { deliveries, next_cursor } = await state.listDeliveries(filter);
+    const caller = c.get('apiKey');
+    const query = c.req.valid('query');
+    const cursor = await readCursor(signer, caller, 'deliveries', query.cursor);
+    const { account, test = false } = ownerOf(caller);
+    const { deliveries, next_cursor: after } = await state.listDeliveries({ ...query, cursor, account, test });
+    const next_cursor = after && (await issueCursor(signer, caller, 'deliveries', after));
     return c.json({ data: deliveries.map(viewDelivery), ...(next_cursor && { next_cursor }) }, 200);
   });
 
@@ -32,6 +39,7 @@ export function addWebhookDeliveries(api: Api, { state }: Dependencies, requireS
     method: 'post',
     path: `${PATH}/{id}/replay`,
     tags,
+    operationId: 'replayWebhookDelivery',
     summary: 'Send it once more',
     description: 'The same bytes with the same `webhook-id`, by a schedule of its own.',
     security,
@@ -44,7 +52,9 @@ export function addWebhookDeliveries(api: Api, { state }: Dependencies, requireS
   });
   api.openapi(replay, async (c) => {
     const { id } = c.req.valid('param');
-    const delivery = await state.replayDelivery(c.get('apiKey').account, id);
+    const caller = c.get('apiKey');
+    const known = await state.getDelivery(caller.account, id);
+    const delivery = known && owns(caller, known) && (await state.replayDelivery(caller.account, id));
     if (!delivery) throw new AppError('not-found', `There is no webhook delivery ${id}.`);
     return c.json(viewDelivery(delivery), 202);
   });

@@ -18,18 +18,18 @@ import {
 import type { RequireScope } from './authenticate.ts';
 import { limitJsonBody } from './body-limit.ts';
 import type { Api, Dependencies } from './dependencies.ts';
-import { createOnce, idempotencyHeaders } from './idempotency.ts';
+import { answerOnce, idempotencyHeaders, requestOfAsker } from './idempotency.ts';
 import { json, problems, security } from './openapi.ts';
 import { pathId } from './path-id.ts';
+import { headers } from './response-headers.ts';
 import { viewDelivery } from './webhook-deliveries.ts';
 
-const MAX_ENDPOINTS = 20;
 const PATH = '/v1/webhook_endpoints';
 const ONE = `${PATH}/{id}`;
 const tags = ['webhooks'];
 const params = pathId('whe');
 
-/** Receivers of webhooks. Their secrets can be asked for again: who signs must keep them anyway. */
+/** Receivers of webhooks. Their secrets can be asked for again: the signer must keep them anyway. */
 export function addWebhookEndpoints(api: Api, deps: Dependencies, requireScope: RequireScope): void {
   addCreateEndpoint(api, deps, requireScope);
   addReadEndpoints(api, deps, requireScope);
@@ -43,6 +43,7 @@ function addCreateEndpoint(api: Api, { state, now, outbound }: Dependencies, req
     method: 'post',
     path: PATH,
     tags,
+    operationId: 'createWebhookEndpoint',
     summary: 'Register a receiver',
     description: 'Messages are signed as Standard Webhooks 1.0.0 says, and tried ten times within three days.',
     security,
@@ -52,23 +53,30 @@ function addCreateEndpoint(api: Api, { state, now, outbound }: Dependencies, req
       body: { required: true, content: json(createEndpointSchema, { url: 'https://example.com/webhooks/seesr' }) },
     },
     responses: {
-      201: { description: 'With its secret.', content: json(newEndpointSchema) },
-      ...problems(400, 401, 403, 409, 412, 413, 415, 422),
+      201: {
+        description: 'With its secret.',
+        headers: headers('Idempotent-Replayed'),
+        content: json(newEndpointSchema),
+      },
+      ...problems(400, 401, 403, 409, 410, 412, 413, 415, 422),
     },
   });
   api.openapi(route, async (c) => {
     const body = c.req.valid('json');
     const { account } = c.get('apiKey');
-    return createOnce(c, state, body, async () => {
+    const make = async () => {
       if (body.url !== undefined) (outbound ?? NO_OUTBOUND).check(body.url);
-      const existing = await state.listEndpoints(account);
-      if (existing.length >= MAX_ENDPOINTS) {
-        throw new AppError('conflict', `The account has ${existing.length} endpoints; ${MAX_ENDPOINTS} is the most.`);
-      }
       const endpoint = newEndpoint(account, body, now());
       const secret = endpoint.secrets[0]!.secret;
       return { answer: { ...shown(endpoint), secret }, store: state.createEndpoint.bind(state, endpoint) };
-    });
+    };
+    /** As it is now: its secret may have changed. */
+    const renew = async ({ id }: z.output<typeof newEndpointSchema>) => {
+      const endpoint = await state.getEndpoint(account, id);
+      if (endpoint) return { ...shown(endpoint), secret: endpoint.secrets[0]!.secret };
+      throw new AppError('gone', `Endpoint ${id} was deleted; register it with another Idempotency-Key.`);
+    };
+    return answerOnce(c, { state, body, status: 201 }, { make, renew });
   });
 }
 
@@ -85,7 +93,7 @@ function newEndpoint(account: string, asked: z.output<typeof createEndpointSchem
   };
 }
 
-/** The endpoint that signs what goes to the own URLs of jobs; made when it is first needed. */
+/** The endpoint that signs messages to the own URLs of jobs; made when it is first needed. */
 export async function signerOf(state: StateStore, account: string, now: number): Promise<Endpoint> {
   const find = async () => (await state.listEndpoints(account)).find(({ url }) => url === undefined);
   const known = await find();
@@ -106,6 +114,7 @@ function addReadEndpoints(api: Api, { state }: Dependencies, requireScope: Requi
     method: 'get',
     path: PATH,
     tags,
+    operationId: 'listWebhookEndpoints',
     summary: 'List the receivers, oldest first',
     security,
     middleware: [requireScope('webhooks:manage')] as const,
@@ -123,6 +132,7 @@ function addReadEndpoints(api: Api, { state }: Dependencies, requireScope: Requi
     method: 'get',
     path: ONE,
     tags,
+    operationId: 'getWebhookEndpoint',
     summary: 'One receiver, and whether it is disabled',
     security,
     middleware: [requireScope('webhooks:manage')] as const,
@@ -141,8 +151,9 @@ function addReadEndpoints(api: Api, { state }: Dependencies, requireScope: Requi
     method: 'delete',
     path: ONE,
     tags,
+    operationId: 'deleteWebhookEndpoint',
     summary: 'Remove a receiver with its log',
-    description: 'What was not delivered to it yet is dropped.',
+    description: 'Undelivered messages are dropped.',
     security,
     middleware: [requireScope('webhooks:manage')] as const,
     request: { params },
@@ -160,7 +171,8 @@ function addEndpointSecret(api: Api, { state, now }: Dependencies, requireScope:
     method: 'get',
     path: `${ONE}/secret`,
     tags,
-    summary: 'What the messages are signed with',
+    operationId: 'getWebhookEndpointSecrets',
+    summary: 'Get the secrets that sign the messages',
     security,
     middleware: [requireScope('webhooks:manage')] as const,
     request: { params },
@@ -179,21 +191,41 @@ function addEndpointSecret(api: Api, { state, now }: Dependencies, requireScope:
     method: 'post',
     path: `${ONE}/rotate_secret`,
     tags,
+    operationId: 'rotateWebhookEndpointSecret',
     summary: 'Sign with a new secret',
-    description: 'Until the overlap is over every message carries two signatures.',
+    description:
+      'Until the overlap is over every message carries two signatures. A repeat with the same `Idempotency-Key` changes nothing.',
     security,
     middleware: [requireScope('webhooks:manage'), limitJsonBody] as const,
-    request: { params, body: { required: true, content: json(rotateEndpointSchema, { overlap_seconds: 86_400 }) } },
+    request: {
+      params,
+      headers: idempotencyHeaders,
+      body: { required: true, content: json(rotateEndpointSchema, { overlap_seconds: 86_400 }) },
+    },
     responses: {
-      200: { description: 'The secrets.', content: json(endpointSecretsSchema) },
+      200: {
+        description: 'The secrets.',
+        headers: headers('Idempotent-Replayed'),
+        content: json(endpointSecretsSchema),
+      },
       ...problems(400, 401, 403, 404, 409, 413, 415, 422),
     },
   });
   api.openapi(rotate, async (c) => {
     const { id } = c.req.valid('param');
-    const overlapSeconds = c.req.valid('json').overlap_seconds;
-    const change: EndpointChange = { type: 'rotate', secret: createWebhookSecret(), overlapSeconds };
-    const { secrets } = known(await state.updateEndpoint(c.get('apiKey').account, id, change), id);
+    const { account } = c.get('apiKey');
+    const body = c.req.valid('json');
+    const change: EndpointChange = {
+      type: 'rotate',
+      secret: createWebhookSecret(),
+      overlapSeconds: body.overlap_seconds,
+    };
+    const header = c.req.valid('header')['idempotency-key'];
+    const request = header === undefined ? undefined : await requestOfAsker(c, header, body);
+    if (request && (await state.findIdempotent(account, request))) c.header('Idempotent-Replayed', 'true');
+    // That it was done is all that is kept: its secrets can be asked for at any time.
+    const once = request && { ...request, response: { status: 200, headers: {}, body: '' } };
+    const { secrets } = known(await state.updateEndpoint(account, id, change, once), id);
     return c.json({ secrets: current(secrets, now()) }, 200, { 'Cache-Control': 'no-store' });
   });
 }
@@ -208,6 +240,7 @@ function addChangeEndpoint(api: Api, { state }: Dependencies, requireScope: Requ
       method: 'post',
       path: `${ONE}/${verb}`,
       tags,
+      operationId: `${verb}WebhookEndpoint`,
       summary,
       security,
       middleware: [requireScope('webhooks:manage')] as const,
@@ -229,24 +262,25 @@ function addPing(api: Api, { state, now }: Dependencies, requireScope: RequireSc
     method: 'post',
     path: `${ONE}/ping`,
     tags,
+    operationId: 'pingWebhookEndpoint',
     summary: 'Send it a webhook.ping',
     security,
     middleware: [requireScope('webhooks:manage')] as const,
     request: { params },
     responses: {
-      202: { description: 'Look into the log for what came of it.', content: json(deliveryViewSchema) },
+      202: { description: 'The log tells the outcome.', content: json(deliveryViewSchema) },
       ...problems(400, 401, 403, 404, 409),
     },
   });
   api.openapi(route, async (c) => {
-    const { account } = c.get('apiKey');
+    const { account, test } = c.get('apiKey');
     const { id } = c.req.valid('param');
     const endpoint = known(await state.getEndpoint(account, id), id);
     if (endpoint.url === undefined) throw new AppError('conflict', `Endpoint ${id} has no URL.`);
     if (endpoint.disabled_at) throw new AppError('conflict', `Endpoint ${id} is disabled: ${endpoint.disabled_reason}`);
     const type = 'webhook.ping';
     const body = JSON.stringify({ type, timestamp: new Date(now()).toISOString(), data: { endpoint_id: id } });
-    const delivery = webhookDelivery({ account, endpoint_id: id, type, body }, now());
+    const delivery = webhookDelivery({ account, test, endpoint_id: id, type, body }, now());
     await state.createDelivery(delivery);
     return c.json(viewDelivery(delivery), 202);
   });

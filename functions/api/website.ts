@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono';
+import { compress } from 'hono/compress';
 import { etag, RETAINED_304_HEADERS } from 'hono/etag';
 
 /** By name, e.g. `index.html`. */
@@ -16,6 +17,8 @@ const TYPES: Record<string, string> = {
   css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
   svg: 'image/svg+xml',
+  png: 'image/png',
+  webmanifest: 'application/manifest+json',
 };
 /** A page of any origin may import the client, and need not ask for it anew within five minutes. */
 const FOR_OTHER_PAGES = {
@@ -25,8 +28,8 @@ const FOR_OTHER_PAGES = {
 };
 
 /**
- * The page at `/` for browsers, the reference at `/docs`, what they load under `/web/`, and the client at `/client.js`
- * for pages of others; every other request is the API's.
+ * The page at `/` for browsers, the reference at `/docs`, their files under `/web/`, and the client at `/client.js`
+ * for pages of others; every other request is the API's. Text is compressed for clients that take that.
  */
 export function createWebsite(
   api: (request: Request) => Response | Promise<Response>,
@@ -50,9 +53,14 @@ export function createWebsite(
 
   const site = new Hono();
   const tag = etag({ retainedHeaders: [...RETAINED_304_HEADERS, ...Object.keys(FOR_OTHER_PAGES)] });
+  for (const path of ['/', '/docs', '/client.js', '/service-worker.js', '/web/*']) site.use(path, compress());
   site.get('/', tag, (c) => (c.req.header('Accept')?.includes('text/html') ? send(c, 'index.html') : api(c.req.raw)));
   site.get('/docs', tag, (c) => send(c, 'docs.html'));
   site.get('/client.js', tag, (c) => send(c, 'client.js', FOR_OTHER_PAGES));
+  // Beside the page: it may take only requests below it.
+  site.get('/service-worker.js', tag, (c) => send(c, 'service-worker.js'));
+  // The service worker takes shared files. The page asks for the photo where there is no worker yet.
+  site.post('/share', (c) => c.redirect('./#shared', 303));
   site.get('/web/:name', tag, (c) => send(c, c.req.param('name')));
   site.all('*', (c) => api(c.req.raw));
   return site;

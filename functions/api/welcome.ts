@@ -3,16 +3,19 @@ import type { Api } from './dependencies.ts';
 import { json } from './openapi.ts';
 import type { OriginOf } from './origin.ts';
 
+const welcomeSchema = z.object({ name: z.string(), links: z.record(z.string(), z.url()) }).meta({ id: 'Welcome' });
+
 export function addWelcome(api: Api, originOf: OriginOf): void {
   const route = createRoute({
     method: 'get',
     path: '/',
     tags: ['service'],
+    operationId: 'getWelcome',
     summary: 'Where to go from here',
     responses: {
       200: {
         description: 'Links.',
-        content: json(z.object({ name: z.string(), links: z.record(z.string(), z.url()) })),
+        content: json(welcomeSchema),
       },
     },
   });

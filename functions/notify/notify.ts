@@ -1,77 +1,116 @@
 import type { AttemptResult, Delivery } from '../../shared/delivery.ts';
 import { AppError } from '../../shared/error.ts';
-import type { Limits } from '../../shared/limits.ts';
-import type { Log } from '../../shared/log.ts';
-import type { Outbound } from '../../shared/outbound.ts';
-import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
-import type { PriceList } from '../../shared/pricing.ts';
-import { isStorageFull, type StorageRoom } from '../../shared/storage-room.ts';
-import { asStoreError, isStoreError } from '../../shared/store-error.ts';
+import type { StateStore } from '../../shared/ports.ts';
+import { isStorageFull } from '../../shared/storage-room.ts';
+import { asStoreError, isStoreError, isUnavailable } from '../../shared/store-error.ts';
+import type { NotifyDependencies } from './dependencies.ts';
 import { fetchInput } from './fetch-input.ts';
 import { sendResult } from './send-result.ts';
 import { sendWebhook } from './send-webhook.ts';
 
-export interface NotifyDependencies {
-  state: StateStore;
-  objects: ObjectStore;
-  queue: JobQueue;
-  limits: Limits;
-  prices: PriceList;
-  outbound: Outbound;
-  log: Log;
-  /** Milliseconds since 1970. */
-  now: () => number;
-  /** Where inputs are kept. Default: as much as there is need for. */
-  room?: StorageRoom;
-  /** Of one webhook. */
-  timeoutSeconds?: number;
-}
-
-/** So many deliveries are under way at once: one takes as long as its receiver likes, up to its time limit. */
-const LANES = 6;
+/**
+ * A state that does not answer is told the result of an attempt again for so long. An attempt without a result counts
+ * as lost, and five of these would give up a message that the receiver has long taken.
+ */
+const RECORD_MILLISECONDS = 10_000;
+const FIRST_PAUSE_MILLISECONDS = 50;
+/** Deliveries under way at once, and one more for each line that has none (shared/lanes.ts). */
+const LANES = 100;
 const IDLE_MILLISECONDS = 500;
 /** Until it is asked again whether anything can be stored. */
 const STORAGE_FULL_MILLISECONDS = 5_000;
 
-/** Sends and fetches what is due, until `stop` is aborted and what is under way has ended. Nothing makes it throw. */
+/** Sends and fetches all that is due, until `stop` is aborted and all under way has ended. Nothing makes it throw. */
 export async function runNotifier(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
-  await Promise.all(Array.from({ length: LANES }, () => runLane(deps, stop)));
+  await deliver(deps, stop, { lanes: LANES, isDone: () => false });
 }
 
-/** What is due now, until nothing is or `stop` is aborted: for a function that is woken when there is something. */
-export async function notifyDue(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
-  const lane = async () => {
-    while (!stop.aborted && (await notifyOnce(deps)));
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
+/**
+ * All that is due until nothing is, and nothing is under way, or `stop` is aborted: for a function that is woken when
+ * there is something. Throws the first error at the end, when everything else was tried.
+ */
+export async function notifyDue(deps: NotifyDependencies, stop: AbortSignal, lanes: number): Promise<void> {
+  const failure = await deliver(deps, stop, { lanes, isDone: (underway) => underway === 0 });
+  if (failure !== undefined) throw failure;
 }
 
-async function runLane(deps: NotifyDependencies, stop: AbortSignal): Promise<void> {
+interface Round {
+  lanes: number;
+  /** Asked when nothing is due. */
+  isDone: (underway: number) => boolean;
+}
+
+/** Returns the first error. */
+async function deliver(deps: NotifyDependencies, stop: AbortSignal, { lanes, isDone }: Round): Promise<unknown> {
+  const underway = new Set<Promise<void>>();
+  let failure: unknown;
+  let hasOneEnded = false;
+  let wake = () => {};
+
+  function note(thrown: unknown): unknown {
+    const error = asStoreError(thrown);
+    failure ??= error;
+    // The claim ends, and the delivery comes again. The store may be closed by now when the service stops.
+    if (!stop.aborted) deps.log.error('notify.failed', { error });
+    return error;
+  }
+
+  function start(delivery: Delivery): void {
+    const attempt = notify(deps, delivery)
+      .catch(note)
+      .then(() => {
+        underway.delete(attempt);
+        hasOneEnded = true;
+        wake();
+      });
+    underway.add(attempt);
+  }
+
   while (!stop.aborted) {
     let idle = IDLE_MILLISECONDS;
-    const didSomething = await notifyOnce(deps).catch((thrown: unknown) => {
-      const error = asStoreError(thrown);
-      if (isStorageFull(error)) idle = STORAGE_FULL_MILLISECONDS;
-      // The claim ends, and the delivery comes again. Where the service stops, the store may be closed by now.
-      if (!stop.aborted) deps.log.error('notify.failed', { error });
-      return false;
+    hasOneEnded = false;
+    const delivery = await deps.state.claimDelivery(lanes - underway.size).catch((thrown: unknown) => {
+      if (isStorageFull(note(thrown))) idle = STORAGE_FULL_MILLISECONDS;
+      return null;
     });
-    if (!didSomething) await pause(idle, stop);
+    if (delivery) start(delivery);
+    // There may be a lane now for a delivery that had none.
+    else if (hasOneEnded) continue;
+    else if (isDone(underway.size)) break;
+    else {
+      const anEnd = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      await Promise.race([pause(idle, stop), anEnd]);
+    }
   }
+  await Promise.all(underway);
+  return failure;
 }
 
 /** One attempt of the most overdue delivery. False: nothing is due. */
 export async function notifyOnce(deps: NotifyDependencies): Promise<boolean> {
+  const delivery = await deps.state.claimDelivery();
+  if (delivery) await notify(deps, delivery);
+  return delivery !== null;
+}
+
+async function notify(deps: NotifyDependencies, delivery: Delivery): Promise<void> {
   const { state, log } = deps;
-  const delivery = await state.claimDelivery();
-  if (!delivery) return false;
   const started = performance.now();
   const startedAt = deps.now();
-  const result = await attempt(deps, delivery).catch((error: unknown) => asFailure(deps, delivery, error));
+  if (delivery.lost) log.warn('delivery.cut-off', { id: delivery.id, kind: delivery.kind, times: delivery.lost });
+  let trouble: AppError | undefined;
+  const result = await attempt(deps, delivery).catch((thrown: unknown): Omit<AttemptResult, 'milliseconds'> => {
+    const error = asStoreError(thrown);
+    if (!isStoreError(error)) return asFailure(deps, delivery, error);
+    trouble = error;
+    return { outcome: 'put_off', error: error.message };
+  });
   const milliseconds = Math.round(performance.now() - started);
   const { id, kind, job_id, endpoint_id, type } = delivery;
   try {
-    const after = await state.recordAttempt(delivery, { ...result, milliseconds });
+    const after = await record(state, delivery, { ...result, milliseconds });
     const { status, error } = result;
     log.info('delivery.attempt', {
       id,
@@ -89,10 +128,22 @@ export async function notifyOnce(deps: NotifyDependencies): Promise<boolean> {
     // Erased with its endpoint or job meanwhile, or taken for lost and claimed by another.
     if (!(error instanceof AppError) || (error.code !== 'not-found' && error.code !== 'lease-lost')) throw error;
   }
-  return true;
+  if (trouble) throw trouble;
 }
 
-/** Its owner sees it in the endpoint, with the reason; who runs the service in the log and in `/metrics`. */
+async function record(state: StateStore, delivery: Delivery, result: AttemptResult): Promise<Delivery> {
+  const deadline = performance.now() + RECORD_MILLISECONDS;
+  for (let wait = FIRST_PAUSE_MILLISECONDS; ; wait *= 2) {
+    try {
+      return await state.recordAttempt(delivery, result);
+    } catch (error) {
+      if (!isUnavailable(asStoreError(error)) || performance.now() + wait > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/** Its owner sees it in the endpoint, with the reason; the operator in the log and in `/metrics`. */
 async function tellWhetherDisabled(
   { state, log }: NotifyDependencies,
   { account, endpoint_id = '', url }: Delivery,
@@ -114,14 +165,8 @@ function attempt(deps: NotifyDependencies, delivery: Delivery): Promise<Omit<Att
   }
 }
 
-/** Whatever kept us from asking may be over the next time: names and networks change. */
-function asFailure(
-  { log }: NotifyDependencies,
-  { id }: Delivery,
-  thrown: unknown,
-): Omit<AttemptResult, 'milliseconds'> {
-  const error = asStoreError(thrown);
-  if (isStoreError(error)) throw error; // no try of it: it comes again when the claim ends
+/** The obstacle may be over the next time: names and networks change. */
+function asFailure({ log }: NotifyDependencies, { id }: Delivery, error: unknown): Omit<AttemptResult, 'milliseconds'> {
   if (error instanceof AppError) return { outcome: 'retry', error: error.message };
   log.error('delivery.failed', { id, error });
   return { outcome: 'retry', error: 'Unexpected error on our side.' };

@@ -1,19 +1,20 @@
-import type { AttemptResult, Delivery } from '../../shared/delivery.ts';
+import { ATTEMPT_SECONDS, type AttemptResult, CUT_OFF, type Delivery, isForsaken } from '../../shared/delivery.ts';
 import { validSecrets } from '../../shared/endpoint.ts';
 import { readBeginning } from '../../shared/outbound.ts';
 import { signWebhook } from '../../shared/webhook.ts';
-import type { NotifyDependencies } from './notify.ts';
+import type { NotifyDependencies } from './dependencies.ts';
 
-const TIMEOUT_SECONDS = 15;
 const LOGGED_BYTES = 1024;
 /** Answers of a receiver that is well, but busy: it may say for how long. */
 const THROTTLED = [429, 502, 503, 504];
 
 /** Posts the message as Standard Webhooks 1.0.0 says. Only 2xx is success; a redirect is a failure and not followed. */
 export async function sendWebhook(
-  { state, outbound, now, timeoutSeconds = TIMEOUT_SECONDS }: NotifyDependencies,
-  { id, account, endpoint_id = '', url, body = '', job_id }: Delivery,
+  { state, outbound, now, timeoutSeconds = ATTEMPT_SECONDS.webhook }: NotifyDependencies,
+  delivery: Delivery,
 ): Promise<Omit<AttemptResult, 'milliseconds'>> {
+  const { id, account, endpoint_id = '', url, body = '', job_id } = delivery;
+  if (isForsaken(delivery)) return { outcome: 'give_up', error: CUT_OFF };
   const endpoint = await state.getEndpoint(account, endpoint_id);
   const target = url ?? endpoint?.url;
   if (!endpoint || target === undefined) return { outcome: 'give_up', error: 'The endpoint was deleted.' };

@@ -2,10 +2,11 @@ import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-
 import { DescribeServicesCommand, ECSClient, UpdateServiceCommand } from '@aws-sdk/client-ecs';
 import { z } from 'zod';
 import { awsVariables, openAwsStores } from '../../shared/adapters/aws/stores.ts';
-import { readVariables, serviceSettings, sharedVariables } from '../../shared/configuration.ts';
+import { createStandardLog } from '../../shared/adapters/node/standard-log.ts';
+import { warnOnStandardError } from '../../shared/adapters/node/warn.ts';
+import { readVariables, scalerVariables, serviceSettings, sharedVariables } from '../../shared/configuration.ts';
 import { AppError } from '../../shared/error.ts';
-import { createLog } from '../../shared/log.ts';
-import { DEFAULT_SCALING, METRIC_NAMESPACE, type ScalingSample } from '../../shared/scaling.ts';
+import { DEFAULT_SCALING, METRIC_NAMESPACE } from '../../shared/scaling.ts';
 import { type Fleet, type ScalerMemory, scale } from './scale.ts';
 
 /** The scaler, as a Lambda function that runs every minute. */
@@ -16,16 +17,12 @@ const variables = readVariables(
     ...awsVariables,
     CLUSTER: z.string().min(1),
     SERVICE: z.string().min(1),
-    MIN_WORKERS: z.coerce.number().int().min(0).default(DEFAULT_SCALING.min),
-    MAX_WORKERS: z.coerce.number().int().min(1).default(DEFAULT_SCALING.max),
-    SECONDS_PER_JOB: z.coerce.number().positive().default(DEFAULT_SCALING.secondsPerJob),
-    COLD_START_SECONDS: z.coerce.number().positive().default(DEFAULT_SCALING.coldStartSeconds),
-    WAIT_SECONDS: z.coerce.number().positive().default(DEFAULT_SCALING.waitSeconds),
+    ...scalerVariables,
   }),
   process.env,
+  { warn: warnOnStandardError },
 );
 const { TABLE, CLUSTER, SERVICE } = variables;
-const write = (line: string) => process.stdout.write(`${line}\n`);
 const deps = {
   ...openAwsStores(variables),
   fleet: createEcsFleet(new ECSClient()),
@@ -39,13 +36,14 @@ const deps = {
     waitSeconds: variables.WAIT_SECONDS,
     holdSeconds: variables.COLD_START_SECONDS,
   },
-  log: createLog(serviceSettings(variables).logLevel, write),
+  log: createStandardLog(serviceSettings(variables).logLevel, process.stdout),
   now: Date.now,
 };
 
 export async function handler(): Promise<void> {
   const { waiting, ready, workers } = await scale(deps);
-  write(JSON.stringify(metricLine({ Waiting: waiting, WorkersReady: ready, WorkersWanted: workers })));
+  const metric = metricLine({ Waiting: waiting, WorkersReady: ready, WorkersWanted: workers });
+  process.stdout.write(`${JSON.stringify(metric)}\n`);
 }
 
 /** Tasks of one ECS service. Their instances follow by its capacity provider. */
@@ -69,10 +67,10 @@ function createMemory(client: DynamoDBClient): ScalerMemory {
   return {
     async read() {
       const { Item } = await client.send(new GetItemCommand({ TableName: TABLE, Key, ConsistentRead: true }));
-      return Item?.samples?.S ? (JSON.parse(Item.samples.S) as ScalingSample[]) : [];
+      return Item?.seen?.S ? JSON.parse(Item.seen.S) : [];
     },
-    async write(samples) {
-      const Item = { ...Key, samples: { S: JSON.stringify(samples) } };
+    async write(seen) {
+      const Item = { ...Key, seen: { S: JSON.stringify(seen) } };
       await client.send(new PutItemCommand({ TableName: TABLE, Item }));
     },
   };
