@@ -9,7 +9,7 @@ interface Checked {
   isOfFile: boolean | undefined;
 }
 
-/** What anybody can check who has the receipt and the file. */
+/** The checks that anybody with the receipt and the file can make. */
 export async function checkReceipt(client: Client, signed: SignedReceipt, file: Blob): Promise<Checked> {
   const { receipt, signature } = signed;
   const [isGenuine, isOfFile] = await Promise.all([

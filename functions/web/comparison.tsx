@@ -1,17 +1,22 @@
-import Panzoom, { type PanzoomObject } from '@panzoom/panzoom';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Fit, isLarger, move, transformOf, useView, type View, zoomBy } from './view.ts';
 
+/** Shares of the frame that an arrow key moves. */
 const ARROWS: Record<string, [number, number]> = {
-  ArrowLeft: [40, 0],
-  ArrowRight: [-40, 0],
-  ArrowUp: [0, 40],
-  ArrowDown: [0, -40],
+  ArrowLeft: [0.1, 0],
+  ArrowRight: [-0.1, 0],
+  ArrowUp: [0, 0.1],
+  ArrowDown: [0, -0.1],
 };
+/** By a key or a button. */
+const STEP = 1.5;
 const LARGEST_ZOOM = 12;
-/** Panzoom measures the picture to keep it in its frame, and would measure wrongly while it moves. */
-const AT_ONCE = { animate: false };
+/** Width by height of the frame: taller or wider pictures are looked at piece by piece. */
+const NARROWEST = 0.5;
+const WIDEST = 3;
 
 interface Pictures {
+  /** Absent where nobody has it any more. */
   before: string | undefined;
   after: string;
   /** Where detail was added, the more opaque the more; shown over the result. */
@@ -21,101 +26,79 @@ interface Pictures {
 }
 
 /**
- * The photo and its result over one another, parted by a slider. Both zoom and move as one; the slider stays where it
- * is. A range input is the slider: it brings keyboard, touch and screen readers along.
+ * The photo and its result over one another, parted by a slider: each half shows one of the two. Both zoom and move as
+ * one; the slider stays where it is. A range input is the slider: it brings keyboard, touch and screen readers along.
  */
 export function Comparison({ before, after, changes, width, height }: Pictures) {
   const frame = useRef<HTMLDivElement>(null);
-  const leader = useRef<HTMLImageElement>(null);
-  const panzoom = useRef<PanzoomObject>(undefined);
   const [split, setSplit] = useState(50);
-  const [zoom, setZoom] = useState(1);
   const [areChangesShown, showChanges] = useState(false);
+  const frameWidth = useWidth(frame);
+  const shape = Math.min(WIDEST, Math.max(NARROWEST, width / height));
+  const tall = (shape * height) / width;
+  const actual = width / frameWidth / devicePixelRatio;
+  const [whole, cover] = [Math.min(1, 1 / tall), Math.max(1, 1 / tall)];
+  const fit: Fit = { tall, least: Math.min(whole, actual), most: LARGEST_ZOOM * Math.max(cover, actual) };
+  const start: View = { zoom: cover, x: 0, y: 0 };
+  const { view, setView } = useView(frame, { start, fit });
+  const zoom = (factor: number) => setView((now) => zoomBy(now, factor, undefined, fit));
+  const zoomTo = (wanted: number) => setView((now) => zoomBy(now, wanted / now.zoom, undefined, fit));
 
-  useEffect(() => {
-    const created = followPointer(frame.current!, leader.current!, setZoom);
-    panzoom.current = created.panzoom;
-    return created.stop;
-  }, []);
-
-  function move(event: KeyboardEvent) {
-    const { current } = panzoom;
+  function press(event: KeyboardEvent) {
     const arrow = ARROWS[event.key];
-    if (!current || event.target !== frame.current) return;
-    const scale = current.getScale();
-    if (event.key === '+' || event.key === '=') current.zoomIn(AT_ONCE);
-    else if (event.key === '-') current.zoomOut(AT_ONCE);
-    else if (arrow && scale > 1) current.pan(arrow[0] / scale, arrow[1] / scale, { relative: true });
-    else return;
-    event.preventDefault();
+    if (event.target !== frame.current) return;
+    if (event.key === '+' || event.key === '=') zoom(STEP);
+    else if (event.key === '-') zoom(1 / STEP);
+    else if (arrow) setView((now) => move(now, ...arrow, fit));
+    // While the whole picture is seen, the arrow keys scroll the page.
+    if (event.key in ARROWS ? isLarger(view, fit) : /^[-+=]$/.test(event.key)) event.preventDefault();
   }
 
-  const actual = () => panzoom.current?.zoom(width / frame.current!.clientWidth / devicePixelRatio);
+  const style = { transform: transformOf(view, fit) };
   return (
-    <figure class="comparison" style={{ '--split': `${split}%`, '--width': width, '--height': height }}>
+    <figure class="comparison" style={{ '--split': `${split}%`, '--shape': shape, '--ratio': width / height }}>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for form fields */}
       <div
         ref={frame}
         class="frame"
+        style={{ touchAction: isLarger(view, fit) ? 'none' : 'pan-y' }}
         role="group"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it is moved and zoomed by keys
         tabIndex={0}
         aria-label="Comparison. Plus and minus zoom, arrow keys move."
-        onKeyDown={move}
+        onKeyDown={press}
+        onDblClick={() => setView(view.zoom > cover ? start : zoomBy(view, 3, undefined, fit))}
       >
-        <img
-          ref={leader}
-          class="layer"
-          src={before ?? after}
-          alt={before ? 'Before' : 'The result'}
-          draggable={false}
-        />
-        <div class="layer reveal" hidden={!before}>
-          <img class="layer follower" src={after} alt="After" draggable={false} />
+        {before && (
+          <div class="half before">
+            <img class="layer" style={style} src={before} alt="Before" draggable={false} />
+          </div>
+        )}
+        <div class={before ? 'half after' : 'half'}>
+          <img class="layer" style={style} src={after} alt={before ? 'After' : 'The result'} draggable={false} />
           {changes && areChangesShown && (
-            <img class="layer follower changes" src={changes} alt="Where detail was added" />
+            <img class="layer changes" style={style} src={changes} alt="Where detail was added" />
           )}
         </div>
-        {before && (
-          <>
-            <div class="divider" aria-hidden="true" />
-            <span class="tag-before" aria-hidden="true">
-              Before
-            </span>
-            <span class="tag-after" aria-hidden="true">
-              After
-            </span>
-            <input
-              class="splitter"
-              type="range"
-              min={0}
-              max={100}
-              step={0.5}
-              value={split}
-              aria-label="Divider between before and after"
-              aria-valuetext={`${Math.round(split)} % before, ${Math.round(100 - split)} % after`}
-              onInput={(event) => setSplit(event.currentTarget.valueAsNumber)}
-            />
-          </>
-        )}
+        {before && <Divider split={split} onSplit={setSplit} />}
       </div>
       <figcaption class="tools">
         <button
           type="button"
           aria-label="Zoom out"
-          disabled={zoom <= 1}
-          onClick={() => panzoom.current?.zoomOut(AT_ONCE)}
+          aria-disabled={view.zoom <= fit.least}
+          onClick={() => zoom(1 / STEP)}
         >
           −
         </button>
-        <output aria-label="Zoom">{Math.round(zoom * 100)} %</output>
-        <button type="button" aria-label="Zoom in" onClick={() => panzoom.current?.zoomIn(AT_ONCE)}>
+        <output aria-label="Zoom">{Math.round(view.zoom * 100)} %</output>
+        <button type="button" aria-label="Zoom in" onClick={() => zoom(STEP)}>
           +
         </button>
-        <button type="button" disabled={zoom <= 1} onClick={() => panzoom.current?.reset(AT_ONCE)}>
+        <button type="button" aria-disabled={view.zoom === whole} onClick={() => zoomTo(whole)}>
           Whole picture
         </button>
-        <button type="button" onClick={actual}>
+        <button type="button" onClick={() => zoomTo(actual)}>
           Actual pixels
         </button>
         {changes && (
@@ -125,7 +108,7 @@ export function Comparison({ before, after, changes, width, height }: Pictures) 
               checked={areChangesShown}
               onChange={(event) => showChanges(event.currentTarget.checked)}
             />
-            Show what was added
+            Show the additions
           </label>
         )}
       </figcaption>
@@ -133,48 +116,38 @@ export function Comparison({ before, after, changes, width, height }: Pictures) 
   );
 }
 
-const transformOf = (scale: number, x: number, y: number) => `scale(${scale}) translate(${x}px, ${y}px)`;
+function Divider({ split, onSplit }: { split: number; onSplit: (split: number) => void }) {
+  return (
+    <>
+      <div class="divider" aria-hidden="true" />
+      <span class="tag-before" aria-hidden="true">
+        Before
+      </span>
+      <span class="tag-after" aria-hidden="true">
+        After
+      </span>
+      <input
+        class="splitter"
+        type="range"
+        min={0}
+        max={100}
+        step={0.5}
+        value={split}
+        aria-label="Divider between before and after"
+        aria-valuetext={`${Math.round(split)} % before, ${Math.round(100 - split)} % after`}
+        onInput={(event) => onSplit(event.currentTarget.valueAsNumber)}
+      />
+    </>
+  );
+}
 
-/** Pan and zoom of the leading picture, which every other one copies. */
-function followPointer(frame: HTMLElement, leader: HTMLElement, onZoom: (zoom: number) => void) {
-  const panzoom = Panzoom(leader, {
-    canvas: true,
-    contain: 'outside',
-    minScale: 1,
-    maxScale: LARGEST_ZOOM,
-    panOnlyWhenZoomed: true,
-    // While the whole picture is seen, a finger scrolls the page.
-    touchAction: 'pan-y',
-    cursor: 'grab',
-    exclude: [...frame.querySelectorAll('input')],
-    setTransform: (_leader, { scale, x, y }) => {
-      const transform = transformOf(scale, x, y);
-      for (const picture of [leader, ...frame.querySelectorAll<HTMLElement>('.follower')]) {
-        picture.style.transform = transform;
-      }
-      frame.style.touchAction = scale > 1 ? 'none' : 'pan-y';
-      onZoom(scale);
-    },
-  });
-  const listening = new AbortController();
-  const { signal } = listening;
-  // Panzoom draws with the next frame, and measures what is drawn: what comes before that frame would be kept in bounds
-  // of the picture as it was.
-  const draw = () => {
-    const { x, y } = panzoom.getPan();
-    leader.style.transform = transformOf(panzoom.getScale(), x, y);
-  };
-  for (const type of ['keydown', 'click', 'dblclick', 'wheel', 'pointermove']) {
-    document.addEventListener(type, draw, { capture: true, signal });
-  }
-  // The wheel alone scrolls the page; with Ctrl, which a pinched touchpad sends too, it zooms.
-  frame.addEventListener('wheel', (event) => event.ctrlKey && panzoom.zoomWithWheel(event), { passive: false, signal });
-  frame.addEventListener('dblclick', (event) => panzoom.zoomToPoint(panzoom.getScale() > 1 ? 1 : 3, event), { signal });
-  return {
-    panzoom,
-    stop: () => {
-      listening.abort();
-      panzoom.destroy();
-    },
-  };
+/** In CSS pixels; another one when the phone is turned. */
+function useWidth(element: { current: HTMLElement | null }): number {
+  const [width, setWidth] = useState(500);
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.max(1, entry.contentRect.width)));
+    observer.observe(element.current!);
+    return () => observer.disconnect();
+  }, [element]);
+  return width;
 }

@@ -1,19 +1,29 @@
 import { useState } from 'preact/hooks';
+import { wordedError } from './error-words.ts';
 import { ProblemNote } from './problem-note.tsx';
-import { clientFor, keepKey } from './session.ts';
+import { useTitle } from './screen.ts';
+import { clientFor, findOwner, forgetKey } from './session.ts';
 
-/** Asks for the API key, and keeps it once the service knows it. */
+/** Characters that no key has in it, and no header can hold. */
+const ODD = /[^\x21-\x7e]/;
+
+/** Asks for the API key, and hands it on once the service knows it. */
 export function KeyForm({ onKey, refused }: { onKey: (key: string) => void; refused?: unknown }) {
   const [error, setError] = useState<unknown>(refused);
   const [isBusy, setBusy] = useState(false);
+  useTitle('');
 
   async function enter(event: SubmitEvent) {
     event.preventDefault();
+    if (isBusy) return;
     const key = String(new FormData(event.currentTarget as HTMLFormElement).get('key')).trim();
     setBusy(true);
+    setError(undefined);
     try {
-      await clientFor(key).list({ limit: 1 });
-      keepKey(key);
+      forgetKey();
+      if (ODD.test(key))
+        throw wordedError('This is no key', 'There are characters in it that no key has. Copy it once more.');
+      await findOwner(clientFor(key), new AbortController().signal);
       onKey(key);
     } catch (thrown) {
       setError(thrown);
@@ -41,7 +51,7 @@ export function KeyForm({ onKey, refused }: { onKey: (key: string) => void; refu
         />
         <p class="quiet">It stays in this browser.</p>
         {error !== undefined && <ProblemNote error={error} />}
-        <button class="primary" disabled={isBusy} type="submit">
+        <button class="primary" aria-disabled={isBusy} type="submit">
           Continue
         </button>
       </form>

@@ -1,32 +1,39 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Client, JobView } from '../../shared/client.ts';
-import type { AlbumEntry } from './album.ts';
-import { useObjectUrl } from './object-url.ts';
+import { useAsked } from './asking.ts';
+import { usePictureUrl } from './picture-url.ts';
 
 interface LivePreviewProps {
   client: Client;
   job: JobView | undefined;
-  entry: AlbumEntry;
+  photo: Blob | undefined;
+  name: string;
 }
 
-/** What there is of the result so far; until then, and when it comes to nothing, the photo. */
-export function LivePreview({ client, job, entry }: LivePreviewProps) {
+/** The result so far; until there is one, and when it comes to nothing, the photo. */
+export function LivePreview({ client, job, photo, name }: LivePreviewProps) {
   const [picture, setPicture] = useState<Blob>();
+  const [unshown, setUnshown] = useState<string>();
   const number = job?.live_preview?.number;
-  useEffect(() => {
-    if (!job || number === undefined) return;
-    const leaving = new AbortController();
-    // Without it the photo is shown, or the one before.
-    client.livePreview(job.id, { signal: leaving.signal }).then(setPicture, () => {});
-    return () => leaving.abort();
-  }, [client, job?.id, number]);
+  // Without it the photo is shown, or the one before.
+  useAsked(
+    job && number !== undefined
+      ? (signal) => client.livePreview(job.id, { signal }).then(setPicture, () => {})
+      : undefined,
+    [client, job?.id, number],
+  );
   const isLive = picture !== undefined && !job?.terminal;
-  const url = useObjectUrl(isLive ? picture : entry.photo);
-  if (!url) return null;
+  const url = usePictureUrl(isLive ? picture : photo);
+  if (!url || url === unshown) return null;
   return (
     <figure>
-      <img class={isLive ? 'waiting live' : 'waiting'} src={url} alt={isLive ? 'What there is so far' : entry.name} />
-      {isLive && <figcaption class="quiet">What there is so far, in small. The result is finer.</figcaption>}
+      <img
+        class={isLive ? 'waiting live' : 'waiting'}
+        src={url}
+        alt={isLive ? 'The work so far' : name}
+        onError={() => setUnshown(url)}
+      />
+      {isLive && <figcaption class="quiet">The work so far, in small. The result is finer.</figcaption>}
     </figure>
   );
 }

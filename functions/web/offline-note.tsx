@@ -12,8 +12,8 @@ export function OfflineNote() {
   return (
     <div role="status">
       {!isOnline && (
-        <p class="note offline">
-          You are offline. What was begun goes on at the service; this page catches up when you are back.
+        <p class="note above">
+          You are offline. Work that has begun goes on at the service; this page catches up when you are back.
         </p>
       )}
     </div>

@@ -64,18 +64,33 @@ export function groupByTag({ paths }: Document): Map<string, Entry[]> {
   return groups;
 }
 
-/** A call that works once KEY and the ids in capitals are filled in. */
+/** The variables of the examples, for a shell. */
+export const EXAMPLE_VARIABLES = '`KEY` (an API key), `ID` (of the object in the path) and `UPLOAD_ID`';
+
+/** A call for bash that works once `EXAMPLE_VARIABLES` are set. */
 export function curlOf({ servers }: Document, { method, path, operation }: Entry): string {
-  const url = `${servers[0]?.url ?? ''}${path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => name.toUpperCase())}`;
-  const example = operation.requestBody?.content['application/json']?.example;
+  const { requestBody, responses, security } = operation;
+  const url = `${servers[0]?.url ?? ''}${path.replaceAll(/\{\w*id\}/g, '$ID')}`;
+  const example = requestBody?.content['application/json']?.example;
+  const kinds = Object.values(responses).flatMap(({ content = {} }) => Object.keys(content));
+  const isFile = kinds.includes('application/octet-stream');
+  const isStream = kinds.includes('text/event-stream');
   return [
-    `curl ${method === 'get' ? '' : `-X ${method.toUpperCase()} `}${url}`,
-    operation.security && '-H "Authorization: Bearer $KEY"',
+    ['curl', isStream && '-N', method !== 'get' && `-X ${method.toUpperCase()}`, `"${url}"`].filter(Boolean).join(' '),
+    security && '-H "Authorization: Bearer $KEY"',
+    isFile && `-L -o ${path.split('/').at(-1)}`, // it is where the redirect leads to
     example !== undefined && `-H 'Content-Type: application/json'`,
-    example !== undefined && `-d '${JSON.stringify(example)}'`,
+    example !== undefined && `-d ${quoted(JSON.stringify(example))}`,
   ]
     .filter(Boolean)
     .join(' \\\n  ');
+}
+
+/** For bash. The ids of the examples are nobody's: variables take their place. */
+function quoted(json: string): string {
+  const id = /upl_[0-9a-z]{26}/g;
+  if (!json.match(id)) return `'${json.replaceAll("'", `'\\''`)}'`;
+  return `"${json.replaceAll(/[\\"$`]/g, '\\$&').replaceAll(id, '$UPLOAD_ID')}"`;
 }
 
 /** The schema behind a `$ref`, under its name. */

@@ -1,36 +1,37 @@
-import type { Photo, Size } from './photo.ts';
+import type { Order } from './order.ts';
+import type { Size } from './photo.ts';
 import { Thumbnail } from './thumbnail.tsx';
 
 interface PhotoListProps {
-  photos: readonly Photo[];
+  orders: readonly Order[];
   sizes: readonly (Size | null | undefined)[];
-  onRemove: (photo: Photo) => void;
+  onRemove: (order: Order) => void;
 }
 
 /** The photos that were chosen together. */
-export function PhotoList({ photos, sizes, onRemove }: PhotoListProps) {
+export function PhotoList({ orders, sizes, onRemove }: PhotoListProps) {
   return (
     <ul class="gallery chosen" aria-label="Photos">
-      {photos.map((photo, index) => (
-        <Chosen key={photo.name + index} photo={photo} size={sizes[index]} onRemove={onRemove} />
+      {orders.map((order, index) => (
+        <Chosen key={order.key} order={order} size={sizes[index]} onRemove={onRemove} />
       ))}
     </ul>
   );
 }
 
-type ChosenProps = { photo: Photo; size: Size | null | undefined } & Pick<PhotoListProps, 'onRemove'>;
+type ChosenProps = { order: Order; size: Size | null | undefined } & Pick<PhotoListProps, 'onRemove'>;
 
-function Chosen({ photo, size, onRemove }: ChosenProps) {
+function Chosen({ order, size, onRemove }: ChosenProps) {
   return (
     <li>
       <div class="picture">
-        <Thumbnail file={photo.file} />
+        <Thumbnail picture={order.thumbnail} />
         <span>
-          {photo.name}
+          <span translate={false}>{order.name}</span>
           <small>{size ? `${size.width} × ${size.height}` : size === null && 'Cannot be shown here'}</small>
         </span>
       </div>
-      <button type="button" class="remove" onClick={() => onRemove(photo)} aria-label={`Leave out ${photo.name}`}>
+      <button type="button" class="remove" onClick={() => onRemove(order)} aria-label={`Leave out ${order.name}`}>
         ×
       </button>
     </li>

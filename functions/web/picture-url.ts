@@ -1,13 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
+import { untyped } from './photo.ts';
 
-/** A URL of the bytes for as long as the component shows them. */
-export function useObjectUrl(blob: Blob | undefined): string | undefined {
+/** A URL of the picture for as long as the component shows it. */
+export function usePictureUrl(picture: Blob | undefined): string | undefined {
   const [url, setUrl] = useState<string>();
   useEffect(() => {
-    if (!blob) return setUrl(undefined);
-    const created = URL.createObjectURL(blob);
+    if (!picture) return setUrl(undefined);
+    const created = URL.createObjectURL(untyped(picture));
     setUrl(created);
     return () => URL.revokeObjectURL(created);
-  }, [blob]);
+  }, [picture]);
   return url;
 }

@@ -1,19 +1,29 @@
 import { useEffect, useState } from 'preact/hooks';
 import { isApiError } from '../../shared/client.ts';
-import { explainProblem } from './problem-words.ts';
+import { boundedDelay } from './asking.ts';
+import { explainError } from './error-words.ts';
 import { formatSeconds } from './words.ts';
 
-/** Any thrown value in words: what happened, what to do, what the service said, and the number to ask about. */
-export function ProblemNote({ error }: { error: unknown }) {
-  if (!isApiError(error)) return <Unreachable message={(error as Error).message} />;
-  const { problem, retryAfterSeconds } = error;
-  const { title, advice } = explainProblem(problem);
+interface ProblemNoteProps {
+  error: unknown;
+  /** The consequence for the money, from a screen that knows the charge. */
+  money?: string | undefined;
+  /** Asks once more; the page asks again by itself as well when the error may pass. */
+  onAgain?: (() => void) | undefined;
+}
+
+/** Any thrown value in words: the fault, the remedy, the message of the service, and the number to ask about. */
+export function ProblemNote({ error, money, onAgain }: ProblemNoteProps) {
+  const { title, advice, detail } = explainError(error);
+  const { problem, retryAfterSeconds } = isApiError(error) ? error : {};
+  const request = problem?.request_id && `Request ${problem.request_id}`;
+  const last = [money, request].filter(Boolean).join(' ');
   return (
     <div class="note problem" role="alert">
       <strong>{title}</strong>
       {advice && <p>{advice}</p>}
-      {retryAfterSeconds !== undefined && <Countdown key={problem.request_id} seconds={retryAfterSeconds} />}
-      {problem.errors ? (
+      {retryAfterSeconds !== undefined && <Countdown key={problem?.request_id} seconds={retryAfterSeconds} />}
+      {problem?.errors ? (
         <ul>
           {problem.errors.map(({ pointer, message, expected }) => (
             <li key={pointer}>
@@ -23,19 +33,16 @@ export function ProblemNote({ error }: { error: unknown }) {
           ))}
         </ul>
       ) : (
-        <p class="quiet">{problem.detail}</p>
+        detail && <p class="quiet">{detail}</p>
       )}
-      <p class="quiet">Nothing was charged.{problem.request_id && ` Request ${problem.request_id}`}</p>
-    </div>
-  );
-}
-
-function Unreachable({ message }: { message: string }) {
-  return (
-    <div class="note problem" role="alert">
-      <strong>{navigator.onLine ? 'The service cannot be reached' : 'You are offline'}</strong>
-      <p>Nothing is lost: check the connection, then try again.</p>
-      <p class="quiet">{message}</p>
+      {last && <p class="quiet">{last}</p>}
+      {onAgain && (
+        <p>
+          <button type="button" onClick={onAgain}>
+            Try again
+          </button>
+        </p>
+      )}
     </div>
   );
 }
@@ -44,8 +51,8 @@ function Unreachable({ message }: { message: string }) {
 function Countdown({ seconds }: { seconds: number }) {
   const [left, setLeft] = useState(seconds);
   useEffect(() => {
-    const end = Date.now() + seconds * 1000;
-    const timer = setInterval(() => setLeft(Math.max(0, Math.ceil((end - Date.now()) / 1000))), 1000);
+    const end = performance.now() + boundedDelay(seconds * 1000);
+    const timer = setInterval(() => setLeft(Math.max(0, Math.ceil((end - performance.now()) / 1000))), 1000);
     return () => clearInterval(timer);
   }, [seconds]);
   return (

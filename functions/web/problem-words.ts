@@ -1,17 +1,19 @@
 import type { Problem } from '../../shared/client.ts';
 import { formatPrice } from './words.ts';
 
-/** What went wrong and what to do about it, in words that need no knowledge of the service. */
-interface Words {
+/** The fault and its remedy, in words that need no knowledge of the service. */
+export interface Words {
   title: string;
-  advice?: string;
+  advice?: string | undefined;
+  /** The original message, for the person who is asked about it. */
+  detail?: string | undefined;
 }
 
-const ASK_OPERATOR = 'Whoever gave you the key can change that.';
+const ASK_OPERATOR = 'The person who gave you the key can change that.';
 const SEND_OTHER = 'Open it in another program, save it as a JPEG, and send that.';
 const AGAIN = 'Try again in a moment.';
 
-/** By the code of the problem. What is not here speaks for itself. */
+/** By the code of the problem. Other problems speak for themselves. */
 const WORDS: Record<string, Words> = {
   unauthorized: { title: 'This key is not valid', advice: 'Copy it once more, whole: it begins with sr_.' },
   forbidden: { title: 'This key may not do that', advice: ASK_OPERATOR },
@@ -41,7 +43,7 @@ const WORDS: Record<string, Words> = {
     title: 'The photo could not be fetched from there',
     advice: 'Open the address in the browser: if you see the picture there, save it and choose the file here.',
   },
-  'model-unavailable': { title: 'This method is not installed here', advice: 'Choose another one.' },
+  'model-unavailable': { title: 'This method is not available here', advice: 'Choose another one.' },
   invalid: { title: 'One of the settings does not fit' },
   gone: { title: 'The service no longer keeps this', advice: 'Photos and results are erased after a while.' },
   'not-found': { title: 'The service does not know this job', advice: 'It may belong to another key.' },
@@ -53,19 +55,30 @@ const WORDS: Record<string, Words> = {
   'engine-failed': { title: 'The computation failed', advice: AGAIN },
   'worker-lost': { title: 'The computation was interrupted too often', advice: AGAIN },
   'storage-full': { title: 'The service has no room left', advice: 'Erase earlier photos, or try again later.' },
+  'model-not-loaded': {
+    title: 'This method cannot be used at this moment',
+    advice: 'Try again later, or choose another one.',
+  },
   unavailable: { title: 'The service is not ready', advice: AGAIN },
   internal: { title: 'Something went wrong at the service', advice: AGAIN },
+  unexplained: {
+    title: 'Something else than the service has answered',
+    advice: 'It may be the network that you are in, or a proxy before the service. Try again in a moment.',
+  },
 };
 
 export function explainProblem(problem: Problem): Words {
   const { code, title, needed, available, 'violated-policies': policies } = problem;
   if (code === 'insufficient-credit' && needed !== undefined && available !== undefined) {
     const left = available > 0 ? `only ${formatPrice(available)} are left` : 'nothing is left';
-    const advice = `It costs ${formatPrice(needed)}, and ${left}. Ask whoever runs this service for more, or choose a smaller size.`;
+    const advice = `It costs ${formatPrice(needed)}, and ${left}. Ask the operator of this service for more, or choose a smaller size.`;
     return { title: 'There is not enough credit', advice };
   }
   if (policies?.includes('previews')) {
     return { title: 'The free looks at a part are used up for now', advice: 'You can still restore the whole photo.' };
+  }
+  if (policies?.includes('uploads')) {
+    return { title: 'Too many photos lie here unused', advice: 'Delete some of your jobs, or come again tomorrow.' };
   }
   if (policies?.includes('inflight')) {
     return { title: 'Too many photos are being worked on', advice: 'Wait until one of them is done.' };

@@ -12,7 +12,7 @@ interface ReceiptCardProps {
   name: string;
 }
 
-/** What was paid for what, signed by the service and checked here. */
+/** The receipt of the job, signed by the service and checked here. */
 export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
   const [signed, setSigned] = useState<SignedReceipt>();
   const [method, setMethod] = useState<string>();
@@ -35,6 +35,7 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
   }, [client, job.id, file]);
   if (!signed) return null;
   const { receipt } = signed;
+  const { model_facts: facts } = receipt.parameters;
   const seconds = Object.values(receipt.run.seconds).reduce((total, each) => total + each, 0);
   const save = () => saveFile(new Blob([JSON.stringify(signed, null, 2)]), `${nameOnly(name)}-receipt.json`);
   return (
@@ -51,8 +52,14 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
         </div>
         <div>
           <dt>Method</dt>
-          <dd>{method ?? receipt.parameters.model}</dd>
+          <dd>{facts?.title ?? method ?? receipt.parameters.model}</dd>
         </div>
+        {facts && (
+          <div>
+            <dt>License of the model</dt>
+            <dd>{facts.license}</dd>
+          </div>
+        )}
       </dl>
       {checked && <Verdict {...checked} />}
       <p>
@@ -64,7 +71,7 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
         <summary>How anybody can check it</summary>
         <p class="quiet">
           <code>signature</code> is Ed25519 over <code>receipt</code> as canonical JSON (RFC 8785). The public key is at{' '}
-          <a href="/v1/receipt_keys">/v1/receipt_keys</a>; <code>run.output.sha256</code> is that of the file. The
+          <a href="v1/receipt_keys">/v1/receipt_keys</a>; <code>run.output.sha256</code> is that of the file. The
           receipt also names the weights and all settings.
         </p>
       </details>

@@ -1,20 +1,16 @@
-import { render } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import { curlOf, type Document, type Entry, groupByTag } from './openapi-document.ts';
+import { useEffect } from 'preact/hooks';
+import { useAsked } from './asking.ts';
+import { curlOf, type Document, type Entry, EXAMPLE_VARIABLES, groupByTag } from './openapi-document.ts';
 import { ProblemNote } from './problem-note.tsx';
 import { Prose } from './prose.tsx';
+import { readDocument } from './read-document.ts';
 import { SchemaView, typeOf } from './schema-view.tsx';
+import { start } from './start.ts';
 import { formatName } from './words.ts';
 
 /** The API reference: `/openapi.json`, made readable. */
 function Reference() {
-  const [document, setDocument] = useState<Document>();
-  const [error, setError] = useState<unknown>();
-  useEffect(() => {
-    fetch('/openapi.json')
-      .then((response) => response.json())
-      .then(setDocument, setError);
-  }, []);
+  const { value: document, error, again } = useAsked((signal) => readDocument<Document>(signal), []);
   useEffect(() => {
     // The part that the address names was not there when the browser looked for it.
     if (document) window.document.getElementById(location.hash.slice(1))?.scrollIntoView();
@@ -23,15 +19,15 @@ function Reference() {
   return (
     <>
       <header class="top">
-        <a class="brand" href="/">
-          <img src="/web/icon.svg" alt="" width="28" height="28" /> SeeSR Cloud
+        <a class="brand" href=".">
+          <img src="web/icon.svg" alt="" width="28" height="28" /> SeeSR Cloud
         </a>
         <nav aria-label="Pages">
-          <a href="/">Restore a photo</a>
-          <a href="/openapi.json">openapi.json</a>
+          <a href=".">Restore a photo</a>
+          <a href="openapi.json">openapi.json</a>
         </nav>
       </header>
-      {error !== undefined && <ProblemNote error={error} />}
+      {error !== undefined && <ProblemNote error={error} onAgain={again} />}
       {document && <Contents document={document} />}
     </>
   );
@@ -58,6 +54,7 @@ function Contents({ document }: { document: Document }) {
       <main>
         <h1>API reference</h1>
         <Prose text={document.info.description} />
+        <Prose text={`The examples are for bash, once ${EXAMPLE_VARIABLES} are set there.`} />
         {groups.flatMap(([, entries]) =>
           entries.map((entry) => <OperationView key={entry.id} document={document} entry={entry} />),
         )}
@@ -85,7 +82,7 @@ function OperationView({ document, entry }: { document: Document; entry: Entry }
         </>
       )}
       <h3>Example</h3>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling element must be reached by keys */}
       <pre tabIndex={0}>{curlOf(document, entry)}</pre>
       <h3>Answers</h3>
       <Answers document={document} entry={entry} />
@@ -142,4 +139,7 @@ function Answers({ document, entry: { operation } }: { document: Document; entry
   });
 }
 
-render(<Reference />, document.body);
+// A photo that is dropped here is not the browser's to open.
+for (const type of ['dragover', 'drop']) addEventListener(type, (event) => event.preventDefault());
+
+start(() => <Reference />);

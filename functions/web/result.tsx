@@ -1,45 +1,81 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Client, JobView } from '../../shared/client.ts';
-import type { AlbumEntry } from './album.ts';
+import type { JobView, Transfer } from '../../shared/client.ts';
+import { announce } from './announcer.tsx';
+import { useAsked } from './asking.ts';
 import { Comparison } from './comparison.tsx';
-import { useObjectUrl } from './object-url.ts';
+import type { Order } from './order.ts';
+import { thumbnailOf } from './photo.ts';
+import { usePictureUrl } from './picture-url.ts';
 import { ProblemNote } from './problem-note.tsx';
 import { ReceiptCard } from './receipt-card.tsx';
 import { resultName } from './save-file.ts';
+import { useTitle } from './screen.ts';
 import { TagEditor } from './tag-editor.tsx';
-import { describeColors, formatBytes, formatPrice } from './words.ts';
+import { TransferBar } from './transfer-bar.tsx';
+import { describeCharge, describeColors, formatBytes, formatPrice } from './words.ts';
+import type { Workshop } from './workshop.ts';
 
 interface ResultProps {
-  client: Client;
+  workshop: Workshop;
   job: JobView;
-  entry: AlbumEntry;
+  order: Order;
+  name: string;
+  /** Absent where nobody has it any more, or it is not there yet. */
+  photo: Blob | undefined;
   onRunWithTags: (tags: string[]) => void;
 }
 
-/** A job that succeeded: the comparison, the file, what is known about it. */
-export function Result({ client, job, entry, onRunWithTags }: ResultProps) {
-  const [result, setResult] = useState<Blob>();
-  const [heatmap, setHeatmap] = useState<Blob>();
-  const [error, setError] = useState<unknown>();
+/** A job that succeeded: the comparison, the file, the facts about it. */
+export function Result({ workshop, job, order, name, photo, onRunWithTags }: ResultProps) {
+  const { client, album } = workshop;
+  const [transfer, setTransfer] = useState<Transfer>();
+  const [isStopped, setStopped] = useState(false);
+  const {
+    value: result,
+    error,
+    again,
+  } = useAsked(isStopped ? undefined : (signal) => client.output(job.id, { signal, onTransfer: setTransfer }), [
+    client,
+    job.id,
+    isStopped,
+  ]);
+  // Without it the result is still a result.
+  const heatmap = useAsked(job.heatmap ? (signal) => client.heatmap(job.id, { signal }) : undefined, [client, job.id]);
+  // A result that browsers do not show has a picture that they do.
+  const copy = useAsked(job.output_webp ? (signal) => client.outputWebp(job.id, { signal }) : undefined, [
+    client,
+    job.id,
+  ]);
+  const file = usePictureUrl(result);
+  const after = usePictureUrl(job.output_webp ? copy.value : result);
+  const before = usePictureUrl(photo);
+  const changes = usePictureUrl(heatmap.value);
+  const isShown = file !== undefined;
+  useTitle(isShown ? 'Done' : 'Fetching the result');
   useEffect(() => {
-    const leaving = new AbortController();
-    const { signal } = leaving;
-    client.output(job.id, { signal }).then(setResult, (thrown) => signal.aborted || setError(thrown));
-    // Without it the result is still a result.
-    if (job.heatmap) client.heatmap(job.id, { signal }).then(setHeatmap, () => {});
-    return () => leaving.abort();
-  }, [client, job.id]);
-  const after = useObjectUrl(result);
-  const before = useObjectUrl(entry.photo);
-  const changes = useObjectUrl(heatmap);
-  if (error) return <ProblemNote error={error} />;
-  if (!after || !before || !job.output) return <p role="status">Fetching the result…</p>;
+    if (!result || !isShown) return;
+    announce(`Done. ${name} is restored.`);
+    if (!order.thumbnail) void thumbnailOf(photo ?? result).then((made) => made && album.addThumbnail(order.key, made));
+  }, [isShown]);
+  if (error !== undefined) return <ProblemNote error={error} money={describeCharge(job)} onAgain={again} />;
+  if (isStopped) {
+    return (
+      <p class="actions">
+        <button type="button" class="primary" onClick={() => setStopped(false)}>
+          Fetch the result
+        </button>
+      </p>
+    );
+  }
+  if (!result || !file || !job.output) {
+    return <TransferBar label="Fetching the result" transfer={transfer} onCancel={() => setStopped(true)} />;
+  }
   const { width, height, bytes, mime } = job.output;
   return (
     <>
-      <Comparison before={before} after={after} changes={changes} width={width} height={height} />
+      {after && <Comparison before={before} after={after} changes={changes} width={width} height={height} />}
       <div class="actions">
-        <a class="button primary" href={after} download={resultName(entry.name, job)}>
+        <a class="button primary" href={file} download={resultName(name, job)}>
           Download
         </a>
         <p class="quiet">
@@ -55,7 +91,7 @@ export function Result({ client, job, entry, onRunWithTags }: ResultProps) {
         </ul>
       )}
       {job.fidelity_report && <Report report={job.fidelity_report} />}
-      {job.links.receipt && result && <ReceiptCard client={client} job={job} file={result} name={entry.name} />}
+      {job.links.receipt && <ReceiptCard client={client} job={job} file={result} name={name} />}
       {job.description && (
         <TagEditor key={job.id} seen={job.description.tags} price={job.charge.amount} onRun={onRunWithTags} />
       )}

@@ -9,7 +9,7 @@ interface SchemaProps {
   depth?: number;
 }
 
-/** The members of an object, or of the objects in a list, each with type, limits and what it means. */
+/** The members of an object, or of the objects in a list, each with type, limits and meaning. */
 export function SchemaView({ document, schema: given, depth = 0 }: SchemaProps) {
   const { schema } = resolve(document, given);
   const alternatives = schema.anyOf ?? schema.oneOf ?? schema.allOf;
@@ -54,7 +54,7 @@ export function typeOf(document: Document, given: Schema): string {
         : (alternatives?.map((one) => typeOf(document, one)).join(' | ') ?? name ?? String(schema.type ?? 'anything'));
   return [
     type,
-    schema.format,
+    schema.type !== 'integer' && schema.format,
     rangeOf(limits, isText ? ' characters' : ''),
     fallback !== undefined && `default ${JSON.stringify(fallback)}`,
   ]

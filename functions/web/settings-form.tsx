@@ -1,8 +1,9 @@
-import { FIELD_WORDS } from './field-words.ts';
-import { type Choices, choicesFor, type Field, fieldsOf, type Model } from './settings.ts';
+import type { Enlargement } from '../../shared/enlargement.ts';
+import type { Size } from '../../shared/methods/method.ts';
+import { NumberInput } from './number-input.tsx';
+import { type Choices, choicesFor, type Field, fieldsOf, type Model, titleOf } from './settings.ts';
+import { SizeChoice } from './size-choice.tsx';
 import { formatName } from './words.ts';
-
-const SCALES = [4, 3, 2, 1];
 
 interface SettingsProps {
   models: readonly Model[];
@@ -10,21 +11,27 @@ interface SettingsProps {
   choices: Choices;
   onChange: (choices: Choices) => void;
   /** Of the photo, once it is known. */
-  size: { width: number; height: number } | undefined;
+  size: Size | undefined;
 }
 
 export function SettingsForm({ models, fields, choices, onChange, size }: SettingsProps) {
   const installed = models.filter((model) => model.installed);
-  const model = installed.find(({ id }) => id === choices.model) ?? installed[0];
+  const chosen = installed.find(({ id }) => id === choices.model);
+  const model = chosen ?? installed.find(({ default: isDefault }) => isDefault) ?? installed[0];
   if (!model) return <p class="note">No model is installed here.</p>;
-  const scale = Number(choices.scale ?? 4);
   const set = (name: string, value: unknown) => onChange({ ...choices, [name]: value });
   const own = model.parameters as Record<string, unknown>;
   const fidelity = 'fidelity' in own && fields.find(({ name }) => name === 'fidelity');
   const shown = fieldsOf(model, fields);
-  const forExperts = shown.filter(({ name }) => FIELD_WORDS[name]?.expert);
+  const forExperts = shown.filter((field) => field['x-form']?.expert);
+  const titleNamed = (name: string) => titleOf(fields.find((field) => field.name === name) ?? { name });
   const control = (field: Field) => (
-    <Control key={field.name} field={field} value={choices[field.name]} onChange={(value) => set(field.name, value)} />
+    <Control
+      key={`${model.id} ${field.name}`}
+      field={field}
+      value={choices[field.name]}
+      onChange={(value) => set(field.name, value)}
+    />
   );
   return (
     <div class="settings">
@@ -33,8 +40,8 @@ export function SettingsForm({ models, fields, choices, onChange, size }: Settin
         id="model"
         value={model.id}
         onChange={(event) => {
-          const chosen = installed.find(({ id }) => id === event.currentTarget.value);
-          if (chosen) onChange(choicesFor(chosen, choices));
+          const next = installed.find(({ id }) => id === event.currentTarget.value);
+          if (next) onChange(choicesFor(next, choices));
         }}
       >
         {installed.map(({ id, name }) => (
@@ -45,21 +52,28 @@ export function SettingsForm({ models, fields, choices, onChange, size }: Settin
       </select>
       <p class="quiet">
         {model.default && 'Recommended. '}
-        {model.description.replace(/`(\w+)`/g, (_, field: string) => `“${FIELD_WORDS[field]?.label ?? field}”`)}
+        {model.description.replace(/`(\w+)`/g, (_, name: string) => `“${titleNamed(name)}”`)}
       </p>
+      {model.method !== model.id && (
+        <p class="quiet">
+          License: {model.license}
+          {model.commercial_use === false && ', not for commercial use'}
+        </p>
+      )}
 
-      <label for="scale">Size</label>
-      <select id="scale" value={scale} onChange={(event) => set('scale', Number(event.currentTarget.value))}>
-        {SCALES.map((factor) => (
-          <option key={factor} value={factor}>
-            {factor === 1 ? 'As it is' : `${factor} times as large`}
-            {size && `, ${Math.round(size.width * factor)} × ${Math.round(size.height * factor)}`}
-          </option>
-        ))}
-      </select>
+      <SizeChoice
+        enlargement={choices as Enlargement}
+        most={model.scale}
+        size={size}
+        onChange={({ scale, target }) => onChange({ ...choices, scale, target })}
+      />
 
       {fidelity && (
-        <Dial value={Number(choices.fidelity ?? own.fidelity)} onChange={(value) => set('fidelity', value)} />
+        <Dial
+          title={titleOf(fidelity)}
+          value={Number(choices.fidelity ?? own.fidelity)}
+          onChange={(value) => set('fidelity', value)}
+        />
       )}
 
       <details>
@@ -77,10 +91,10 @@ export function SettingsForm({ models, fields, choices, onChange, size }: Settin
 }
 
 /** 0: all that the model can invent; 1: nothing but the photo. */
-function Dial({ value, onChange }: { value: number; onChange: (value: number) => void }) {
+function Dial({ title, value, onChange }: { title: string; value: number; onChange: (value: number) => void }) {
   return (
     <div class="dial">
-      <label for="fidelity">Fidelity</label>
+      <label for="fidelity">{title}</label>
       <input
         id="fidelity"
         type="range"
@@ -108,11 +122,10 @@ interface ControlProps {
 function Control({ field, value, onChange }: ControlProps) {
   const id = `field-${field.name}`;
   const about = `${id}-about`;
-  const words = FIELD_WORDS[field.name];
-  const description = words?.about ?? field.description?.replace(/^[\w, -]+ only: /, '').replaceAll('`', '');
+  const description = field['x-form']?.about ?? field.description?.replace(/^[\w, -]+ only: /, '').replaceAll('`', '');
   return (
     <div class="field">
-      <label for={id}>{words?.label ?? formatName(field.name)}</label>
+      <label for={id}>{titleOf(field)}</label>
       <Input field={field} id={id} about={description && about} value={value ?? field.default} onChange={onChange} />
       {description && (
         <p id={about} class="quiet">
@@ -123,19 +136,31 @@ function Control({ field, value, onChange }: ControlProps) {
   );
 }
 
+/** In the order of their words. */
+function optionsOf(words: Record<string, string>, type: string | undefined): (string | number)[] {
+  return Object.keys(words)
+    .filter((value) => value !== '')
+    .map((value) => (type === 'integer' ? Number(value) : value));
+}
+
 function Input({ field, id, about, value, onChange }: ControlProps & { id: string; about: string | undefined }) {
-  const { type, enum: options, minimum, maximum } = field;
+  const { type, minimum, maximum } = field;
+  const words = field['x-form']?.options;
+  // An option that has no words while others have is another name for one of them.
+  const options = words ? optionsOf(words, type) : field.enum;
   const shared = { id, 'aria-describedby': about };
   if (options) {
     return (
       <select
         {...shared}
         value={String(value ?? '')}
-        onChange={({ currentTarget }) => onChange(currentTarget.value || undefined)}
+        onChange={({ currentTarget: { value: chosen } }) =>
+          onChange(options.find((option) => String(option) === chosen))
+        }
       >
         {(field.default === undefined ? ['', ...options] : options).map((option) => (
           <option key={option} value={option}>
-            {FIELD_WORDS[field.name]?.options?.[option] ?? formatName(option)}
+            {words?.[option] ?? formatName(String(option))}
           </option>
         ))}
       </select>
@@ -143,15 +168,15 @@ function Input({ field, id, about, value, onChange }: ControlProps & { id: strin
   }
   if (type === 'number' || type === 'integer') {
     return (
-      <input
-        {...shared}
-        type="number"
-        inputMode="decimal"
-        min={minimum}
-        max={maximum}
-        step={type === 'integer' ? 1 : 'any'}
+      <NumberInput
+        id={id}
+        about={about}
         value={value as number | undefined}
-        onInput={({ currentTarget }) => onChange(currentTarget.value === '' ? undefined : currentTarget.valueAsNumber)}
+        fallback={field.default as number | undefined}
+        minimum={minimum}
+        maximum={maximum}
+        isWhole={type === 'integer'}
+        onChange={onChange}
       />
     );
   }

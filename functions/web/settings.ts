@@ -1,9 +1,12 @@
 import type { ModelList } from '../../shared/client.ts';
+import type { FormWords } from '../../shared/methods/form-words.ts';
+import { readDocument } from './read-document.ts';
+import { formatName } from './words.ts';
 
-/** What can be asked of a restoration, read from the service itself: its models and its OpenAPI document. */
+/** The choices for a restoration, read from the service itself: its models and its OpenAPI document. */
 
 export type Model = ModelList['data'][number];
-/** What was chosen; what is absent is left to the service. */
+/** Chosen values; absent ones are left to the service. */
 export type Choices = Record<string, unknown>;
 
 /** The part of a JSON schema that a form can show. */
@@ -11,10 +14,16 @@ export interface Field {
   name: string;
   description?: string;
   type?: string;
-  enum?: string[];
+  enum?: (string | number)[];
   minimum?: number;
   maximum?: number;
   default?: unknown;
+  /** In words that need no knowledge of the method; a field without them keeps those of the service. */
+  'x-form'?: FormWords;
+}
+
+export function titleOf({ name, 'x-form': words }: Field): string {
+  return words?.title ?? formatName(name);
 }
 
 interface OpenApi {
@@ -29,16 +38,17 @@ interface OpenApi {
   };
 }
 
-/** Of every model. `scale` and `fidelity` have their own place in the form. */
-const COMMON = ['format', 'quality', 'metadata', 'seed'];
+/** Of every model. Size and `fidelity` have their own place in the form. */
+const COMMON = ['format', 'bit_depth', 'quality', 'metadata', 'seed'];
+const SIZE = ['scale', 'target'];
 
-export async function readFields(): Promise<Field[]> {
-  const document = (await (await fetch('/openapi.json')).json()) as OpenApi;
+export async function readFields(signal: AbortSignal): Promise<Field[]> {
+  const document = await readDocument<OpenApi>(signal);
   const { schema } = document.paths['/v1/jobs'].post.requestBody.content['application/json'];
   return Object.entries(schema.properties).map(([name, field]) => ({ name, ...field }));
 }
 
-/** What the form shows for the model, in the order of the document; the defaults are the model's. */
+/** The fields of the form for the model, in the order of the document; the defaults are the model's. */
 export function fieldsOf(model: Model, fields: readonly Field[]): Field[] {
   const own = model.parameters as Record<string, unknown>;
   return fields
@@ -47,10 +57,12 @@ export function fieldsOf(model: Model, fields: readonly Field[]): Field[] {
     .map((field) => ({ ...field, default: own[field.name] ?? field.default }));
 }
 
-/** Without what another model would refuse. */
+/** Without choices that the model would refuse. */
 export function choicesFor(model: Model, choices: Choices): Choices {
   const known = Object.entries(choices).filter(
-    ([name]) => name in model.parameters || COMMON.includes(name) || name === 'scale',
+    ([name]) => name in model.parameters || COMMON.includes(name) || SIZE.includes(name),
   );
-  return { ...Object.fromEntries(known), model: model.id };
+  const { scale, ...others } = Object.fromEntries(known);
+  const fits = typeof scale !== 'number' || scale <= model.scale;
+  return { ...others, ...(scale !== undefined && fits && { scale }), model: model.id };
 }

@@ -1,72 +1,78 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Client, JobView } from '../../shared/client.ts';
+import type { ApiError, Transfer } from '../../shared/client.ts';
 import { apiError } from '../../shared/persist.ts';
-import { type AlbumEntry, keepInAlbum } from './album.ts';
-import type { Order } from './preparation.tsx';
+import { announce } from './announcer.tsx';
+import { askAgain } from './asking.ts';
+import { useChanges } from './changes.ts';
+import { DownloadAll } from './download-all.tsx';
+import { type Order, orderOf } from './order.ts';
+import { describeMoney, describeStep } from './order-words.ts';
 import { ProblemNote } from './problem-note.tsx';
 import { resultName, saveFile } from './save-file.ts';
-import { submitOrder } from './sent-photos.ts';
+import { useTitle } from './screen.ts';
+import type { Shipment } from './sender.ts';
 import { Thumbnail } from './thumbnail.tsx';
-import { useJobs } from './use-jobs.ts';
-import { describeJob, formatPrice } from './words.ts';
-
-/** A photo on its way: ordered, or submitted already. */
-export type Task = { order: Order; entry?: undefined } | { order?: undefined; entry: AlbumEntry };
-interface Row {
-  task: Task;
-  error?: unknown;
-}
+import { TransferBar } from './transfer-bar.tsx';
+import { useDownload } from './use-download.ts';
+import { type Fate, useJobs } from './use-jobs.ts';
+import { describeCharge, describeJob, formatPrice } from './words.ts';
+import type { Workshop } from './workshop.ts';
 
 interface SeveralProps {
-  client: Client;
-  tasks: readonly Task[];
-  onOpen: (entry: AlbumEntry) => void;
+  workshop: Workshop;
+  orders: readonly Order[];
+  onOpen: (order: Order) => void;
   onNew: () => void;
-  /** Those that were submitted, so that a reload can come back to them. */
-  onEntries: (entries: AlbumEntry[]) => void;
   /** A price was reserved, or charged. */
   onMoney: () => void;
 }
 
-/** Sent at the same time. */
-const LANES = 2;
-
 /** Several photos at once, each with its own state. */
-export function Several({ client, tasks, onOpen, onNew, onEntries, onMoney }: SeveralProps) {
-  const { rows, retry } = useSending(client, tasks);
-  const entries = rows.flatMap(({ task }) => task.entry ?? []);
-  const jobs = useJobs(
-    client,
-    entries.map(({ id }) => id),
-  );
-  const all = rows.map(({ task }) => task.entry && jobs.get(task.entry.id));
-  const done = all.filter((job) => job?.status === 'succeeded').length;
-  useEffect(() => onEntries(entries), [entries.length]);
-  useEffect(onMoney, [entries.length, done]);
-  const paid = all.reduce((total, job) => total + (job?.status === 'succeeded' ? job.charge.amount : 0), 0);
+export function Several({ workshop, orders, onOpen, onNew, onMoney }: SeveralProps) {
+  const { client, sender, uploads } = workshop;
+  useChanges(uploads);
+  const ids = orders.flatMap(({ job }) => job ?? []);
+  const { fates, error } = useJobs(client, ids);
+  useKnown(workshop, fates);
+  const fateOf = ({ job }: Order) => (job === undefined ? undefined : fates.get(job));
+  const done = orders.flatMap((order) => {
+    const job = fateOf(order)?.job;
+    return job?.status === 'succeeded' ? { order, job } : [];
+  });
+  const isOver = orders.every((order) => isEnded(order, fateOf(order), sender.find(order.key)));
+  const words = `${done.length} of ${orders.length} done`;
+  useTitle(isOver && done.length === orders.length ? 'Done' : words);
+  useEffect(onMoney, [ids.length, done.length]);
+  useEffect(() => {
+    if (isOver) announce(done.length === orders.length ? `Done. ${words}.` : `${words}. The others have ended, too.`);
+  }, [isOver]);
+  const paid = done.reduce((total, { job }) => total + job.charge.amount, 0);
   return (
     <section class="restoration" aria-label="Several photos">
       <div class="row">
-        <h1>
-          {done} of {rows.length} done
-        </h1>
-        <button type="button" onClick={onNew}>
-          New photo
-        </button>
+        <h1>{words}</h1>
+        <div class="row">
+          {done.length > 1 && <DownloadAll client={client} done={done} />}
+          <button type="button" onClick={onNew}>
+            New photo
+          </button>
+        </div>
       </div>
       {paid > 0 && <p class="quiet">{formatPrice(paid)} until now</p>}
       <p class="visually-hidden" role="status">
-        {done} of {rows.length} done
+        {words}
       </p>
+      {error !== undefined && !isOver && <ProblemNote error={error} onAgain={askAgain} />}
       <ul class="several">
-        {rows.map((row, index) => (
+        {orders.map((order) => (
           <SeveralRow
-            key={index}
-            client={client}
-            row={row}
-            job={all[index]}
+            key={order.key}
+            workshop={workshop}
+            order={order}
+            shipment={sender.find(order.key)}
+            transfer={uploads.transferOf(order.key)}
+            fate={fateOf(order)}
             onOpen={onOpen}
-            onRetry={() => retry(index)}
           />
         ))}
       </ul>
@@ -74,46 +80,75 @@ export function Several({ client, tasks, onOpen, onNew, onEntries, onMoney }: Se
   );
 }
 
-interface RowProps {
-  client: Client;
-  row: Row;
-  job: JobView | undefined;
-  onOpen: (entry: AlbumEntry) => void;
-  onRetry: () => void;
+/** Orders of another browser, as soon as the service has told about them. */
+function useKnown({ album }: Workshop, fates: ReadonlyMap<string, Fate>): void {
+  useEffect(() => {
+    for (const { job } of fates.values()) if (job && !album.find(job.id)) void album.keep(orderOf(job));
+  }, [album, fates]);
 }
 
-function SeveralRow({ client, row: { task, error }, job, onOpen, onRetry }: RowProps) {
-  const { entry, order } = task;
-  const name = entry?.name ?? order!.photo.name;
+function isEnded(order: Order, fate: Fate | undefined, shipment: Shipment | undefined): boolean {
+  if (order.job) return fate?.refusal !== undefined || fate?.job?.terminal === true;
+  return !shipment || shipment.step === 'refused';
+}
+
+interface RowProps {
+  workshop: Workshop;
+  order: Order;
+  shipment: Shipment | undefined;
+  transfer: Transfer | undefined;
+  fate: Fate | undefined;
+  onOpen: (order: Order) => void;
+}
+
+function SeveralRow({ workshop, order, shipment, transfer, fate, onOpen }: RowProps) {
+  const { client, sender } = workshop;
+  const name = order.name || 'Photo';
+  const job = fate?.job;
   const [failure, setFailure] = useState<unknown>();
-  const problem = error ?? failure ?? (job?.error && apiError(job.error));
+  const download = useDownload(async (signal, onTransfer) => {
+    if (job) saveFile(await client.output(job.id, { signal, onTransfer }), resultName(name, job));
+  });
   const isRunning = job?.status === 'running';
-  const words = job ? describeJob(job) : entry ? 'Sent' : error === undefined ? 'Sending' : 'Not sent';
+  const isEndedNow = isEnded(order, fate, shipment);
+  const words = job
+    ? describeJob(job)
+    : order.job
+      ? fate
+        ? 'Not kept any more'
+        : 'Sent'
+      : shipment
+        ? describeStep(shipment)
+        : 'Not sent';
+  const problem: ApiError | undefined = job?.error ? apiError(job.error) : fate?.refusal;
   return (
     <li class="card" aria-label={name}>
-      <Thumbnail file={entry?.photo ?? order!.photo.file} />
+      <Thumbnail picture={order.thumbnail} />
       <div class="about">
-        <strong>{name}</strong>
+        <strong translate={false}>{name}</strong>
         <span class="quiet number">
           {words}
           {isRunning && ` · ${job.progress?.percent ?? 0} %`}
         </span>
-        {!job?.terminal && error === undefined && (
-          <progress aria-label={`${name}: ${words}`} max={100} value={isRunning ? job.progress?.percent : undefined} />
+        {!isEndedNow && (
+          <progress
+            aria-label={`${name}: ${words}`}
+            max={transfer?.total ?? 100}
+            value={isRunning ? job.progress?.percent : transfer?.bytes || undefined}
+          />
+        )}
+        {download.transfer && (
+          <TransferBar label="Fetching the result" transfer={download.transfer} onCancel={download.stop} />
         )}
       </div>
       <div class="actions">
-        {entry && job?.status === 'succeeded' && (
-          <button
-            type="button"
-            aria-label={`Download ${name}`}
-            onClick={() => client.output(entry.id).then((file) => saveFile(file, resultName(name, job)), setFailure)}
-          >
+        {job?.status === 'succeeded' && (
+          <button type="button" aria-label={`Download ${name}`} onClick={download.start}>
             Download
           </button>
         )}
-        {entry && (
-          <button type="button" aria-label={`Open ${name}`} onClick={() => onOpen(entry)}>
+        {order.job && (
+          <button type="button" aria-label={`Open ${name}`} onClick={() => onOpen(order)}>
             Open
           </button>
         )}
@@ -121,54 +156,33 @@ function SeveralRow({ client, row: { task, error }, job, onOpen, onRetry }: RowP
           <button
             type="button"
             aria-label={`Cancel ${name}`}
-            disabled={job.cancel_requested}
-            onClick={() => client.cancel(job.id).catch(setFailure)}
+            aria-disabled={job.cancel_requested}
+            onClick={() => client.cancel(job.id).then(() => setFailure(undefined), setFailure)}
           >
             Cancel
           </button>
         )}
-        {error !== undefined && (
-          <button type="button" aria-label={`Try again: ${name}`} onClick={onRetry}>
-            Try again
+        {shipment && shipment.step !== 'refused' && shipment.step !== 'stopping' && (
+          <button type="button" aria-label={`Cancel ${name}`} onClick={() => sender.stop(order.key)}>
+            Cancel
+          </button>
+        )}
+        {!order.job && (!shipment || shipment.step === 'refused') && (
+          <button
+            type="button"
+            aria-label={shipment ? `Try again: ${name}` : `Send ${name}`}
+            onClick={() => sender.send(order)}
+          >
+            {shipment ? 'Try again' : 'Send'}
           </button>
         )}
       </div>
-      {problem !== undefined && <ProblemNote error={problem} />}
+      {shipment?.error !== undefined && <ProblemNote error={shipment.error} money={describeMoney(shipment)} />}
+      {problem !== undefined && <ProblemNote error={problem} money={job && describeCharge(job)} />}
+      {failure !== undefined && !job?.terminal && <ProblemNote error={failure} />}
+      {download.error !== undefined && (
+        <ProblemNote error={download.error} money={job && describeCharge(job)} onAgain={download.start} />
+      )}
     </li>
   );
-}
-
-/** Sends what is not sent yet, and goes on with that when the page shows something else. */
-function useSending(client: Client, tasks: readonly Task[]) {
-  const [rows, setRows] = useState<Row[]>(() => tasks.map((task) => ({ task })));
-  const put = (index: number, row: Row) => setRows((all) => all.with(index, row));
-
-  async function sendOne(index: number): Promise<void> {
-    const { order } = tasks[index]!;
-    if (!order) return;
-    put(index, { task: { order } });
-    try {
-      const entry = await submitOrder(client, order);
-      await keepInAlbum(entry).catch(() => {}); // then only a reload forgets it
-      put(index, { task: { entry } });
-    } catch (error) {
-      put(index, { task: { order }, error });
-    }
-  }
-  useEffect(() => {
-    const waiting = tasks.map((_, index) => index).values();
-    const lane = async () => {
-      for (const index of waiting) await sendOne(index);
-    };
-    for (let i = 0; i < LANES; i++) void lane();
-  }, []);
-  const isSending = rows.some(({ task, error }) => task.order && error === undefined);
-  useEffect(() => {
-    if (!isSending) return;
-    // What was not sent would be lost with the page.
-    const ask = (event: Event) => event.preventDefault();
-    addEventListener('beforeunload', ask);
-    return () => removeEventListener('beforeunload', ask);
-  }, [isSending]);
-  return { rows, retry: (index: number) => void sendOne(index) };
 }

@@ -1,187 +1,164 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { Client } from '../../shared/client.ts';
-import { type AlbumEntry, findInAlbum, keepInAlbum, listAlbum, removeFromAlbum } from './album.ts';
-import { Gallery } from './gallery.tsx';
-import { MOST_PHOTOS, type Photo } from './photo.ts';
-import { PhotoPicker } from './photo-picker.tsx';
-import { type Order, Preparation } from './preparation.tsx';
-import { ProblemNote } from './problem-note.tsx';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { announce } from './announcer.tsx';
+import { useChanges } from './changes.ts';
+import { ChooseScreen } from './choose-screen.tsx';
+import { anotherOrder, createOrder, isJobId, type Order, refOf, stubOf } from './order.ts';
+import { MOST_PHOTOS, thumbnailOf } from './photo.ts';
+import { addressOf, type Place, readBeside, usePlace } from './place.ts';
+import { Preparation } from './preparation.tsx';
 import { Restoration } from './restoration.tsx';
-import { fetchPhoto, submitOrder } from './sent-photos.ts';
-import type { Choices } from './settings.ts';
-import { Several, type Task } from './several.tsx';
-
-type Screen =
-  | { kind: 'choose' }
-  | { kind: 'prepare'; photos: Photo[]; choices: Choices }
-  /** `opened`: one of them is looked at. */
-  | { kind: 'several'; tasks: Task[]; opened?: AlbumEntry | undefined }
-  | { kind: 'restore'; entry: AlbumEntry };
+import { focusHeading } from './screen.ts';
+import { SendingNote } from './sending-note.tsx';
+import { Several } from './several.tsx';
+import { fetchShared, onFiles } from './taken-files.ts';
+import { UnknownOrder } from './unknown-order.tsx';
+import { useLeavingQuestion } from './use-leaving-question.ts';
+import type { Workshop } from './workshop.ts';
 
 interface StudioProps {
-  client: Client;
-  /** Hears of every error that is shown. */
-  onError: (error: unknown) => void;
+  workshop: Workshop;
   /** Something was ordered, or has ended: there may be less on the account. */
   onMoney: () => void;
 }
 
-/** Photos are chosen, prepared, restored. The ids of the jobs in the address make a reload come back to them. */
-export function Studio({ client, onError, onMoney }: StudioProps) {
-  const [screen, setScreen] = useState<Screen>({ kind: 'choose' });
-  const [entries, setEntries] = useState<AlbumEntry[]>([]);
-  const [error, setError] = useState<unknown>();
-  const [notice, setNotice] = useState<string>();
-  const [isBusy, setBusy] = useState(false);
+const SHARED_MILLISECONDS = 4_000;
 
-  const fail = useCallback(
-    (thrown: unknown) => {
-      setError(thrown);
-      onError(thrown);
-    },
-    [onError],
-  );
-  const show = useCallback((next: Screen) => {
-    setError(undefined);
-    setNotice(undefined);
-    setScreen(next);
-    remember(entriesOf(next));
-    scrollTo(0, 0);
-    void listAlbum().then(setEntries, () => {}); // a private window has no album
-  }, []);
+/** Photos are chosen, prepared, restored: one screen for each place. */
+export function Studio({ workshop, onMoney }: StudioProps) {
+  const { album, sender } = workshop;
+  useChanges(album);
+  useChanges(sender);
+  useLeavingQuestion(sender.isBusy());
+  const { place, address, go } = usePlace();
+  /** Of one place: elsewhere it says nothing. */
+  const [notice, setNotice] = useState({ at: '', words: '' });
+  const found = useOrders(workshop, place, address);
+  const orders = found.filter((order) => order !== undefined);
+  const [only, ...others] = orders;
+  const isOne = others.length === 0;
+  const isKnown = orders.length === place.refs.length;
+  const isDraft = ({ key, job, sent }: Order) => !job && !sent && !sender.find(key);
+  const isPreparing = isKnown && only !== undefined && (isOne ? !only.job : orders.every(isDraft));
+
+  const isFirst = useRef(true);
   useEffect(() => {
-    const ids = location.hash.slice(1).split(',').filter(Boolean);
-    void Promise.all(ids.map((id) => findInAlbum(id).catch(() => undefined))).then((found) => {
-      const known = found.filter((entry) => entry !== undefined);
-      const [only] = known;
-      if (known.length > 1) show({ kind: 'several', tasks: known.map((entry) => ({ entry })) });
-      else show(only ? { kind: 'restore', entry: only } : { kind: 'choose' });
-    });
-  }, [show]);
+    if (!isFirst.current) {
+      announce('');
+      focusHeading();
+    }
+    isFirst.current = false;
+  }, [address]);
+
+  // As soon as there is a job, the address leads to it; back from it lie the settings.
+  const jobs = orders.map(refOf).join();
+  const prepared = useRef('');
+  useEffect(() => {
+    if (isPreparing) prepared.current = only.key;
+    if (place.isAgain || !isKnown || jobs === place.refs.join()) return;
+    if (isOne && only?.key === prepared.current) {
+      go({ refs: [only.key], isAgain: true }, { isReplacing: true, beside: readBeside() });
+      go({ refs: [refOf(only)] });
+    } else go({ refs: jobs.split(',') }, { isReplacing: true, beside: readBeside() });
+  }, [jobs, isPreparing]);
+
   const choose = useCallback(
-    (files: File[]) => {
-      const photos = files.slice(0, MOST_PHOTOS).map((file) => ({ file, name: file.name || 'photo' }));
-      show({ kind: 'prepare', photos, choices: {} });
-      if (files.length > MOST_PHOTOS) setNotice(`These are the first ${MOST_PHOTOS} of ${files.length} photos.`);
+    (files: readonly File[]) => {
+      const isAdding = isPreparing && orders.every(isDraft);
+      const earlier = isAdding ? orders : [];
+      const taken = files.slice(0, Math.max(0, MOST_PHOTOS - earlier.length));
+      const added = taken.map((file) => createOrder(file, file.name || 'photo'));
+      for (const order of [...earlier, ...added]) if (!album.find(order.key)) void album.keep(order);
+      void addThumbnails(workshop, added);
+      const refs = [...earlier, ...added].map(refOf);
+      if (added.length > 0) go({ refs }, { isReplacing: isAdding, beside: isAdding ? readBeside() : {} });
+      const left = files.length - taken.length;
+      const words = `${MOST_PHOTOS} photos are the most at once: ${left} were left out.`;
+      if (left > 0) setNotice({ at: addressOf({ refs, isAgain: false }), words });
     },
-    [show],
+    [workshop, address, isPreparing],
   );
+  useEffect(() => onFiles(choose), [choose]);
+  useEffect(() => {
+    if (!place.isShared) return;
+    const sorry = () => setNotice({ at: address, words: 'The photo that was shared has not arrived. Choose it here.' });
+    const timer = setTimeout(sorry, SHARED_MILLISECONDS);
+    fetchShared().catch(sorry);
+    return () => clearTimeout(timer);
+  }, [place.isShared]);
 
-  /** One thing at a time, which may fail. */
-  const attempt = useCallback(
-    async (work: () => Promise<void>): Promise<void> => {
-      setBusy(true);
-      setError(undefined);
-      await work().catch(fail);
-      setBusy(false);
-    },
-    [fail],
-  );
-  const latest = useRef(screen);
-  latest.current = screen;
-  const fetchFrom = useCallback(
-    (url: string) =>
-      void attempt(async () => {
-        const before = latest.current;
-        const photo = await fetchPhoto(client, url);
-        if (latest.current === before) choose([photo]); // else another photo was chosen meanwhile
-      }),
-    [client, attempt, choose],
-  );
-
-  async function start(orders: Order[]): Promise<void> {
-    const [order] = orders;
-    if (!order) return;
-    if (orders.length > 1) return show({ kind: 'several', tasks: orders.map((each) => ({ order: each })) });
-    await attempt(async () => {
-      const entry = await submitOrder(client, order);
-      await keepInAlbum(entry).catch(() => {}); // then only a reload forgets it
-      onMoney();
-      show({ kind: 'restore', entry });
-    });
+  function start(all: readonly Order[]): void {
+    const refs = all.map(refOf);
+    for (const order of all) sender.send(order);
+    if (all.length > 1) {
+      go({ refs, isAgain: true }, { isReplacing: true, beside: readBeside() });
+      go({ refs });
+    } else if (place.isAgain) go({ refs }, { isReplacing: true, beside: readBeside() });
   }
 
-  async function remove(entry: AlbumEntry): Promise<void> {
-    await removeFromAlbum(entry.id);
-    show({ kind: 'choose' });
-    await client.erase(entry.id).catch(() => {}); // erased already, or still running: its time will be over
-  }
-
-  const restoration = (entry: AlbumEntry, onAll?: () => void) => (
-    <Restoration
-      key={entry.id}
-      client={client}
-      entry={entry}
-      isBusy={isBusy}
-      onNew={() => show({ kind: 'choose' })}
-      onAll={onAll}
-      onAgain={() => show({ kind: 'prepare', photos: [photoOf(entry)], choices: entry.choices })}
-      onRun={(choices) => start([{ photo: photoOf(entry), choices, quoteId: undefined }])}
-      onEnd={onMoney}
-    />
-  );
+  const open = (order: Order) => go({ refs: [refOf(order)] });
+  const home = () => go({});
+  const screen = () => {
+    if (place.refs.length === 0) return <ChooseScreen workshop={workshop} onFiles={choose} onOpen={open} />;
+    if (!isKnown || !only) {
+      const onFound = (refs: string[]) => go({ refs }, { isReplacing: true });
+      return <UnknownOrder workshop={workshop} refs={place.refs} onFound={onFound} onNew={home} />;
+    }
+    if (isPreparing) {
+      const onLeft = (left: Order[]) => go({ refs: left.map(refOf) }, { isReplacing: true, beside: readBeside() });
+      return (
+        <Preparation key={only.key} workshop={workshop} orders={orders} onLeft={onLeft} onStart={start} onBack={home} />
+      );
+    }
+    if (!isOne) {
+      const onOpen = (order: Order) => go({ refs: [refOf(order)] }, { beside: { all: orders.map(refOf) } });
+      return (
+        <Several key={only.key} workshop={workshop} orders={orders} onOpen={onOpen} onNew={home} onMoney={onMoney} />
+      );
+    }
+    const { all } = readBeside();
+    return (
+      <Restoration
+        key={only.key}
+        workshop={workshop}
+        order={only}
+        onNew={home}
+        onAll={all && (() => go({ refs: all }))}
+        onAgain={() => go({ refs: [refOf(only)], isAgain: true })}
+        onRun={(choices) => {
+          const next = { ...anotherOrder(only), choices };
+          sender.send(next);
+          go({ refs: [next.key] });
+        }}
+        onMoney={onMoney}
+      />
+    );
+  };
   return (
     <>
-      {notice && (
-        <p class="note" role="status">
-          {notice}
-        </p>
-      )}
-      {screen.kind === 'choose' && (
-        <>
-          <PhotoPicker onPhotos={choose} onAddress={fetchFrom} isBusy={isBusy} />
-          {error !== undefined && <ProblemNote error={error} />}
-          <Gallery
-            client={client}
-            entries={entries}
-            onOpen={(entry) => show({ kind: 'restore', entry })}
-            onRemove={remove}
-          />
-        </>
-      )}
-      {screen.kind === 'prepare' && (
-        <Preparation
-          client={client}
-          {...screen}
-          isBusy={isBusy}
-          onBack={() => show({ kind: 'choose' })}
-          onError={fail}
-          onStart={start}
-        />
-      )}
-      {screen.kind === 'several' && (
-        <>
-          {/* Not taken away: it may still be sending. */}
-          <div hidden={screen.opened !== undefined}>
-            <Several
-              client={client}
-              tasks={screen.tasks}
-              onEntries={remember}
-              onMoney={onMoney}
-              onOpen={(opened) => setScreen({ ...screen, opened })}
-              onNew={() => show({ kind: 'choose' })}
-            />
-          </div>
-          {screen.opened && restoration(screen.opened, () => setScreen({ ...screen, opened: undefined }))}
-        </>
-      )}
-      {screen.kind === 'restore' && restoration(screen.entry)}
-      {error !== undefined && screen.kind !== 'choose' && <ProblemNote error={error} />}
+      <div role="status">{notice.at === address && notice.words && <p class="note above">{notice.words}</p>}</div>
+      <SendingNote sender={sender} shown={orders} onShow={(refs) => go({ refs })} />
+      {screen()}
     </>
   );
 }
 
-function entriesOf(screen: Screen): AlbumEntry[] {
-  if (screen.kind === 'restore') return [screen.entry];
-  return screen.kind === 'several' ? screen.tasks.flatMap(({ entry }) => entry ?? []) : [];
+/** The orders that the place names, in its order; undefined where this browser knows nothing of one. */
+function useOrders({ album }: Workshop, { refs, isAgain }: Place, address: string): (Order | undefined)[] {
+  const again = useMemo(() => {
+    if (!isAgain) return [];
+    return refs.map((ref) => {
+      const order = album.find(ref);
+      return order && anotherOrder(order);
+    });
+  }, [album, address]);
+  if (isAgain) return again;
+  return refs.map((ref) => album.find(ref) ?? (isJobId(ref) ? stubOf(ref) : undefined));
 }
 
-/** Into the address, without a new page. */
-function remember(entries: readonly AlbumEntry[]): void {
-  const ids = entries.map(({ id }) => id).join();
-  history.replaceState(null, '', ids ? `#${ids}` : location.pathname);
-}
-
-function photoOf({ photo, name }: AlbumEntry): Photo {
-  return { file: photo, name };
+/** One by one: each is decoded for it. */
+async function addThumbnails({ album }: Workshop, orders: readonly Order[]): Promise<void> {
+  for (const { key, photo } of orders) {
+    const thumbnail = photo && (await thumbnailOf(photo));
+    if (thumbnail) await album.addThumbnail(key, thumbnail);
+  }
 }

@@ -11,7 +11,7 @@ interface TagEditorProps {
   onRun: (tags: string[]) => void;
 }
 
-/** What the model saw, as chips: take a wrong one away, add a missing one, run again. */
+/** The things that the model saw, as chips: take a wrong one away, add a missing one, run again. */
 export function TagEditor({ seen, price, onRun }: TagEditorProps) {
   const found = seen.map(({ name }) => name);
   const [tags, setTags] = useState(found);
@@ -27,8 +27,8 @@ export function TagEditor({ seen, price, onRun }: TagEditorProps) {
 
   return (
     <section class="card" aria-labelledby="tags">
-      <h2 id="tags">What was seen</h2>
-      <p class="quiet">These words steer the restoration. Take away what is wrong, add what is missing.</p>
+      <h2 id="tags">Seen in the photo</h2>
+      <p class="quiet">These words steer the restoration. Take away wrong ones, add missing ones.</p>
       <ul class="chips">
         {tags.map((tag) => (
           <li key={tag}>

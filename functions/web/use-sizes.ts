@@ -1,17 +1,20 @@
 import { useEffect, useState } from 'preact/hooks';
-import { type Photo, type Size, sizeOf } from './photo.ts';
+import type { Order } from './order.ts';
+import { type Size, sizeOf } from './photo.ts';
 
 /** Of each photo: its size, null where this browser cannot show it, undefined while that is not known. */
-export function useSizes(photos: readonly Photo[]): (Size | null | undefined)[] {
-  const [sizes, setSizes] = useState(new Map<Blob, Size | null>());
+export function useSizes(orders: readonly Order[]): (Size | null | undefined)[] {
+  const [sizes, setSizes] = useState(new Map<string, Size | null>());
+  const keys = orders.map(({ key }) => key).join();
   useEffect(() => {
     let isHere = true;
-    for (const { file } of photos) {
-      void sizeOf(file).then((size) => isHere && setSizes((known) => new Map(known).set(file, size)));
+    for (const { key, photo } of orders) {
+      const size = photo ? sizeOf(photo) : Promise.resolve(null);
+      void size.then((found) => isHere && setSizes((known) => new Map(known).set(key, found)));
     }
     return () => {
       isHere = false;
     };
-  }, [photos]);
-  return photos.map(({ file }) => sizes.get(file));
+  }, [keys]);
+  return orders.map(({ key }) => sizes.get(key));
 }

@@ -1,51 +1,77 @@
+import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-/** What is seen of all pictures: `x` and `y` are where their top left corner lies, in widths and heights of the frame. */
+/** The visible part of pictures in frames. Lengths are shares of the frame, so that a view outlives a turned phone. */
 export interface View {
+  /** Width of the picture in widths of the frame. */
   zoom: number;
+  /** Where the top left corner of the picture lies, in widths and heights of the frame. */
   x: number;
   y: number;
 }
 
+/** How a picture lies in its frame. */
+export interface Fit {
+  /** Height of the picture that is as wide as the frame, in heights of the frame. */
+  tall: number;
+  least: number;
+  most: number;
+}
+
+/** The frame has the shape of the picture. */
+const FILLED: Fit = { tall: 1, least: 1, most: 12 };
 export const WHOLE: View = { zoom: 1, x: 0, y: 0 };
-const LARGEST_ZOOM = 12;
 /** A pointer that moved less did not drag. */
 const CLICK_PIXELS = 5;
 
-/** Moved by a share of the frame; a frame is always full. */
-export function move({ zoom, x, y }: View, right: number, down: number): View {
-  const within = (offset: number) => Math.min(0, Math.max(1 - zoom, offset));
-  return { zoom, x: within(x + right), y: within(y + down) };
+/** Moved by a share of the frame. A larger picture covers the frame, a smaller one lies in its middle. */
+export function move({ zoom, x, y }: View, right: number, down: number, { tall }: Fit = FILLED): View {
+  const within = (offset: number, length: number) =>
+    length > 1 ? Math.min(0, Math.max(1 - length, offset)) : (1 - length) / 2;
+  return { zoom, x: within(x + right, zoom), y: within(y + down, zoom * tall) };
 }
 
 /** Zoomed about a point of the frame, which stays where it is. */
-export function zoomBy(view: View, factor: number, x = 0.5, y = 0.5): View {
-  const zoom = Math.min(LARGEST_ZOOM, Math.max(1, view.zoom * factor));
+export function zoomBy(view: View, factor: number, { x, y }: Point = MIDDLE, fit: Fit = FILLED): View {
+  const zoom = Math.min(fit.most, Math.max(fit.least, view.zoom * factor));
   const grown = zoom / view.zoom;
-  return move({ zoom, x: x - (x - view.x) * grown, y: y - (y - view.y) * grown }, 0, 0);
+  return move({ zoom, x: x - (x - view.x) * grown, y: y - (y - view.y) * grown }, 0, 0, fit);
 }
 
-export const transformOf = ({ zoom, x, y }: View) => `translate(${x * 100}%, ${y * 100}%) scale(${zoom})`;
+/** Of an element as wide as the frame, from its top left corner. */
+export const transformOf = ({ zoom, x, y }: View, { tall }: Fit = FILLED) =>
+  `translate(${x * 100}%, ${(y / tall) * 100}%) scale(${zoom})`;
 
-interface Pointer {
+/** Whether there is anything to move. */
+export const isLarger = ({ zoom }: View, { tall }: Fit = FILLED) => zoom > 1 || zoom * tall > 1.001;
+
+interface Point {
   x: number;
   y: number;
+}
+
+const MIDDLE: Point = { x: 0.5, y: 0.5 };
+
+interface Options {
+  start?: View;
+  fit?: Fit;
+  /** A frame was pressed and not dragged. */
+  onClick?: (frame: HTMLElement) => void;
 }
 
 /**
  * One view for the frames inside of an element (`.frame`), moved by dragging, two fingers and the wheel with Ctrl, which
- * a pinched touchpad sends too. `onClick`: a frame was pressed and not dragged.
+ * a pinched touchpad sends too.
  */
-export function useView(onClick: (frame: HTMLElement) => void) {
-  const [view, setView] = useState(WHOLE);
-  const element = useRef<HTMLFieldSetElement>(null);
-  const clicked = useRef(onClick);
-  clicked.current = onClick;
+export function useView<Type extends HTMLElement>(element: RefObject<Type | null>, options: Options = {}) {
+  const [view, setView] = useState(options.start ?? WHOLE);
+  const latest = useRef(options);
+  latest.current = options;
 
   useEffect(() => {
     const listening = new AbortController();
     const { signal } = listening;
-    const pointers = new Map<number, Pointer>();
+    const pointers = new Map<number, Point>();
     let frame: HTMLElement | undefined;
     let travelled = 0;
     const on = <Type extends 'pointerdown' | 'pointermove' | 'pointerup' | 'pointercancel' | 'wheel'>(
@@ -54,10 +80,11 @@ export function useView(onClick: (frame: HTMLElement) => void) {
     ) => element.current!.addEventListener(type, listener, { signal, passive: false });
     const end = (event: PointerEvent) => {
       const isClick = pointers.delete(event.pointerId) && pointers.size === 0 && travelled < CLICK_PIXELS;
-      if (isClick && event.type === 'pointerup' && frame) clicked.current(frame);
+      if (isClick && event.type === 'pointerup' && frame) latest.current.onClick?.(frame);
     };
     on('pointerdown', (event) => {
-      const pressed = (event.target as HTMLElement).closest<HTMLElement>('.frame');
+      const target = event.target as HTMLElement;
+      const pressed = target.localName === 'input' ? null : target.closest<HTMLElement>('.frame');
       if (!pressed || event.button !== 0) return;
       if (pointers.size === 0) travelled = 0;
       frame = pressed;
@@ -74,12 +101,13 @@ export function useView(onClick: (frame: HTMLElement) => void) {
       pointers.set(event.pointerId, event);
       // With two fingers the middle moves half as far as the one that moved.
       const share = other ? 0.5 : 1;
+      const { fit } = latest.current;
       setView((view) => {
-        const moved = move(view, (share * right) / bounds.width, (share * down) / bounds.height);
+        const moved = move(view, (share * right) / bounds.width, (share * down) / bounds.height, fit);
         if (!other) return moved;
         const factor = distance(event, other) / Math.max(1, distance(before, other));
         const middle = { x: (event.x + other.x) / 2 - bounds.x, y: (event.y + other.y) / 2 - bounds.y };
-        return zoomBy(moved, factor, middle.x / bounds.width, middle.y / bounds.height);
+        return zoomBy(moved, factor, { x: middle.x / bounds.width, y: middle.y / bounds.height }, fit);
       });
     });
     on('pointerup', end);
@@ -88,14 +116,14 @@ export function useView(onClick: (frame: HTMLElement) => void) {
       const bounds = (event.target as HTMLElement).closest('.frame')?.getBoundingClientRect();
       if (!event.ctrlKey || !bounds) return;
       event.preventDefault();
-      const [x, y] = [(event.x - bounds.x) / bounds.width, (event.y - bounds.y) / bounds.height];
-      setView((view) => zoomBy(view, Math.exp(-event.deltaY / 200), x, y));
+      const point = { x: (event.x - bounds.x) / bounds.width, y: (event.y - bounds.y) / bounds.height };
+      setView((view) => zoomBy(view, Math.exp(-event.deltaY / 200), point, latest.current.fit));
     });
     return () => listening.abort();
-  }, []);
-  return { view, setView, element };
+  }, [element]);
+  return { view, setView };
 }
 
-function distance(one: Pointer, other: Pointer): number {
+function distance(one: Point, other: Point): number {
   return Math.hypot(one.x - other.x, one.y - other.y);
 }

@@ -1,12 +1,13 @@
 import type { JobView } from '../../shared/client.ts';
+import { serverNow } from './server-clock.ts';
 
-/** What the service says, for people. */
+/** The values of the service in words for people. */
 
 const STAGES: Record<NonNullable<JobView['progress']>['stage'], string> = {
   download: 'Fetching the photo',
   load: 'Loading the model',
   decode: 'Reading the photo',
-  describe: 'Looking at what is in it',
+  describe: 'Looking at its contents',
   encode_latent: 'Preparing',
   denoise: 'Painting detail',
   decode_latent: 'Developing',
@@ -50,11 +51,29 @@ export function describeParts({ progress }: JobView): string {
   return [step, tile].filter(Boolean).join(' · ');
 }
 
-/** `about 3 minutes left`, or nothing. `now`: milliseconds since 1970. */
-export function describeRest({ eta, cancel_requested }: JobView, now: number): string {
+/** From this share of the work on it is nearly done, even against the estimate. */
+const NEARLY_DONE_PERCENT = 90;
+
+/** `about 3 minutes left`, or nothing. `percent`: that is shown. */
+export function describeRest({ eta, cancel_requested }: JobView, percent: number): string {
   if (!eta || cancel_requested) return '';
-  const seconds = (Date.parse(eta) - now) / 1000;
-  return seconds > 1 ? `about ${formatSeconds(seconds)} left` : 'nearly done';
+  const seconds = (Date.parse(eta) - serverNow()) / 1000;
+  if (seconds > 1) return `about ${formatSeconds(seconds)} left`;
+  return percent >= NEARLY_DONE_PERCENT ? 'nearly done' : 'it takes longer than estimated';
+}
+
+/** The ledger's entry of the job in words. */
+export function describeCharge({ charge: { state, amount } }: Pick<JobView, 'charge'>): string {
+  switch (state) {
+    case 'captured':
+      return amount > 0 ? `Paid ${formatPrice(amount)}.` : 'It was free.';
+    case 'released':
+      return 'Nothing was charged.';
+    case 'reserved':
+      return amount > 0 ? `${formatPrice(amount)} are set aside, and paid only when it succeeds.` : '';
+    case 'pending':
+      return '';
+  }
 }
 
 /** Micro-units as an amount. */
@@ -85,7 +104,7 @@ function plural(count: number, unit: string): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
-/** What the mean distance of colors (CIE 1976) between photo and result, made as small again, means to the eye. */
+/** The mean distance of colors (CIE 1976) between photo and result, made as small again, in words for the eye. */
 export function describeColors(deltaE: number): string {
   if (deltaE < 2) return 'Made small again, the result can hardly be told from your photo.';
   if (deltaE < 5)
