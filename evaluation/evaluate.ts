@@ -6,39 +6,42 @@ import { encodeImage } from '../gpu-worker/images/encode.ts';
 import { pillowResize } from '../gpu-worker/images/pillow-resize.ts';
 import { AppError } from '../shared/error.ts';
 import type { Parameters } from '../shared/job.ts';
-import { DEFAULT_LIMITS } from '../shared/limits.ts';
-import { MODEL_IDS, type ModelId } from '../shared/models.ts';
+import type { Limits } from '../shared/limits.ts';
+import type { InstalledModel } from '../shared/methods/model-facts.ts';
+import { METHOD_IDS, methodOf } from '../shared/methods/registry.ts';
+import { MODEL_SCALE } from '../shared/methods/tile-plan.ts';
 import { completeParameters, requestedParametersSchema } from '../shared/parameters.ts';
-import { MODEL_SCALE } from '../shared/tile-plan.ts';
 import { type Measured, type Meter, summarize, type Values } from './measure.ts';
 import type { Pair } from './pairs.ts';
 
-/** What every model is measured against: a filter that knows nothing. */
+/** The measure of every model: a filter that knows nothing. */
 const BASELINE = 'bicubic';
-type CandidateId = ModelId | typeof BASELINE;
 
 export interface CandidateResult {
-  model: CandidateId;
+  model: string;
   means: Values;
   images: { name: string; path: string; values: Values }[];
 }
 
 interface EvaluateOptions {
   pairs: readonly Pair[];
-  candidates: readonly CandidateId[];
-  installed: readonly ModelId[];
+  candidates: readonly string[];
+  installed: readonly InstalledModel[];
+  /** How many times as large as their photos the truths are. */
+  scale: number;
   engine: Engine;
   meter: Meter;
+  limits: Limits;
   seed: number;
   /** Results are written to `results/MODEL/NAME.png` below it. */
   outputDirectory: string;
   signal: AbortSignal;
-  onImage: (model: CandidateId, name: string) => void;
+  onImage: (model: string, name: string) => void;
 }
 
 /** Ids separated by commas. Throws AppError `invalid` for an unknown one, or none. */
-export function parseCandidates(list: string): CandidateId[] {
-  const known = [BASELINE, ...MODEL_IDS] as const;
+export function parseCandidates(list: string, installed: readonly InstalledModel[]): string[] {
+  const known: string[] = [...new Set([BASELINE, ...METHOD_IDS, ...installed.map(({ model }) => model)])];
   return [...new Set(list.split(','))].map((id) => {
     const candidate = known.find((one) => one === id);
     if (!candidate) throw new AppError('invalid', `--models ${id}: the models are ${known.join(', ')}.`);
@@ -46,9 +49,15 @@ export function parseCandidates(list: string): CandidateId[] {
   });
 }
 
+/** The largest factor that all of them reach. */
+export function scaleOf(candidates: readonly string[], installed: readonly InstalledModel[]): number {
+  const chosen = installed.filter(({ model }) => candidates.includes(model));
+  return chosen.length === 0 ? MODEL_SCALE : Math.min(...chosen.map((model) => methodOf(model).scale));
+}
+
 /** Restores all photos by all models, one after the other, and measures the results. Throws AppError. */
 export async function evaluate(options: EvaluateOptions): Promise<CandidateResult[]> {
-  const { pairs, candidates, meter, outputDirectory, onImage } = options;
+  const { pairs, candidates, meter, limits, outputDirectory, onImage } = options;
   const results: CandidateResult[] = [];
   // All of them first: a model that is not installed shall not be found after hours.
   const plans = candidates.map((model) => ({ model, parameters: parametersOf(model, options) }));
@@ -62,8 +71,8 @@ export async function evaluate(options: EvaluateOptions): Promise<CandidateResul
       onImage(model, name);
       const path = join(directory, `${name}.png`);
       if (parameters) await restore(parameters, inputPath, path, options);
-      else await enlarge(inputPath, path);
-      const [result, truth] = [await decodeImage(path, DEFAULT_LIMITS), await decodeImage(truthPath, DEFAULT_LIMITS)];
+      else await enlarge(inputPath, path, options);
+      const [result, truth] = [await decodeImage(path, limits), await decodeImage(truthPath, limits)];
       const found = await meter.measure(result.pixels, truth.pixels);
       measured.push(found);
       images.push({ name, path, values: found.values });
@@ -73,25 +82,25 @@ export async function evaluate(options: EvaluateOptions): Promise<CandidateResul
   return results;
 }
 
-/** Undefined for the filter. Throws AppError `model-unavailable`. */
-function parametersOf(model: CandidateId, { seed, installed }: EvaluateOptions): Parameters | undefined {
+/** Undefined for the filter. Throws AppError `model-unavailable`, and `invalid` for one that makes nothing so large. */
+function parametersOf(model: string, { seed, installed, scale }: EvaluateOptions): Parameters | undefined {
   if (model === BASELINE) return undefined;
-  const requested = requestedParametersSchema.parse({ model, seed, metadata: 'strip', format: 'png' });
+  const requested = requestedParametersSchema.parse({ model, scale, seed, metadata: 'strip', format: 'png' });
   return completeParameters(requested, installed);
 }
 
 async function restore(parameters: Parameters, inputPath: string, outputPath: string, options: EvaluateOptions) {
-  const { engine, signal } = options;
-  const request = { inputPath, outputPath, parameters, limits: DEFAULT_LIMITS };
+  const { engine, limits, signal } = options;
+  const request = { inputPath, outputPath, parameters, limits };
   await engine.restore(request, { signal, onProgress: () => {} });
 }
 
 /** Bicubic as Pillow's, a = −0.5. */
-async function enlarge(inputPath: string, outputPath: string): Promise<void> {
-  const { pixels } = await decodeImage(inputPath, DEFAULT_LIMITS);
+async function enlarge(inputPath: string, outputPath: string, { limits, scale }: EvaluateOptions): Promise<void> {
+  const { pixels } = await decodeImage(inputPath, limits);
   const { data } = pixels;
   const eightBit = data instanceof Uint16Array ? Uint8Array.from(data, (value) => Math.round(value / 257)) : data;
-  const size = { width: pixels.width * MODEL_SCALE, height: pixels.height * MODEL_SCALE };
+  const size = { width: pixels.width * scale, height: pixels.height * scale };
   const enlarged = pillowResize({ ...pixels, data: eightBit }, size.width, size.height);
   await encodeImage(outputPath, enlarged, undefined, {}, { ...size, format: 'png', quality: 100, metadata: 'strip' });
 }

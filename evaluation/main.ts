@@ -1,65 +1,59 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { createEngine } from '../gpu-worker/engine.ts';
-import { listInstalled } from '../gpu-worker/models/installed.ts';
+import { listModels } from '../gpu-worker/model-store/added-models.ts';
 import type { Device } from '../gpu-worker/runtime/session.ts';
+import { runCommand, usageError } from '../shared/adapters/node/command.ts';
+import type { Values } from '../shared/adapters/node/command-line.ts';
+import { readLimits, readVariables } from '../shared/configuration.ts';
 import { AppError } from '../shared/error.ts';
 import { createLog } from '../shared/log.ts';
-import { MODEL_IDS } from '../shared/models.ts';
+import { METHOD_IDS } from '../shared/methods/registry.ts';
 import { writeContactSheet } from './contact-sheet.ts';
-import { type CandidateResult, evaluate, parseCandidates } from './evaluate.ts';
+import { type CandidateResult, evaluate, parseCandidates, scaleOf } from './evaluate.ts';
 import { createMeter, type MetricId } from './measure.ts';
 import { findLearned, LEARNED_CONTRACT, LEARNED_METRICS, type LearnedMetricId } from './metrics/learned.ts';
 import { checkSizes, findPairs, type Pair } from './pairs.ts';
 import { type Facts, toCsv, toJson, toMarkdown } from './report.ts';
 
-const USAGE = `npm run evaluate -- --hr DIR --lr DIR --models A,B --out DIR [options]
+const OPTIONS = {
+  hr: { value: 'DIR', about: 'the ground truth' },
+  lr: { value: 'DIR', about: 'the photos' },
+  models: { value: 'A,B', about: `${['bicubic', ...METHOD_IDS].join(', ')}, and names of models that were added` },
+  out: { value: 'DIR', about: 'where table.md, images.csv, results.json, contact-sheet.jpg and results/MODEL/ go' },
+  seed: { value: 'N', about: 'of diffusion models', default: '0' },
+  device: { value: 'cpu | cuda', about: 'which processor computes', default: 'cpu' },
+  'models-directory': { value: 'DIR', about: 'where built models are (default: MODELS_DIR, else models)' },
+  metric: {
+    value: 'ID=FILE',
+    about:
+      `an ONNX file for ${Object.keys(LEARNED_METRICS).join(', ')}. ID=BACKBONE,WEIGHTS of lpips and dists: torchvision's ` +
+      'VGG-16 (or, of lpips, AlexNet) and the published weights of the metric, as checkpoints of PyTorch 1.6 or later, or ' +
+      'safetensors',
+    multiple: true,
+  },
+  'metrics-directory': { value: 'DIR', about: 'all ONNX files in a folder, as ID.onnx' },
+} as const;
 
-Restores the photos of --lr by every model and measures the results against --hr: the pictures of the same names without
-ending, exactly four times as large. Writes table.md, images.csv, results.json, contact-sheet.jpg and results/MODEL/.
+const environmentSchema = z.object({ MODELS_DIR: z.string().default('models') });
 
-  --models              ${['bicubic', ...MODEL_IDS].join(', ')}
-  --seed N              of diffusion models (default 0)
-  --device cpu | cuda
-  --models-directory DIR   where built models are (default: MODELS_DIR, else models)
-  --metric ID=FILE      an ONNX file for ${Object.keys(LEARNED_METRICS).join(', ')}; may be repeated
-  --metric ID=BACKBONE,WEIGHTS   of lpips and dists: torchvision's VGG-16 (or, of lpips, AlexNet) and the published weights
-                        of the metric, as checkpoints that PyTorch 1.6 or later has saved, or safetensors
-  --metrics-directory DIR  or all ONNX files in a folder, as ID.onnx
-
-PSNR, SSIM, NIQE and BRISQUE are built in. A network of --metric has
-${LEARNED_CONTRACT}.
-`;
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      hr: { type: 'string' },
-      lr: { type: 'string' },
-      models: { type: 'string' },
-      out: { type: 'string' },
-      seed: { type: 'string', default: '0' },
-      device: { type: 'string', default: 'cpu' },
-      'models-directory': { type: 'string', default: process.env.MODELS_DIR || 'models' },
-      metric: { type: 'string', multiple: true, default: [] },
-      'metrics-directory': { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
+async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
+  const { MODELS_DIR } = readVariables(environmentSchema, process.env, {
+    warn: (sentence) => process.stderr.write(`${sentence}\n`),
   });
-  if (values.help) return print(USAGE);
   const { hr, lr, models, out } = values;
-  if (!hr || !lr || !models || !out) {
-    throw new AppError('invalid', `--hr, --lr, --models and --out are needed.\n\n${USAGE}`);
-  }
+  if (!hr || !lr || !models || !out) throw usageError('--hr, --lr, --models and --out are needed');
   const device = readDevice(values.device);
   const seed = readSeed(values.seed);
-  const candidates = parseCandidates(models);
+  const modelsDirectory = resolve(values['models-directory'] ?? MODELS_DIR);
+  const installed = await listModels(modelsDirectory);
+  const candidates = parseCandidates(models, installed);
+  const limits = readLimits(process.env);
   const pairs = await findPairs(hr, lr);
-  await checkSizes(pairs);
+  const scale = scaleOf(candidates, installed);
+  await checkSizes(pairs, scale, limits);
   const networks = await findLearned(values.metric, values['metrics-directory']);
-  const modelsDirectory = resolve(values['models-directory']);
-  const installed = await listInstalled(modelsDirectory);
   await mkdir(out, { recursive: true });
 
   const stop = new AbortController();
@@ -70,7 +64,7 @@ async function main(): Promise<void> {
   try {
     const onImage = (model: string, name: string) => process.stderr.write(`${model}: ${name}\n`);
     const places = { pairs, outputDirectory: out, signal: stop.signal, onImage };
-    const results = await evaluate({ ...places, candidates, installed, engine, meter, seed });
+    const results = await evaluate({ ...places, candidates, installed, scale, engine, meter, limits, seed });
     await report(out, pairs, meter.metrics, results, {
       pairs: pairs.length,
       seed,
@@ -109,19 +103,25 @@ function without(networks: ReadonlyMap<LearnedMetricId, unknown>): string[] {
 
 function readDevice(device: string): Device {
   if (device === 'cpu' || device === 'cuda') return device;
-  throw new AppError('invalid', `--device ${device}: it is cpu or cuda.`);
+  throw usageError(`--device ${device}: it is cpu or cuda.`);
 }
 
 function readSeed(seed: string): number {
   if (/^\d+$/.test(seed) && Number(seed) < 2 ** 32) return Number(seed);
-  throw new AppError('invalid', `--seed ${seed}: it is a whole number from 0 to 4294967295.`);
+  throw usageError(`--seed ${seed}: it is a whole number from 0 to 4294967295.`);
 }
 
 function print(text: string): void {
   process.stdout.write(text);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exit(1);
+runCommand({
+  name: 'evaluate',
+  usage: ['--hr DIR --lr DIR --models A,B --out DIR [options]'],
+  about: `
+Restores the photos of --lr by every model and measures the results against --hr: the pictures of the same names without
+ending, exactly as many times as large as all of the models make photos (4, but for some that were added). PSNR, SSIM, NIQE and BRISQUE are built in. A network of --metric has
+${LEARNED_CONTRACT}.`,
+  options: OPTIONS,
+  run: evaluateModels,
 });

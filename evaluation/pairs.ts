@@ -2,8 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, parse } from 'node:path';
 import { AppError } from '../shared/error.ts';
 import { readImageHeader } from '../shared/image-format.ts';
-import { DEFAULT_LIMITS } from '../shared/limits.ts';
-import { MODEL_SCALE } from '../shared/tile-plan.ts';
+import type { Limits } from '../shared/limits.ts';
 
 const ENDINGS = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.tif', '.tiff'];
 
@@ -30,15 +29,15 @@ export async function findPairs(truthDirectory: string, inputDirectory: string):
   return [...truths].map(([name, truthPath]) => ({ name, truthPath, inputPath: inputs.get(name)! }));
 }
 
-/** Throws AppError `invalid` for a truth that is not exactly four times as large as its photo: before the work. */
-export async function checkSizes(pairs: readonly Pair[]): Promise<void> {
+/** Throws AppError `invalid` for a truth that is not exactly `scale` times as large as its photo: before the work. */
+export async function checkSizes(pairs: readonly Pair[], scale: number, limits: Limits): Promise<void> {
   for (const { name, truthPath, inputPath } of pairs) {
-    const truth = readImageHeader(await readFile(truthPath), DEFAULT_LIMITS);
-    const input = readImageHeader(await readFile(inputPath), DEFAULT_LIMITS);
-    if (truth.width === input.width * MODEL_SCALE && truth.height === input.height * MODEL_SCALE) continue;
+    const truth = readImageHeader(await readFile(truthPath), limits);
+    const input = readImageHeader(await readFile(inputPath), limits);
+    if (truth.width === input.width * scale && truth.height === input.height * scale) continue;
     throw new AppError(
       'invalid',
-      `${name}: the photo has ${input.width}×${input.height} pixels, the ground truth ${truth.width}×${truth.height}; it must be exactly ${MODEL_SCALE} times as large.`,
+      `${name}: the photo has ${input.width}×${input.height} pixels, the ground truth ${truth.width}×${truth.height}; it must be exactly ${scale} times as large.`,
     );
   }
 }

@@ -4,7 +4,7 @@ import { METRICS, type MetricId } from './measure.ts';
 const DIGITS: Partial<Record<MetricId, number>> = { psnr: 2, niqe: 3, brisque: 2, musiq: 2, fid: 2 };
 const ARROW = { higher: '↑', lower: '↓' } as const;
 
-/** What a table is of. */
+/** The subject of a table. */
 export interface Facts {
   pairs: number;
   seed: number;

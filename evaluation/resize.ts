@@ -9,7 +9,7 @@ interface Taps {
 
 /**
  * Fills `target` with `source` at the target's size, as PyTorch and OpenCV do: half a pixel in from the borders, which go
- * on outside; cubic with a = −0.75; nothing is smoothed before, but `area` takes the mean of what falls together.
+ * on outside; cubic with a = −0.75; nothing is smoothed before, but `area` takes the mean of pixels that fall together.
  */
 export function resizePlane(source: Plane, target: Plane, mode: ResizeMode): void {
   const columns = tapsOf(mode, source.width, target.width);
@@ -32,7 +32,7 @@ export function resizePlane(source: Plane, target: Plane, mode: ResizeMode): voi
   }
 }
 
-/** What every one of `to` positions is made of. */
+/** The taps of each of `to` positions. */
 function tapsOf(mode: ResizeMode, from: number, to: number): Taps[] {
   return Array.from({ length: to }, (_, position) => {
     if (mode === 'area') return meanTaps(Math.floor((position * from) / to), Math.ceil(((position + 1) * from) / to));

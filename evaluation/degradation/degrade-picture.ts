@@ -1,4 +1,4 @@
-import { MODEL_SCALE } from '../../shared/tile-plan.ts';
+import { MODEL_SCALE } from '../../shared/methods/tile-plan.ts';
 import { createPlane, cutPlane, filterPlane, gaussianKernel, type Plane } from '../plane.ts';
 import { type ResizeMode, resizePlane } from '../resize.ts';
 import type { Degradation, KernelParameters } from './draw.ts';
@@ -7,7 +7,7 @@ import { applyKernel, makeKernel, mirrorPlane } from './kernel.ts';
 import { addNoise } from './noise.ts';
 import type { Random } from './random.ts';
 
-/** A quarter of the size, worse by what was drawn. The sides of the picture are multiples of four. */
+/** A quarter of the size, degraded as drawn. The sides of the picture are multiples of four. */
 export function degradePicture(picture: Picture, { first, second, ...last }: Degradation, random: Random): Picture {
   const { width, height } = picture[0];
   const small = { width: width / MODEL_SCALE, height: height / MODEL_SCALE };
@@ -24,7 +24,7 @@ export function degradePicture(picture: Picture, { first, second, ...last }: Deg
   return worse;
 }
 
-/** Unsharp masking of edges above 10 levels, half of it, under a soft mask: what training takes for ground truth. */
+/** Unsharp masking of edges above 10 levels, half of it, under a soft mask: the ground truth of training. */
 export function sharpenPicture(picture: Picture): Picture {
   return map(picture, (plane) => {
     const blurred = blurWidely(plane).data;

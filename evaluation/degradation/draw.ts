@@ -15,7 +15,7 @@ export type KernelParameters =
     };
 
 export interface Noise {
-  /** Gaussian: the deviation in levels of 255. Poisson: what its noise is multiplied by. */
+  /** Gaussian: the deviation in levels of 255. Poisson: the factor of its noise. */
   kind: 'gaussian' | 'poisson';
   strength: number;
   /** The same for all colors. */
@@ -35,7 +35,7 @@ interface Stage {
 export interface Degradation {
   first: Stage;
   second: Stage;
-  /** What comes last: the size and the sinc filter, then JPEG; or JPEG, then the size and the sinc filter. */
+  /** The end: the size and the sinc filter, then JPEG; or JPEG, then the size and the sinc filter. */
   end: 'resize-jpeg' | 'jpeg-resize';
   finalResize: ResizeMode;
   finalSinc?: KernelParameters;

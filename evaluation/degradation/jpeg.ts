@@ -23,8 +23,8 @@ const COSINES = Float64Array.from({ length: BLOCK ** 2 }, (_, index) => {
 });
 
 /**
- * What JPEG at that quality, which need not be whole, does to a picture: color at half the size, cosines rounded to the
- * steps of the tables. Repeated in floating point as training does, so that the result does not depend on a codec.
+ * The effect of JPEG at that quality, which need not be whole, on a picture: color at half the size, cosines rounded to
+ * the steps of the tables. Repeated in floating point as training does, so that the result does not depend on a codec.
  */
 export function compressPicture(picture: Picture, quality: number): Picture {
   const factor = (quality < 50 ? 5000 / quality : 200 - 2 * quality) / 100;

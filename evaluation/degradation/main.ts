@@ -1,12 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { decodeImage } from '../../gpu-worker/images/decode.ts';
 import { encodeImage } from '../../gpu-worker/images/encode.ts';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
+import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
+import type { Values } from '../../shared/adapters/node/command-line.ts';
+import { readLimits } from '../../shared/configuration.ts';
 import { AppError } from '../../shared/error.ts';
-import { DEFAULT_LIMITS } from '../../shared/limits.ts';
-import { MODEL_SCALE } from '../../shared/tile-plan.ts';
+import { MODEL_SCALE } from '../../shared/methods/tile-plan.ts';
 import { findPictures } from '../pairs.ts';
 import { createPlane, cutPlane } from '../plane.ts';
 import { degradePicture, sharpenPicture } from './degrade-picture.ts';
@@ -14,38 +15,26 @@ import { type Degradation, drawDegradation } from './draw.ts';
 import type { Picture } from './jpeg.ts';
 import { createRandom } from './random.ts';
 
-const USAGE = `npm run degrade -- --hr DIR --out DIR [options]
+const OPTIONS = {
+  hr: { value: 'DIR', about: 'the good pictures' },
+  out: { value: 'DIR', about: 'where hr/, lr/ and degradations.json go' },
+  seed: { value: 'N', about: 'same seed, same bytes', default: '0' },
+  crop: { value: 'N', about: `a part of N×N pixels of each picture, drawn too; N is a multiple of ${MODEL_SCALE}` },
+  sharpen: { about: 'sharpen the good ones first, as the training does' },
+} as const;
 
-Makes poor photos from good ones, a quarter of their size, as the training of SeeSR does: blur, resampling, noise and
-JPEG, twice, and a sinc filter. Writes hr/ and lr/ for "npm run evaluate", and degradations.json with all that was drawn.
-
-  --seed N      same seed, same bytes (default 0)
-  --crop N      a part of N×N pixels of each picture, drawn too; N is a multiple of ${MODEL_SCALE}
-  --sharpen     sharpen the good ones first, as the training does
-`;
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      hr: { type: 'string' },
-      out: { type: 'string' },
-      seed: { type: 'string', default: '0' },
-      crop: { type: 'string' },
-      sharpen: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) return void process.stdout.write(USAGE);
+async function degrade(values: Values<typeof OPTIONS>): Promise<void> {
   const { hr, out } = values;
-  if (!hr || !out) throw new AppError('invalid', `--hr and --out are needed.\n\n${USAGE}`);
+  if (!hr || !out) throw usageError('--hr and --out are needed');
   const seed = readNumber('seed', values.seed);
   const crop = values.crop === undefined ? undefined : readNumber('crop', values.crop);
   const [truthDirectory, poorDirectory] = [join(out, 'hr'), join(out, 'lr')];
   for (const directory of [truthDirectory, poorDirectory]) await mkdir(directory, { recursive: true });
+  const limits = readLimits(process.env);
   const drawn: Record<string, Degradation> = {};
   for (const [name, path] of await findPictures(hr)) {
     const random = createRandom(seed, name);
-    const { pixels } = await decodeImage(path, DEFAULT_LIMITS);
+    const { pixels } = await decodeImage(path, limits);
     let truth = cropPicture(name, toPicture(pixels), crop, random.uniform(), random.uniform());
     if (values.sharpen) truth = sharpenPicture(truth);
     const degradation = drawDegradation(random);
@@ -59,7 +48,7 @@ async function main(): Promise<void> {
 
 function readNumber(option: string, value: string): number {
   if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw new AppError('invalid', `--${option} ${value}: it is a whole number below 10⁹.`);
+  throw usageError(`--${option} ${value}: it is a whole number below 10⁹.`);
 }
 
 /** Where the part lies is given in 0..1. */
@@ -102,7 +91,12 @@ async function write(path: string, picture: Picture): Promise<void> {
   await encodeImage(path, { width, height, channels: 3, data }, undefined, {}, options);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exit(1);
+runCommand({
+  name: 'degrade',
+  usage: ['--hr DIR --out DIR [options]'],
+  about: `
+Makes poor photos from good ones, a quarter of their size, as the training of SeeSR does: blur, resampling, noise and
+JPEG, twice, and a sinc filter. Writes hr/ and lr/ for "seesr evaluate", and degradations.json with all that was drawn.`,
+  options: OPTIONS,
+  run: degrade,
 });

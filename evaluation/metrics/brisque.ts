@@ -22,7 +22,7 @@ export function brisque(grey: Plane, model: BrisqueModel): number | undefined {
   return features.some(Number.isNaN) ? undefined : scoreFeatures(features, model);
 }
 
-/** What the regression says of 36 features. */
+/** The regression's score of 36 features. */
 export function scoreFeatures(features: number[], { gamma, rho, vectors, ranges }: BrisqueModel): number {
   const scaled = features.map((value, index) => {
     const [min, max] = [ranges.min[index]!, ranges.max[index]!];

@@ -2,7 +2,7 @@ import { cutPlane, filterPlane, gaussianKernel, type Plane } from '../plane.ts';
 
 /** Rows and columns of each border that do not count: networks guess there (the paper, and BasicSR at a scale of 4). */
 const BORDER = 4;
-/** What the PSNR of equal pictures is called: JSON has no infinity. */
+/** The PSNR of equal pictures: JSON has no infinity. */
 const MAX_DECIBELS = 100;
 
 /** Wang et al. 2004, section III.C. */

@@ -30,7 +30,7 @@ function dot(a: Float64Array, b: Float64Array): number {
 /** Turns rows, two at a time, until all are at right angles (one-sided Jacobi): their lengths are the singular values. */
 function orthogonalize(rows: Float64Array[]): Float64Array[] {
   const turned = rows.map((row) => row.slice());
-  // What is left of rows that depend on others is rounding: it never comes to rest.
+  // The rest of rows that depend on others is rounding: it never comes to rest.
   const rounding = 1e-24 * turned.reduce((sum, row) => sum + dot(row, row), 0);
   for (let turns = 1; turns > 0; ) {
     turns = 0;

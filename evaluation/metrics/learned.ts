@@ -6,7 +6,7 @@ import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { AppError } from '../../shared/error.ts';
 import { buildPerceptual } from './perceptual-model.ts';
 
-/** What needs a network that the user brings, as an ONNX file. `takes`: what the network looks at. */
+/** Metrics that need a network of the user, as an ONNX file. `takes`: its input. */
 export const LEARNED_METRICS = {
   lpips: { label: 'LPIPS', better: 'lower', takes: 'pair' },
   dists: { label: 'DISTS', better: 'lower', takes: 'pair' },
@@ -18,7 +18,7 @@ export const LEARNED_METRICS = {
 
 export type LearnedMetricId = keyof typeof LEARNED_METRICS;
 
-/** What can be built from checkpoints: a backbone and the weights of the metric. */
+/** Those that can be built from checkpoints: a backbone and the weights of the metric. */
 const BUILDABLE: readonly string[] = ['lpips', 'dists'];
 
 export const LEARNED_CONTRACT = `the input "image", for lpips and dists "reference" too: fp32 [1, 3, height, width], RGB in 0..1;
@@ -28,7 +28,7 @@ const isLearnedMetric = (id: string): id is LearnedMetricId => Object.hasOwn(LEA
 
 /**
  * Paths of the networks: those given as `ID=FILE` or, of LPIPS and DISTS, `ID=BACKBONE,WEIGHTS`, and ID.onnx of the
- * directory. Whatever is in neither is not there.
+ * directory. One in neither is not there.
  * Throws AppError `invalid` for an unknown id, `not-found` for a given file that is missing.
  */
 export async function findLearned(
@@ -75,7 +75,7 @@ export async function loadLearned(
   device: Device,
 ): Promise<LearnedMetric> {
   const refuse = (error: unknown): never => {
-    if (error instanceof AppError) throw error;
+    if (error instanceof AppError && error.code !== 'model-not-loaded') throw error;
     const reason = (error as Error).message;
     throw new AppError(
       'invalid',

@@ -1,7 +1,7 @@
 import { createPlane, filterPlane, gaussianKernel, type Plane } from '../plane.ts';
 import { gamma } from './gamma.ts';
 
-/** What NIQE and BRISQUE share: the statistics of natural scenes (Mittal et al. 2012 and 2013). */
+/** Shared by NIQE and BRISQUE: the statistics of natural scenes (Mittal et al. 2012 and 2013). */
 
 const WINDOW = gaussianKernel(7, 7 / 6);
 

@@ -3,7 +3,7 @@ import { type Checkpoint, checkShapes } from '../../gpu-worker/weights/checkpoin
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
 import { dists, lpips } from './perceptual-graphs.ts';
 
-/** Of torchvision's files: what only its classifiers need. */
+/** Parts of torchvision's files that only its classifiers need. */
 const UNUSED = /^classifier\./;
 
 /**

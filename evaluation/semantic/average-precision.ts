@@ -1,6 +1,6 @@
 import { areaOf, type Box, boundsOf, overlapOf, type RunLengths } from './run-lengths.ts';
 
-/** An object of the ground truth. A crowd is a region of many: what is found in it counts neither for nor against. */
+/** An object of the ground truth. A crowd is a region of many: a detection in it counts neither for nor against. */
 export interface Truth {
   category: number;
   crowd: boolean;

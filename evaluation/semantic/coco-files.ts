@@ -142,7 +142,7 @@ export async function readPredictions(path: string, { scenes, categories }: Inst
 export interface PanopticFile {
   scenes: Scene[];
   categories: Map<number, { name: string; isThing: boolean }>;
-  /** The PNG file of a picture, and what its segments are. Throws AppError `invalid` where there is none. */
+  /** The PNG file of a picture, and its segments. Throws AppError `invalid` where there is none. */
   of(scene: Scene): { path: string; segments: Segment[] };
 }
 

@@ -8,7 +8,7 @@ import { createMeanOverlap, type LabelMap, type MeanOverlap, VOID_LABEL } from '
 import type { Findings, Network } from './network.ts';
 import { createPanopticQuality, type Panoptic, type PanopticQuality } from './panoptic-quality.ts';
 
-/** What is measured against; at least one of them. */
+/** At least one of them. */
 export interface GroundTruth {
   instances?: Instances;
   panoptic?: PanopticFile;
@@ -17,7 +17,7 @@ export interface GroundTruth {
   ignoredLabel: number;
 }
 
-/** A row of the table: pictures for the network, or what another program has found in them. Files come before the network. */
+/** A row of the table: pictures for the network, or another program's predictions. Files come before the network. */
 export interface Candidate {
   name: string;
   /** Paths by name. */
@@ -43,7 +43,7 @@ interface Options {
   onPicture: (candidate: string, picture: string) => void;
 }
 
-/** Holds one picture at a time, and of it only what the measures add up. Throws AppError. */
+/** Holds one picture at a time, and of it only the sums of the measures. Throws AppError. */
 export async function evaluateSemantic(candidate: Candidate, options: Options): Promise<SemanticResult> {
   const { scenes, truth, network, signal, onPicture } = options;
   const meters = createMeters(candidate, truth, candidate.pictures && network);
@@ -86,7 +86,7 @@ function createMeters(candidate: Candidate, truth: GroundTruth, network: Network
   if (!boxes && !masks && !quality && !overlap) {
     throw new AppError(
       'invalid',
-      `Nothing can be measured of ${candidate.name}: what was found in it and the ground truth are not of one kind.`,
+      `Nothing can be measured of ${candidate.name}: its predictions and the ground truth are not of one kind.`,
     );
   }
   const needsNetwork =

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { Device } from '../../gpu-worker/runtime/session.ts';
+import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
+import type { Values } from '../../shared/adapters/node/command-line.ts';
 import { AppError } from '../../shared/error.ts';
 import { findPictures } from '../pairs.ts';
 import { readInstances, readPanoptic, readPanopticPredictions, readPredictions, type Scene } from './coco-files.ts';
@@ -9,55 +10,39 @@ import { type Candidate, evaluateSemantic, type GroundTruth, type SemanticResult
 import { loadNetwork } from './network.ts';
 import { toCsv, toJson, toMarkdown } from './semantic-report.ts';
 
-const USAGE = `npm run evaluate:semantic -- --restored NAME=DIR --annotations FILE --model FILE.onnx --out DIR [options]
+const OPTIONS = {
+  annotations: { value: 'FILE', about: 'ground truth: instances.json of COCO' },
+  panoptic: { value: 'FILE', about: 'ground truth: panoptic.json of COCO' },
+  'panoptic-masks': { value: 'DIR', about: 'its PNG files (default: the folder of its name without .json)' },
+  'semantic-masks': {
+    value: 'DIR',
+    about: 'ground truth: gray PNG files whose levels are categories (default: those of --panoptic)',
+  },
+  'ignore-label': { value: 'N', about: 'the level that does not count', default: '255' },
+  restored: { value: 'NAME=DIR', about: 'restored pictures, each of the very size that was annotated', multiple: true },
+  model: { value: 'FILE.onnx', about: 'the network that looks at them, with its description FILE.json beside it' },
+  predictions: {
+    value: 'NAME=FILE',
+    about: 'boxes and masks that any program found, as results of COCO',
+    multiple: true,
+  },
+  'panoptic-predictions': {
+    value: 'NAME=FILE',
+    about: 'the panoptic format of COCO, PNG files in the folder of its name',
+    multiple: true,
+  },
+  'semantic-predictions': { value: 'NAME=DIR', about: 'gray PNG files', multiple: true },
+  out: { value: 'DIR', about: 'where table.md, categories.csv and results.json go' },
+  subset: { about: 'measure the pictures that are there, not all that are annotated' },
+  device: { value: 'cpu | cuda', about: 'which processor computes', default: 'cpu' },
+} as const;
 
-How well a detector or segmenter understands restored pictures: average precision of boxes and masks (COCO), panoptic quality,
-mean intersection over union. Writes table.md, categories.csv and results.json. docs/semantic.md describes the files.
-
-The ground truth, at least one of:
-  --annotations FILE        COCO's instances.json
-  --panoptic FILE           COCO's panoptic.json
-  --panoptic-masks DIR      its PNG files (default: the folder of its name without .json)
-  --semantic-masks DIR      grey PNG files whose levels are categories (default: those of --panoptic)
-  --ignore-label N          the level that does not count (default 255)
-
-What is measured; all but --model may be repeated, NAME (default: that of the folder or file) makes the rows:
-  --restored NAME=DIR       restored pictures, each of the very size that was annotated
-  --model FILE.onnx         the network that looks at them, with its description FILE.json beside it
-  --predictions NAME=FILE   or what any program has found: COCO's results for boxes and masks,
-  --panoptic-predictions NAME=FILE   COCO's panoptic format, PNG files in the folder of its name,
-  --semantic-predictions NAME=DIR    grey PNG files
-
-  --subset                  measure the pictures that are there, not all that are annotated
-  --device cpu | cuda
-`;
-
-async function main(): Promise<void> {
-  const many = { type: 'string', multiple: true, default: [] as string[] } as const;
-  const { values } = parseArgs({
-    options: {
-      annotations: { type: 'string' },
-      panoptic: { type: 'string' },
-      'panoptic-masks': { type: 'string' },
-      'semantic-masks': { type: 'string' },
-      'ignore-label': { type: 'string', default: '255' },
-      restored: many,
-      predictions: many,
-      'panoptic-predictions': many,
-      'semantic-predictions': many,
-      model: { type: 'string' },
-      out: { type: 'string' },
-      subset: { type: 'boolean', default: false },
-      device: { type: 'string', default: 'cpu' },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) return void process.stdout.write(USAGE);
+async function evaluateRestored(values: Values<typeof OPTIONS>): Promise<void> {
   const { out, device } = values;
-  if (!out) throw new AppError('invalid', `--out is needed.\n\n${USAGE}`);
-  if (device !== 'cpu' && device !== 'cuda') throw new AppError('invalid', `--device ${device}: it is cpu or cuda.`);
+  if (!out) throw usageError('--out is needed');
+  if (device !== 'cpu' && device !== 'cuda') throw usageError(`--device ${device}: it is cpu or cuda.`);
   if (values.restored.length > 0 && !values.model)
-    throw new AppError('invalid', '--restored needs --model: a network that looks at the pictures.');
+    throw usageError('--restored needs --model: a network that looks at the pictures.');
   const truth = await readTruth(values);
   const candidates = await readCandidates(values, truth);
   const annotated = scenesOf(truth);
@@ -110,10 +95,9 @@ interface TruthOptions {
 async function readTruth(options: TruthOptions): Promise<GroundTruth> {
   const { annotations, panoptic } = options;
   const ignored = options['ignore-label'];
-  if (!/^\d{1,5}$/.test(ignored))
-    throw new AppError('invalid', `--ignore-label ${ignored}: it is a level from 0 to 65535.`);
+  if (!/^\d{1,5}$/.test(ignored)) throw usageError(`--ignore-label ${ignored}: it is a level from 0 to 65535.`);
   if (!annotations && !panoptic) {
-    throw new AppError('invalid', `--annotations or --panoptic is needed: they know the pictures.\n\n${USAGE}`);
+    throw usageError('--annotations or --panoptic is needed: they know the pictures');
   }
   return {
     ignoredLabel: Number(ignored),
@@ -151,7 +135,7 @@ async function readCandidates(options: CandidateOptions, { instances }: GroundTr
   });
   await each('panoptic-predictions', async (path) => ({ panoptic: await readPanopticPredictions(path) }));
   await each('semantic-predictions', async (path) => ({ labelsDirectory: path }));
-  if (candidates.size === 0) throw new AppError('invalid', `Nothing is to be measured.\n\n${USAGE}`);
+  if (candidates.size === 0) throw usageError('nothing is to be measured: name pictures or predictions');
   return [...candidates.values()];
 }
 
@@ -197,7 +181,13 @@ function list(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')}, …`;
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exit(1);
+runCommand({
+  name: 'evaluate-semantic',
+  usage: ['--restored NAME=DIR --annotations FILE --model FILE.onnx --out DIR [options]'],
+  about: `
+Measures how well a detector or segmenter understands restored pictures: average precision of boxes and masks (COCO), panoptic
+quality, mean intersection over union. It needs a ground truth and pictures or predictions; NAME (default: that of the folder
+or file) makes the rows. docs/semantic.md describes the files.`,
+  options: OPTIONS,
+  run: evaluateRestored,
 });

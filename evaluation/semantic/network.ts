@@ -15,7 +15,7 @@ import { encodeMask } from './run-lengths.ts';
 const categorySchema = z.int().nullable();
 const channelsSchema = z.tuple([z.number(), z.number(), z.number()]);
 
-/** What lies beside MODEL.onnx as MODEL.json. */
+/** The file MODEL.json beside MODEL.onnx. */
 const descriptionSchema = z.strictObject({
   input: z.strictObject({
     name: z.string(),
@@ -29,7 +29,7 @@ const descriptionSchema = z.strictObject({
     /** Zeros are added at the right and at the bottom up to a multiple of it. */
     multiple_of: z.int().min(1).default(1),
   }),
-  /** The category of each label and channel; null for what is not measured (background). */
+  /** The category of each label and channel; null: not measured (background). */
   categories: z.array(categorySchema).min(1),
   detections: z
     .strictObject({ boxes: z.string(), scores: z.string(), labels: z.string(), masks: z.string().optional() })
@@ -66,7 +66,7 @@ export async function loadNetwork(path: string, device: Device): Promise<Network
   const description = await readDescription(path);
   const { detections, semantic, panoptic } = description;
   const refuse = (error: unknown): never => {
-    if (error instanceof AppError) throw error;
+    if (error instanceof AppError && error.code !== 'model-not-loaded') throw error;
     throw new AppError('invalid', `${path} cannot be run: ${(error as Error).message}`);
   };
   const session = await createSession(path, device).catch(refuse);
@@ -268,7 +268,7 @@ function categoryOf(label: number, categories: Description['categories']): numbe
   return category;
 }
 
-/** One of the maps [n, h, w] over the padded input, of whatever size, as the picture is; bilinear. */
+/** One of the maps [n, h, w] over the padded input, of any size, as the picture is; bilinear. */
 function onPicture({ data, shape }: ReturnType<Read>, index: number, fit: Fit, width: number, height: number): Plane {
   const [, rows, columns] = shape as [number, number, number];
   const map = createPlane(columns, rows);

@@ -6,7 +6,7 @@ export interface Segment {
   crowd: boolean;
 }
 
-/** Every pixel's segment, row after row, and what the segments are. Pixels of id 0 are void: of no segment. */
+/** Every pixel's segment, row after row, and the segments. Pixels of id 0 are void: of no segment. */
 export interface Panoptic {
   ids: Uint32Array;
   segments: readonly Segment[];
@@ -46,7 +46,7 @@ export function createPanopticQuality(categories: ReadonlyMap<number, { isThing:
   const tallies = new Map<number, Tally>();
   for (const id of categories.keys()) tallies.set(id, { overlap: 0, matched: 0, tooMuch: 0, missed: 0 });
   return {
-    /** One picture; both have one size. Throws AppError `invalid` for segments that are not what their map shows. */
+    /** One picture; both have one size. Throws AppError `invalid` for segments that differ from their map. */
     add(truth: Panoptic, prediction: Panoptic): void {
       const areas = areasOf(truth, categories, 'ground truth');
       const foundAreas = areasOf(prediction, categories, 'prediction');

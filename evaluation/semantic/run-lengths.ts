@@ -121,7 +121,7 @@ function fromChanges(changes: readonly number[], width: number, height: number):
   return { width, height, counts: ends.map((end, index) => end - (ends[index - 1] ?? 0)) };
 }
 
-/** What is inside at least one of them, which have one size. */
+/** The pixels of at least one of them, which have one size. */
 export function uniteMasks(masks: readonly RunLengths[]): RunLengths {
   const { width, height } = masks[0]!;
   const edges = masks.flatMap(({ counts }) => {

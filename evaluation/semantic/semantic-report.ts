@@ -3,7 +3,7 @@ import type { AveragePrecision } from './average-precision.ts';
 import type { SemanticResult } from './evaluate-semantic.ts';
 import type { Quality } from './panoptic-quality.ts';
 
-/** What a table is of. */
+/** The subject of a table. */
 export interface SemanticFacts {
   pictures: number;
   /** In the ground truth. */
@@ -54,7 +54,7 @@ const TABLES: { title: string; columns: Column[] }[] = [
   },
 ];
 
-/** In percent, the best of each column bold; tables of what nobody was measured in are left out. */
+/** In percent, the best of each column bold; tables without a measurement are left out. */
 export function toMarkdown(results: readonly SemanticResult[], facts: SemanticFacts): string {
   const measured = TABLES.filter(({ columns }) =>
     columns.some(([, value]) => results.some((one) => value(one) !== undefined)),

@@ -29,7 +29,7 @@ interface Deps {
 }
 
 /**
- * The page and what it asks. Only PUT and DELETE change anything: a page of another origin cannot send them. No answer
+ * The page and its API. Only PUT and DELETE change anything: a page of another origin cannot send them. No answer
  * says which picture is whose; the address of a picture names its place alone, and all its headers are the same.
  */
 export function createStudyApp({ study, store, pictures, page, onError }: Deps): Hono {

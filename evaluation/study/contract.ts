@@ -1,4 +1,4 @@
-/** What the server tells the page, and nothing that tells which picture is whose. */
+/** Answers of the server to the page. None tells the origin of a picture. */
 
 /** `truth`: which of two fits the photo better, the ground truth or a restored one. `best`: which of all restored ones. */
 export type Task = 'truth' | 'best';
@@ -24,6 +24,6 @@ export const participantPath = (id: string) => `/participants/${id}`;
 /** PUT `{"place": n}` answers the next question (again the same is no second vote), DELETE takes the last answer back. */
 export const votePath = (id: string, question: number | string) => `/participants/${id}/votes/${question}`;
 
-/** An address says who looks, at which question, and where on the page: `photo`, or a place from 0 on. */
+/** An address names the participant, the question, and the place on the page: `photo`, or a place from 0 on. */
 export const picturePath = (id: string, question: number | string, place: number | string) =>
   `/participants/${id}/pictures/${question}/${place}`;

@@ -21,7 +21,7 @@ export interface PictureFiles extends StudyPicture {
   restoredPaths: string[];
 }
 
-/** Throws AppError `invalid` for none, too many, two of one name, or what is not NAME=DIR. */
+/** Throws AppError `invalid` for none, too many, two of one name, or text that is not NAME=DIR. */
 export function parseRestored(given: readonly string[]): RestoredFolder[] {
   const folders = given.map((text) => {
     const [, name, directory] = /^([^=|]+)=(.+)$/.exec(text) ?? [];

@@ -2,8 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
+import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
+import type { Values } from '../../shared/adapters/node/command-line.ts';
 import { AppError } from '../../shared/error.ts';
 import { createStudyApp } from './app.ts';
 import { findStudyPictures, type PictureFiles, parseRestored } from './find-pictures.ts';
@@ -14,44 +15,33 @@ import { summarizeVotes } from './results.ts';
 import { createShownPictures } from './shown-pictures.ts';
 import { openVoteStore, type VoteStore } from './vote-store.ts';
 
-const USAGE = `npm run study -- --lr DIR --hr DIR --restored NAME=DIR [--restored NAME=DIR ...] --out DIR [options]
-npm run study -- --out DIR --results
+const OPTIONS = {
+  lr: { value: 'DIR', about: 'the photos' },
+  hr: { value: 'DIR', about: 'the ground truth' },
+  restored: { value: 'NAME=DIR', about: 'restored pictures of one model', multiple: true },
+  out: { value: 'DIR', about: 'where the votes and the results are' },
+  results: {
+    about: 'print the rates, also while people vote, and write table.md, results.json, results.csv and votes.csv',
+  },
+  host: {
+    value: 'HOST',
+    about: 'where it listens: 127.0.0.1 is this machine alone, 0.0.0.0 lets phones of your network take part',
+    default: '127.0.0.1',
+  },
+  port: { value: 'N', about: '0: one that is free', default: '0' },
+  seed: { value: 'N', about: 'of the order of all things', default: '0' },
+} as const;
 
-Asks people, on a page that it serves, which of two pictures fits the photo better: the ground truth or a restored one;
-then which of all restored ones is the best. Files belong together by their names without ending; a photo without a
-picture in --hr is asked about in the second part alone. Who leaves goes on later; started again with the same folders,
-so does the study.
-
-  --results     prints the rates, also while people vote, and writes table.md, results.json, results.csv and votes.csv
-  --host        where it listens (default 127.0.0.1: this machine alone; 0.0.0.0 lets phones of your network take part)
-  --port N      (default 0: one that is free)
-  --seed N      of the order of all things (default 0)
-`;
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      hr: { type: 'string' },
-      lr: { type: 'string' },
-      restored: { type: 'string', multiple: true, default: [] },
-      out: { type: 'string' },
-      results: { type: 'boolean', default: false },
-      host: { type: 'string', default: '127.0.0.1' },
-      port: { type: 'string', default: '0' },
-      seed: { type: 'string', default: '0' },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) return print(USAGE);
+async function study(values: Values<typeof OPTIONS>): Promise<void> {
   const { hr, lr, out } = values;
   if (out && values.results) return report(out);
-  if (!lr || !out) throw new AppError('invalid', `--lr and --out are needed.\n\n${USAGE}`);
+  if (!lr || !out) throw usageError('--lr and --out are needed');
   const [seed, port] = [readNumber('seed', values.seed, 2 ** 32 - 1), readNumber('port', values.port, 65_535)];
   const restored = parseRestored(values.restored);
   const pictures = await findStudyPictures(lr, hr, restored);
   const models = restored.map(({ name }) => name);
   if (models.length < 2 && pictures.every(({ hasTruth }) => !hasTruth)) {
-    throw new AppError('invalid', 'There is nothing to choose from: --hr, or two of --restored, are needed.');
+    throw usageError('There is nothing to choose from: --hr, or two of --restored, are needed.');
   }
   const store = openVoteStore(out);
   store.begin({ seed, models, pictures: pictures.map(withoutPaths) });
@@ -59,6 +49,7 @@ async function main(): Promise<void> {
 }
 
 async function serve(store: VoteStore, pictures: PictureFiles[], { host, port }: { host: string; port: number }) {
+  process.stderr.on('error', () => {}); // its reader may go; the study goes on
   const onError = (error: unknown) => process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   const page = await buildPage();
   const app = createStudyApp({ study: store.study()!, store, pictures: createShownPictures(pictures), page, onError });
@@ -102,7 +93,7 @@ async function report(directory: string): Promise<void> {
 
 function readNumber(option: string, value: string, most: number): number {
   if (/^\d{1,10}$/.test(value) && Number(value) <= most) return Number(value);
-  throw new AppError('invalid', `--${option} ${value}: it is a whole number from 0 to ${most}.`);
+  throw usageError(`--${option} ${value}: it is a whole number from 0 to ${most}.`);
 }
 
 function print(text: string): void {
@@ -114,4 +105,13 @@ function fail(error: unknown): void {
   process.exit(1);
 }
 
-main().catch(fail);
+runCommand({
+  name: 'study',
+  usage: ['--lr DIR --hr DIR --restored NAME=DIR [--restored NAME=DIR ...] --out DIR [options]', '--out DIR --results'],
+  about: `
+Asks people, on a page that it serves, which of two pictures fits the photo better: the ground truth or a restored one;
+then which of all restored ones is the best. Files belong together by their names without ending; the second part alone asks
+about a photo without a picture in --hr. People who leave go on later; started again with the same folders, so does the study.`,
+  options: OPTIONS,
+  run: study,
+});

@@ -25,6 +25,7 @@ export async function buildPage() {
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
+    tsconfigRaw: {},
     legalComments: 'eof',
   });
   const bytes = new Uint8Array(outputFiles[0]!.contents);

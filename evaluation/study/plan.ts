@@ -1,10 +1,10 @@
 import { createRandom, type Random } from '../degradation/random.ts';
 import type { Task } from './contract.ts';
 
-/** What is asked about; votes belong to exactly this. */
+/** The subject of the questions; votes belong to exactly this. */
 export interface Study {
   seed: number;
-  /** Names of those who restored. */
+  /** Names of the models that restored. */
   models: string[];
   pictures: StudyPicture[];
 }
@@ -32,8 +32,8 @@ export interface Question {
 }
 
 /**
- * The questions of one participant, the same whenever it is called. All of `truth` come first: whoever has seen every
- * restored picture of a photo would know the truth as the one that is new. Balanced, and drawn within that:
+ * The questions of one participant, the same whenever it is called. All of `truth` come first: a participant who has
+ * seen every restored picture of a photo would know the truth as the one that is new. Balanced, and drawn within that:
  * - a participant meets every model equally often in `truth` (or one time more), and the truth left as often as right;
  * - as many participants in a row as there are models meet each of them once at every picture.
  */

@@ -19,7 +19,7 @@ export interface ModelResult {
 
 export interface TaskResult {
   task: Task;
-  /** The rate of somebody who sees no difference. */
+  /** The rate of blind guesses. */
   chance: number;
   answered: number;
   unanswered: number;

@@ -17,8 +17,8 @@ export interface ShownPictures {
 }
 
 /**
- * The pictures as participants get them: whatever the files are, here all are RGB of 8 bits in sRGB, by one encoder,
- * without metadata, and padded to one length, so that nothing but their pixels tells them apart.
+ * The pictures as participants get them. Files of any kind become RGB of 8 bits in sRGB, by one encoder, without
+ * metadata, and padded to one length, so that nothing but their pixels tells them apart.
  */
 export function createShownPictures(pictures: readonly PictureFiles[]): ShownPictures {
   const kept = new Map<number, Promise<Map<Candidate | 'photo', Buffer<ArrayBuffer>>>>();

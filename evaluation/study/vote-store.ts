@@ -41,7 +41,7 @@ export interface Vote {
 }
 
 export interface VoteStore {
-  /** What is stored about; undefined before `begin`. */
+  /** The study of the stored votes; undefined before `begin`. */
   study(): Study | undefined;
   /** Makes it the study of this folder. Throws AppError `conflict` when it is that of another one. */
   begin(study: Study): void;
@@ -65,7 +65,7 @@ export interface VoteStore {
   close(): void;
 }
 
-/** Votes of one folder. What `add` returned from survives a crash of the process and of the machine. */
+/** Votes of one folder. A vote survives a crash of the process and of the machine once `add` has returned. */
 export function openVoteStore(directory: string): VoteStore {
   mkdirSync(directory, { recursive: true });
   const db = new DatabaseSync(join(directory, FILE), { timeout: BUSY_MILLISECONDS });

@@ -58,7 +58,7 @@ function Page() {
 }
 
 interface WelcomeProps {
-  /** Of whoever was here before. */
+  /** Of an earlier visit. */
   id: string | undefined;
   onBegin: (id: string) => void;
   problem: string | undefined;
@@ -74,7 +74,7 @@ function Welcome({ id, onBegin, problem }: WelcomeProps) {
         <li>Then there may be more: choose the one that is best.</li>
       </ul>
       <p>
-        Look at how good a picture is, and whether it shows what the photo shows. Zoom in: all of them move together.
+        Look at how good a picture is, and whether it shows the same as the photo. Zoom in: all of them move together.
         You may leave and go on later, here or at the address that you will see.
       </p>
       <div role="alert">{problem && <p class="note problem">{problem}</p>}</div>

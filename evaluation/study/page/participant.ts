@@ -41,7 +41,7 @@ async function send(path: string, init: RequestInit): Promise<ParticipantView> {
   const response = await fetch(path, init).catch(() => {
     throw new Error('The study cannot be reached. Nothing is lost: try again.');
   });
-  // Answered in another window: what the server has is what counts.
+  // Answered in another window: the votes on the server count.
   if (response.status === 409) return begin(path.split('/')[2]!);
   if (!response.ok) throw new Error(((await response.json()) as { detail: string }).detail);
   return response.json();

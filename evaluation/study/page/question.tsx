@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { move, transformOf, useView, type View, WHOLE, zoomBy } from '../../../functions/web/view.ts';
 import type { ParticipantView, QuestionView } from '../contract.ts';
 import { picturePath } from '../contract.ts';
-import { move, transformOf, useView, type View, WHOLE, zoomBy } from './view.ts';
 
 const WORDS = {
   truth: 'Which picture fits the small photo better?',
@@ -32,7 +32,10 @@ export function Question({ id, index, questions, onAnswer, onUndo, problem }: Pr
   const addresses = (at: number, { places }: QuestionView) =>
     ['photo' as const, ...Array(places).keys()].map((place) => picturePath(id, at, place));
   const loaded = useLoaded(addresses(index, questions[index]!));
-  const { view, setView, element } = useView((frame) => frame.dataset.place && choose(Number(frame.dataset.place)));
+  const element = useRef<HTMLFieldSetElement>(null);
+  const { view, setView } = useView(element, {
+    onClick: (frame) => frame.dataset.place && choose(Number(frame.dataset.place)),
+  });
   const heading = useRef<HTMLHeadingElement>(null);
   const isReady = loaded === 'all' && chosen !== undefined && !isBusy;
 
@@ -55,7 +58,7 @@ export function Question({ id, index, questions, onAnswer, onUndo, problem }: Pr
     const following = questions[index + 1];
     if (loaded === 'all' && following) for (const url of addresses(index + 1, following)) new Image().src = url;
   }, [loaded]);
-  // With what is shown, not after it: the next key may come at once.
+  // Together with the paint, not after it: the next key may come at once.
   useLayoutEffect(() => {
     const listening = new AbortController();
     addEventListener('keydown', press, { signal: listening.signal });
@@ -76,7 +79,7 @@ export function Question({ id, index, questions, onAnswer, onUndo, problem }: Pr
     event.preventDefault();
   }
 
-  const style = { '--width': width, '--height': height };
+  const style = { '--shape': width / height };
   const part = task === 'truth' || questions[0]!.task === 'best' ? 1 : 2;
   const parts = new Set(questions.map(({ task }) => task)).size;
   const actual = () => {
