@@ -1,6 +1,6 @@
 /// <reference path="./.sst/platform/config.d.ts" />
 
-/** The whole service on AWS: `npx sst deploy --stage production`. What an operator may choose is in infra/settings.ts. */
+/** The whole service on AWS: `npx sst deploy --stage production`. The operator's choices are in infra/settings.ts. */
 export default $config({
   app(input) {
     const isProduction = input?.stage === 'production';

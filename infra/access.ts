@@ -1,7 +1,7 @@
 import { deadLetters, jobs } from './queues.ts';
 import { bucket, models, table } from './storage.ts';
 
-/** Who may do what: exactly what the adapters call (shared/adapters/aws). SST's `link` would allow everything. */
+/** Permissions: exactly the calls of the adapters (shared/adapters/aws). SST's `link` would allow everything. */
 
 export interface Statement {
   actions: string[];
@@ -9,20 +9,20 @@ export interface Statement {
 }
 
 /** Transactions are allowed by the actions inside them. */
-const useTable: Statement = {
+const useTable = (...more: string[]): Statement => ({
   actions: [
     'dynamodb:BatchGetItem',
-    'dynamodb:BatchWriteItem',
-    'dynamodb:DeleteItem',
     'dynamodb:GetItem',
     'dynamodb:PutItem',
     'dynamodb:Query',
     'dynamodb:UpdateItem',
+    ...more,
   ],
-  resources: [table.arn, $interpolate`${table.arn}/index/*`],
-};
+  resources: [table.arn],
+});
+const useIndexes: Statement = { actions: ['dynamodb:Query'], resources: [$interpolate`${table.arn}/index/*`] };
 
-/** Without it S3 answers 403, not 404, for what is not there. */
+/** Without it S3 answers 403, not 404, for a missing object. */
 const seeWhatIsMissing: Statement = { actions: ['s3:ListBucket'], resources: [bucket.arn] };
 const IN = $interpolate`${bucket.arn}/in/*`;
 const OUT = $interpolate`${bucket.arn}/out/*`;
@@ -31,7 +31,8 @@ const READINESS = $interpolate`${bucket.arn}/readiness`;
 
 /** Its signed URLs can do no more than itself. */
 export const apiStatements: Statement[] = [
-  useTable,
+  useTable('dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'),
+  useIndexes,
   seeWhatIsMissing,
   { actions: ['s3:GetObject'], resources: [IN, OUT, READINESS] },
   { actions: ['s3:PutObject'], resources: [IN] },
@@ -40,20 +41,29 @@ export const apiStatements: Statement[] = [
 ];
 
 export const notifyStatements: Statement[] = [
-  useTable,
+  useTable('dynamodb:DeleteItem'),
+  useIndexes,
   {
     actions: ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator', 'dynamodb:ListStreams'],
     resources: [table.nodes.table.streamArn],
   },
   seeWhatIsMissing,
   { actions: ['s3:GetObject'], resources: [IN, OUT] },
-  { actions: ['s3:AbortMultipartUpload', 's3:PutObject'], resources: [IN] },
-  { actions: ['s3:DeleteObject'], resources: [IN, OUT] },
+  { actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:PutObject'], resources: [IN] },
+  { actions: ['sqs:SendMessage'], resources: [jobs.arn] },
+];
+
+export const arriveStatements: Statement[] = [
+  useTable(),
+  useIndexes,
+  seeWhatIsMissing,
+  { actions: ['s3:GetObject'], resources: [IN] },
   { actions: ['sqs:SendMessage'], resources: [jobs.arn] },
 ];
 
 export const reapStatements: Statement[] = [
-  useTable,
+  useTable('dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'),
+  useIndexes,
   seeWhatIsMissing,
   { actions: ['s3:GetObject'], resources: [IN] },
   { actions: ['s3:DeleteObject'], resources: [IN, OUT] },
@@ -65,8 +75,9 @@ export function scaleStatements(service: $util.Input<string>): Statement[] {
   return [
     {
       actions: ['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
-      resources: [table.arn, $interpolate`${table.arn}/index/*`],
+      resources: [table.arn],
     },
+    useIndexes,
     { actions: ['sqs:GetQueueAttributes'], resources: [jobs.arn] },
     { actions: ['ecs:DescribeServices', 'ecs:UpdateService'], resources: [service] },
   ];
@@ -75,7 +86,7 @@ export function scaleStatements(service: $util.Input<string>): Statement[] {
 /** `tasks`: of its cluster; the one that is busy protects itself from being scaled in. */
 export function workerStatements(tasks: $util.Input<string>): Statement[] {
   return [
-    useTable,
+    useTable(),
     seeWhatIsMissing,
     { actions: ['s3:GetObject'], resources: [IN, OUT] },
     { actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:PutObject'], resources: [OUT] },
@@ -83,13 +94,7 @@ export function workerStatements(tasks: $util.Input<string>): Statement[] {
     { actions: ['s3:GetObject'], resources: [$interpolate`${models.arn}/*`] },
     {
       // A drained job is sent anew, so that drains do not add up to its end.
-      actions: [
-        'sqs:ChangeMessageVisibility',
-        'sqs:DeleteMessage',
-        'sqs:GetQueueAttributes',
-        'sqs:ReceiveMessage',
-        'sqs:SendMessage',
-      ],
+      actions: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage', 'sqs:SendMessage'],
       resources: [jobs.arn],
     },
     { actions: ['ecs:GetTaskProtection', 'ecs:UpdateTaskProtection'], resources: [tasks] },
@@ -102,7 +107,7 @@ export function inlinePolicies(statements: Statement[]) {
   return [{ name: 'inline', policy: json }];
 }
 
-/** Names of what the program works with (shared/adapters/aws/stores.ts). */
+/** Names of the stores of the program (shared/adapters/aws/stores.ts). */
 export const storesEnvironment = {
   TABLE: table.name,
   BUCKET: bucket.name,

@@ -1,29 +1,22 @@
+import { alerts, edge } from './alerts.ts';
 import { api } from './api.ts';
-import { notify, reap } from './background.ts';
+import { arrive, notify, reap } from './background.ts';
 import {
   apiRequests,
   apiServerErrors,
   failedAttempts,
   finishedAttempts,
+  firewallMeasure,
   functionMeasure,
   instanceMeasures,
+  lostJobs,
   type Measure,
   queueMeasure,
   scalerMeasure,
 } from './measures.ts';
 import { scaler } from './scaler.ts';
-import { settings } from './settings.ts';
 
-/** When somebody should look. What each means and what to do: docs/operate.md. */
-
-export const alerts = new sst.aws.SnsTopic('Alerts');
-if (settings.alertEmail !== undefined) {
-  new aws.sns.TopicSubscription('AlertEmail', {
-    topic: alerts.arn,
-    protocol: 'email',
-    endpoint: settings.alertEmail,
-  });
-}
+/** When somebody should look. Meaning and remedy of each: docs/operate.md. */
 
 interface Condition {
   description: string;
@@ -34,10 +27,12 @@ interface Condition {
   above: number;
   /** That it must be so, without a pause. */
   minutes: number;
-  /** What one number is made of. Default: a minute. */
+  /** The span of one number. Default: a minute. */
   periodSeconds?: number;
   /** Silence is a reason too. */
   silenceCounts?: boolean;
+  /** The receiver. Default: the topic of the region. */
+  by?: { alerts: sst.aws.SnsTopic; provider?: aws.Provider };
 }
 
 const MINUTE_SECONDS = 60;
@@ -52,25 +47,32 @@ function alarm(
     minutes,
     periodSeconds = MINUTE_SECONDS,
     silenceCounts = false,
+    by = { alerts },
   }: Condition,
 ): void {
-  new aws.cloudwatch.MetricAlarm(name, {
-    alarmDescription: description,
-    comparisonOperator: 'GreaterThanThreshold',
-    threshold: above,
-    evaluationPeriods: (minutes * MINUTE_SECONDS) / periodSeconds,
-    treatMissingData: silenceCounts ? 'breaching' : 'notBreaching',
-    metricQueries: [
-      ...Object.entries(measures).map(([id, { namespace, metricName, dimensions, stat }]) => ({
-        id,
-        metric: { namespace, metricName, dimensions, stat, period: periodSeconds },
-        returnData: expression === undefined,
-      })),
-      ...(expression === undefined ? [] : [{ id: 'result', expression, label: name, returnData: true }]),
-    ],
-    alarmActions: [alerts.arn],
-    okActions: [alerts.arn],
-  });
+  const { alerts: topic, ...options } = by;
+  const tell = [topic.arn];
+  new aws.cloudwatch.MetricAlarm(
+    name,
+    {
+      alarmDescription: description,
+      comparisonOperator: 'GreaterThanThreshold',
+      threshold: above,
+      evaluationPeriods: (minutes * MINUTE_SECONDS) / periodSeconds,
+      treatMissingData: silenceCounts ? 'breaching' : 'notBreaching',
+      metricQueries: [
+        ...Object.entries(measures).map(([id, { namespace, metricName, dimensions, stat }]) => ({
+          id,
+          metric: { namespace, metricName, dimensions, stat, period: periodSeconds },
+          returnData: expression === undefined,
+        })),
+        ...(expression === undefined ? [] : [{ id: 'result', expression, label: name, returnData: true }]),
+      ],
+      alarmActions: tell,
+      okActions: tell,
+    },
+    options,
+  );
 }
 
 alarm('DeadLettersStay', {
@@ -81,7 +83,7 @@ alarm('DeadLettersStay', {
 });
 alarm('WorkerLost', {
   description: 'A job has killed every worker that took it. It was given up and refunded.',
-  measures: { buried: queueMeasure('deadLetters', 'NumberOfMessagesDeleted', 'Sum') },
+  measures: { lost: lostJobs },
   above: 0,
   minutes: 1,
 });
@@ -107,6 +109,17 @@ alarm('NoWorker', {
   above: 0,
   minutes: 20,
 });
+alarm('DeafWorkers', {
+  description: 'Workers are there and photos wait, and for 15 minutes nobody has had one: none can ask the queue.',
+  measures: {
+    waiting: queueMeasure('jobs', 'ApproximateNumberOfMessagesVisible'),
+    taken: queueMeasure('jobs', 'ApproximateNumberOfMessagesNotVisible'),
+    ready: scalerMeasure('WorkersReady'),
+  },
+  expression: 'IF(waiting > 0 AND taken < 1 AND ready >= 1, 1, 0)',
+  above: 0,
+  minutes: 15,
+});
 alarm('ScalerSilent', {
   description: 'The scaler has not told anything for 10 minutes: the number of workers stays as it is.',
   measures: { wanted: scalerMeasure('WorkersWanted') },
@@ -122,7 +135,16 @@ alarm('ServerErrors', {
   above: 0.01,
   minutes: 5,
 });
-for (const [name, lambda] of Object.entries({ Api: api, Notify: notify, Reap: reap, Scale: scaler })) {
+alarm('FirewallRefuses', {
+  description: 'For 15 minutes the firewall has refused more than 1 in 20 requests: a flood, or customers.',
+  measures: { refused: firewallMeasure('BlockedRequests'), allowed: firewallMeasure('AllowedRequests') },
+  expression: 'IF(refused >= 100, refused / (refused + FILL(allowed, 0)), 0)',
+  above: 0.05,
+  minutes: 15,
+  periodSeconds: 300,
+  by: edge,
+});
+for (const [name, lambda] of Object.entries({ Api: api, Arrive: arrive, Notify: notify, Reap: reap, Scale: scaler })) {
   alarm(`${name}Errors`, {
     description: `The function ${name} fails, minute by minute.`,
     measures: { errors: functionMeasure(lambda, 'Errors'), throttles: functionMeasure(lambda, 'Throttles') },

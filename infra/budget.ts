@@ -1,7 +1,7 @@
-import { alerts } from './alarms.ts';
+import { alerts } from './alerts.ts';
 import { settings } from './settings.ts';
 
-/** The last of the limits: AWS knows what was spent some hours later. The first is MAX_WORKERS. */
+/** The last of the limits: AWS knows the costs some hours later. The first is MAX_WORKERS. */
 
 const mayTell = new aws.sns.TopicPolicy('AlertsPolicy', {
   arn: alerts.arn,

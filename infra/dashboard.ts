@@ -6,12 +6,13 @@ import {
   finishedAttempts,
   functionMeasure,
   instanceMeasures,
+  lostJobs,
   type Measure,
   queueMeasure,
   scalerMeasure,
 } from './measures.ts';
 
-/** One page, from what a caller feels to what it costs. */
+/** One page, from the experience of a caller to the costs. */
 
 const WIDGETS: [string, Measure[]][] = [
   ['Photos that wait', [scalerMeasure('Waiting'), queueMeasure('jobs', 'ApproximateNumberOfMessagesNotVisible')]],
@@ -19,7 +20,7 @@ const WIDGETS: [string, Measure[]][] = [
   ['Workers', [scalerMeasure('WorkersWanted'), scalerMeasure('WorkersReady')]],
   ['GPU instances', instanceMeasures],
   ['Attempts', [finishedAttempts, failedAttempts]],
-  ['Given up', [queueMeasure('deadLetters', 'NumberOfMessagesDeleted', 'Sum')]],
+  ['Given up', [lostJobs]],
   ['Requests', [apiRequests, apiServerErrors]],
   [
     'Milliseconds of a request',

@@ -1,26 +1,28 @@
 import { execFileSync } from 'node:child_process';
 import { inlinePolicies, type Statement, storesEnvironment } from './access.ts';
 import type { FunctionName } from './function-bundle.ts';
-import { logRetentionDays } from './logs.ts';
-import { serviceEnvironment } from './settings.ts';
+import { functionLogs } from './logs.ts';
+import { serviceEnvironment, settings } from './settings.ts';
 
-const NAMES: FunctionName[] = ['api', 'notify', 'reap', 'scale'];
+const NAMES: FunctionName[] = ['api', 'arrive', 'notify', 'reap', 'scale'];
 const bundles = bundleAll();
 
 interface Options {
   statements: Statement[];
   timeoutSeconds: number;
+  /** As many at once as nobody else can take from it, and no more. Default: as many as the others leave. */
+  reserved?: number;
   environment?: Record<string, $util.Input<string>>;
   url?: sst.aws.FunctionArgs['url'];
 }
 
 /** `functions/NAME/main.ts` as a Lambda function, called `title` here. */
 export function createFunction(
-  title: string,
+  title: keyof typeof functionLogs,
   name: FunctionName,
-  { statements, timeoutSeconds, environment, url }: Options,
+  { statements, timeoutSeconds, reserved, environment, url }: Options,
 ): sst.aws.Function {
-  const logGroup = new aws.cloudwatch.LogGroup(`${title}Log`, { retentionInDays: logRetentionDays });
+  const logGroup = functionLogs[title];
   const writeLog = {
     actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     resources: [$interpolate`${logGroup.arn}:*`],
@@ -36,6 +38,7 @@ export function createFunction(
     // Every line is JSON already; Lambda's own format would wrap it, and hide the metrics in it.
     logging: { logGroup: logGroup.name, format: 'text' },
     ...(url !== undefined && { url, streaming: true }),
+    ...(settings.reservesConcurrency && reserved !== undefined && { concurrency: { reserved } }),
     transform: {
       role: (args) => {
         args.managedPolicyArns = []; // they would let it write into every log

@@ -1,5 +1,7 @@
 import { METRIC_NAMESPACE } from '../shared/scaling.ts';
 import { api } from './api.ts';
+import { firewallName } from './firewall.ts';
+import { functionLogs } from './logs.ts';
 import { deadLetters, jobs } from './queues.ts';
 import { fleet, worker, workerLogName } from './worker.ts';
 
@@ -21,7 +23,7 @@ export function queueMeasure(
   return { namespace: 'AWS/SQS', metricName, dimensions: { QueueName: name }, stat };
 }
 
-/** What the scaler tells (functions/scale/main.ts). */
+/** The numbers of the scaler (functions/scale/main.ts). */
 export function scalerMeasure(metricName: 'Waiting' | 'WorkersReady' | 'WorkersWanted'): Measure {
   return {
     namespace: METRIC_NAMESPACE,
@@ -35,6 +37,11 @@ export function functionMeasure(lambda: sst.aws.Function, metricName: string, st
   return { namespace: 'AWS/Lambda', metricName, dimensions: { FunctionName: lambda.name }, stat };
 }
 
+/** Without a region: it is CloudFront's. */
+export function firewallMeasure(metricName: 'BlockedRequests' | 'AllowedRequests'): Measure {
+  return { namespace: 'AWS/WAFV2', metricName, dimensions: { WebACL: firewallName, Rule: 'ALL' }, stat: 'Sum' };
+}
+
 export const apiServerErrors = functionMeasure(api, 'Url5xxCount');
 export const apiRequests = functionMeasure(api, 'UrlRequestCount');
 
@@ -46,13 +53,13 @@ export const instanceMeasures: Measure[] = (fleet?.groups ?? []).map(({ name }) 
   stat: 'Maximum',
 }));
 
-/** Counted in the log of the workers, whose lines are events (shared/log.ts). */
-function countEvents(metricName: string, pattern: string): Measure {
+/** Counted in a log, whose lines are events (shared/log.ts). */
+function countEvents(metricName: string, pattern: string, logGroupName: $util.Input<string> = workerLogName): Measure {
   const namespace = `${METRIC_NAMESPACE}/${$app.stage}`;
   new aws.cloudwatch.LogMetricFilter(
     `Count${metricName}`,
     {
-      logGroupName: workerLogName,
+      logGroupName,
       pattern,
       metricTransformation: { name: metricName, namespace, value: '1', defaultValue: '0' },
     },
@@ -67,3 +74,5 @@ export const failedAttempts = countEvents(
   'AttemptsFailed',
   '{ ($.event = "attempt.failed") && ($.error.message = "*") }',
 );
+/** Not of the queue: messages of jobs that ended otherwise are dead letters, too. */
+export const lostJobs = countEvents('JobsLost', '{ $.event = "job.lost" }', functionLogs.Reap.name);

@@ -7,6 +7,7 @@ import { cluster, worker } from './worker.ts';
 export const scaler = createFunction('Scale', 'scale', {
   statements: scaleStatements(worker.nodes.service.id),
   timeoutSeconds: 50,
+  reserved: 1,
   environment: {
     ...scalerEnvironment,
     MAX_WORKERS: String(settings.maxWorkers),

@@ -1,19 +1,21 @@
 import { BUCKET_CORS } from '../shared/adapters/aws/bucket-cors.ts';
 import { STATE_TABLE } from '../shared/adapters/aws/dynamo-table.ts';
-import { MAX_RETENTION_HOURS, UPLOAD_RETENTION_SECONDS } from '../shared/limits.ts';
+import { MAX_QUEUED_SECONDS, MAX_RETENTION_HOURS, UPLOAD_RETENTION_SECONDS } from '../shared/limits.ts';
 import { isProduction } from './settings.ts';
 
 /** Objects, models and state. */
 
-const UPLOAD_DAYS = Math.ceil(UPLOAD_RETENTION_SECONDS / (24 * 60 * 60));
+const { maxAgeSeconds, ...cors } = BUCKET_CORS;
+/** A job may wait so long for a worker, and then run. */
+const UPLOAD_DAYS = Math.ceil((MAX_QUEUED_SECONDS + UPLOAD_RETENTION_SECONDS) / (24 * 60 * 60));
 const RESULT_DAYS = Math.ceil(MAX_RETENTION_HOURS / 24);
 
 /**
- * Inputs below `in/`, results below `out/`. The reaper deletes them on time; the rules are for what it knows nothing of,
- * and a day later, so that they never take what a job still needs.
+ * Inputs below `in/`, results below `out/`. The reaper deletes them on time; the rules are for files unknown to it, and
+ * a day later, so that they never take a file that a job still needs.
  */
 export const bucket = new sst.aws.Bucket('Bucket', {
-  cors: { ...BUCKET_CORS, maxAge: '1 hour' },
+  cors: { ...cors, maxAge: `${maxAgeSeconds} seconds` },
   lifecycle: [
     { id: 'inputs', prefix: 'in/', expiresIn: `${UPLOAD_DAYS + 1} days` },
     { id: 'results', prefix: 'out/', expiresIn: `${RESULT_DAYS + 1} days` },
@@ -32,7 +34,7 @@ export const bucket = new sst.aws.Bucket('Bucket', {
   },
 });
 
-/** What `npm run models build` made, by `aws s3 sync`. The workers read it, and nobody writes it but the operator. */
+/** The output of `npm run models build`, by `aws s3 sync`. The workers read it; only the operator writes it. */
 export const models = new sst.aws.Bucket('Models', {
   cors: false,
   versioning: true,

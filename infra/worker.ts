@@ -1,4 +1,4 @@
-import { STOP_TIMEOUT_SECONDS } from '../shared/limits.ts';
+import { DEAF_SECONDS, STOP_TIMEOUT_SECONDS } from '../shared/limits.ts';
 import { inlinePolicies, storesEnvironment, workerStatements } from './access.ts';
 import { CACHE_DIRECTORY, clusterName, createFleet, type Fleet } from './fleet.ts';
 import { logRetentionDays } from './logs.ts';
@@ -11,8 +11,8 @@ import { models } from './storage.ts';
 /** Inside the container. */
 const CACHE_MOUNT = '/cache';
 
-/** gpu-worker/main.ts touches the file while it lives. */
-const HEALTH_CHECK = 'process.exit(Date.now() - fs.statSync(process.env.READY_FILE).mtimeMs < 60000 ? 0 : 1)';
+/** gpu-worker/main.ts touches the file whenever its queue answers, and while a job runs. */
+const HEALTH_CHECK = `process.exit(Date.now() - fs.statSync(process.env.READY_FILE).mtimeMs < ${DEAF_SECONDS * 1000} ? 0 : 1)`;
 
 export const workerLogName = `/${$app.name}/${$app.stage}/worker`;
 
@@ -45,12 +45,12 @@ const tasks = $interpolate`arn:${aws.getPartitionOutput().partition}:ecs:${aws.g
 export const worker = new sst.aws.Service('Worker', {
   cluster,
   architecture: 'x86_64',
-  // All of the smallest instance's processors, and what its agent leaves of 16 GB.
+  // All processors of the smallest instance, and as much as its agent leaves of 16 GB.
   cpu: '4 vCPU',
   memory: '12 GB',
   storage: '50 GB',
   ...(!fleet && { capacity: 'spot' as const }),
-  image: { context: '.', dockerfile: 'gpu-worker/Dockerfile', args: { DEVICE } },
+  image: { context: '.', target: 'worker', args: { DEVICE } },
   // ECS takes no notice of the one in the image. The models are fetched before the first success.
   health: {
     command: ['CMD', 'node', '-e', HEALTH_CHECK],
@@ -62,10 +62,12 @@ export const worker = new sst.aws.Service('Worker', {
   // The scaler sets the number; SST's own policies would set it too.
   scaling: { min: 0, max: settings.maxWorkers, cpuUtilization: false, memoryUtilization: false },
   environment: {
+    // Unlike Lambda and Fargate, ECS tells a container on an instance nothing of the kind.
+    AWS_REGION: aws.getRegionOutput().region,
     ...serviceEnvironment,
     ...storesEnvironment,
     DEVICE,
-    MODELS: settings.models,
+    ...settings.models,
     MODELS_BUCKET: models.name,
     CACHE_DIR: CACHE_MOUNT,
   },
