@@ -4,26 +4,18 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
-
-/**
- * `npm run build:client -- [DIR]`: the client as an npm package of its own, with its types. It is not the package of the
- * service, whose dependencies nobody wants who only calls it; and Node takes no TypeScript out of node_modules.
- */
+import { runCommand, usageError } from '../shared/adapters/node/command.ts';
+import { CLIENT_OPTIONS } from './website-files.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-async function main(): Promise<void> {
-  const directory = resolve(process.argv[2] ?? join(ROOT, 'dist/client'));
+async function buildClient([folder = join(ROOT, 'dist/client'), ...rest]: string[]): Promise<void> {
+  if (rest.length > 0) throw usageError('name one folder');
+  const directory = resolve(folder);
   await rm(directory, { recursive: true, force: true });
   const types = join(directory, 'types');
   await mkdir(types, { recursive: true });
-  await build({
-    entryPoints: [join(ROOT, 'shared/client.ts')],
-    outfile: join(directory, 'client.js'),
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-  });
+  await build({ ...CLIENT_OPTIONS, outdir: directory });
   await emitTypes(types);
   await writeManifest(directory);
   for (const file of ['LICENSE', 'NOTICE']) await copyFile(join(ROOT, file), join(directory, file));
@@ -37,14 +29,15 @@ async function emitTypes(directory: string): Promise<void> {
   await promisify(execFile)(process.execPath, [
     compiler,
     '-p',
-    join(ROOT, 'tsconfig.client.json'),
+    join(ROOT, 'shared/tsconfig.client.json'),
     '--outDir',
     directory,
   ]);
-  for (const name of await readdir(directory)) {
-    const path = join(directory, name);
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) continue;
+    const path = join(entry.parentPath, entry.name);
     const declarations = await readFile(path, 'utf8');
-    await writeFile(path, declarations.replaceAll(/(['"]\.\/[\w-]+)\.ts(['"])/g, '$1.js$2'));
+    await writeFile(path, declarations.replaceAll(/(['"]\.{1,2}\/[\w/-]+)\.ts(['"])/g, '$1.js$2'));
   }
 }
 
@@ -64,4 +57,14 @@ async function writeManifest(directory: string): Promise<void> {
   await writeFile(join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-await main();
+/**
+ * A package of its own: a program that only calls the service needs none of its dependencies, and Node takes no TypeScript
+ * out of node_modules.
+ */
+runCommand({
+  name: 'build-client',
+  usage: ['[FOLDER]'],
+  about: 'Builds the client as an npm package with its types in FOLDER (default dist/client).',
+  takesWords: true,
+  run: (_, words) => buildClient(words),
+});

@@ -1,55 +1,78 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { orIssue, readVariables, serviceSettings, sharedVariables } from '../shared/configuration.ts';
+import {
+  countVariable,
+  readVariables,
+  serviceSettings,
+  sharedVariables,
+  wholeVariable,
+} from '../shared/configuration.ts';
 import type { Limits } from '../shared/limits.ts';
 import type { LogLevel } from '../shared/log.ts';
+import { orIssue } from '../shared/or-issue.ts';
 import type { PriceList } from '../shared/pricing.ts';
-import type { RateLimits } from '../shared/rate-limit.ts';
+import type { RateLimits } from '../shared/rate-limits.ts';
+import { KEEP_ALIVE_SECONDS } from './http-server.ts';
 import { readPrices } from './prices.ts';
-
-/** Room for the result that is being made, twice: in the worker's scratch folder, and as an object. */
-const MIN_FREE_BYTES = 512 * 1024 * 1024;
 
 export interface Config {
   host: string;
   /** 0: any free port. */
   port: number;
   dataDirectory: string;
+  /** A folder without data is none that the service was meant to begin in. */
+  requireData?: boolean;
   /** Of models that were built from the user's files. */
   modelsDirectory: string;
-  /** Origin in all links, where a proxy stands in front; absent: the origin that the client asked. */
+  /** The beginning of all links, where a proxy stands in front; absent: the origin that the client asked. */
   publicUrl?: string | undefined;
+  /** Proxies in front whose X-Forwarded-For is believed. */
+  trustedProxies?: number;
+  /** Of idle connections. */
+  keepAliveSeconds: number;
   device: 'cpu' | 'cuda';
-  /** Below it nothing new is taken. */
-  minFreeBytes: number;
+  /** Below it nothing new is taken. Absent: see createStorageRoom. */
+  minFreeBytes?: number | undefined;
   logLevel: LogLevel;
   limits: Limits;
   prices: PriceList;
+  /** See checkCommercialUse. */
+  acceptsNoncommercial?: boolean;
   /** Absent: none. */
   rateLimits?: RateLimits | undefined;
-  /** What the service may reach of what callers name. */
+  /** The addresses of callers that the service may reach. */
   outbound: { allowHttp: boolean; allowHosts: string[] };
 }
 
 const environmentSchema = z.object({
   ...sharedVariables,
   HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65_535).default(8787),
+  PORT: countVariable(8787, 65_535, 0),
+  KEEP_ALIVE_SECONDS: countVariable(KEEP_ALIVE_SECONDS, 86_400),
+  TRUST_PROXY: countVariable(0, 10, 0),
   DATA_DIR: z.string().min(1).default('data'),
+  REQUIRE_DATA: z.stringbool().default(false),
   MODELS_DIR: z.string().min(1).default('models'),
-  DEVICE: z.enum(['cpu', 'cuda']).default('cpu'),
-  MIN_FREE_BYTES: z.coerce.number().int().min(0).default(MIN_FREE_BYTES),
+  DEVICE: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['cpu', 'cuda']))
+    .default('cpu'),
+  MIN_FREE_BYTES: wholeVariable(Number.MAX_SAFE_INTEGER, 0).optional(),
   PRICES: z.string().default('free').transform(orIssue(readPrices)),
 });
 
-/** Throws `invalid` naming every variable that is wrong. */
-export function readConfig(environment: NodeJS.ProcessEnv): Config {
-  const variables = readVariables(environmentSchema, environment);
+/** Throws `invalid` naming every variable that is wrong. `warn`: is told of those that are probably misspelled. */
+export function readConfig(environment: NodeJS.ProcessEnv, warn?: (sentence: string) => void): Config {
+  const variables = readVariables(environmentSchema, environment, warn && { warn });
   return {
     ...serviceSettings(variables),
     host: variables.HOST,
     port: variables.PORT,
+    keepAliveSeconds: variables.KEEP_ALIVE_SECONDS,
+    trustedProxies: variables.TRUST_PROXY,
     dataDirectory: resolve(variables.DATA_DIR),
+    requireData: variables.REQUIRE_DATA,
     modelsDirectory: resolve(variables.MODELS_DIR),
     device: variables.DEVICE,
     minFreeBytes: variables.MIN_FREE_BYTES,

@@ -4,8 +4,10 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SingleBar } from 'cli-progress';
 import sharp from 'sharp';
+import { runCommand } from '../shared/adapters/node/command.ts';
+import { createStandardLog } from '../shared/adapters/node/standard-log.ts';
+import { warnOnStandardError } from '../shared/adapters/node/warn.ts';
 import type { JobView } from '../shared/api.ts';
-import { createLog } from '../shared/log.ts';
 import { readConfig } from './config.ts';
 import { startService } from './service.ts';
 
@@ -13,15 +15,18 @@ const PHOTO = fileURLToPath(new URL('./demo-photo/dog.jpg', import.meta.url));
 const POLL_MILLISECONDS = 1_000;
 const DIVIDER_PIXELS = 4;
 
-/** The whole way of a photo, over HTTP: presigned upload, job, queue, worker, polling, download. */
 async function demo(): Promise<void> {
   const outputDirectory = resolve('demo-output');
   const dataDirectory = await mkdtemp(join(tmpdir(), 'seesr-demo-'));
-  const config = { ...readConfig(process.env), host: '127.0.0.1', port: 0, dataDirectory, publicUrl: undefined };
-  const service = await startService(
-    config,
-    createLog('error', (line) => process.stderr.write(`${line}\n`)),
-  );
+  const config = {
+    ...readConfig(process.env, warnOnStandardError),
+    host: '127.0.0.1',
+    port: 0,
+    dataDirectory,
+    requireData: false,
+    publicUrl: undefined,
+  };
+  const service = await startService(config, createStandardLog('error', process.stderr));
   try {
     const api = createApi(service.url, service.firstKey ?? '');
     const photo = await readFile(PHOTO);
@@ -116,7 +121,9 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-demo().catch((error: unknown) => {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exit(1);
+runCommand({
+  name: 'demo',
+  about:
+    'Takes a photo its whole way over HTTP: signed upload, job, queue, worker, polling, download. Writes ./demo-output.',
+  run: demo,
 });

@@ -1,7 +1,7 @@
 import { AppError } from '../shared/error.ts';
 
-const MAX_FIELDS = 20;
-const MAX_FIELD_BYTES = 8 * 1024;
+/** Of all fields before the file, as S3 has it. */
+const MAX_FIELDS_BYTES = 20 * 1024;
 
 export interface FormUpload {
   fields: Record<string, string>;
@@ -11,26 +11,31 @@ export interface FormUpload {
 
 /**
  * Reads multipart/form-data (RFC 7578) up to the file and leaves the rest in the stream, so that no file is ever held in
- * memory. Throws `malformed`.
+ * memory. Throws `malformed`, and `precondition-failed` for another kind of body.
  */
 export async function readFormUpload(
   body: ReadableStream<Uint8Array>,
   contentType: string | null,
 ): Promise<FormUpload> {
   const boundary = /^multipart\/form-data\s*;.*\bboundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType ?? '');
-  if (!boundary) throw malformed(`The Content-Type is ${contentType}; it must be multipart/form-data with a boundary.`);
+  if (!boundary) {
+    const rule = 'it must be multipart/form-data with a boundary';
+    throw new AppError('precondition-failed', `The Content-Type is ${contentType}; ${rule}.`);
+  }
   const delimiter = `--${boundary[1] ?? boundary[2]}`;
   const source = createSource(body);
   const fields: Record<string, string> = {};
   await source.until(delimiter, 0);
-  for (let i = 0; i < MAX_FIELDS; i++) {
-    // Nothing between: another part begins. `--`: the form ends.
-    if ((await source.until('\r\n', 2)).length > 0) throw malformed('The form has no field `file`.');
-    const name = nameOf((await source.until('\r\n\r\n', MAX_FIELD_BYTES)).toString());
-    if (name === 'file') return { fields, file: (bytes) => fileOf(source, bytes, `\r\n${delimiter}--`) };
-    fields[name] = (await source.until(`\r\n${delimiter}`, MAX_FIELD_BYTES)).toString();
+  for (let left = MAX_FIELDS_BYTES; ; ) {
+    if (await source.ends()) throw malformed('The form has no field `file`.');
+    await source.until('\r\n', 0);
+    const headers = await source.until('\r\n\r\n', left);
+    const name = nameOf(headers.toString());
+    if (name === 'file') return { fields, file: (bytes) => fileOf(source, bytes, `\r\n${delimiter}`) };
+    const value = await source.until(`\r\n${delimiter}`, Math.max(0, left - headers.length));
+    fields[name] = value.toString();
+    left -= headers.length + value.length + delimiter.length;
   }
-  throw malformed(`The form has more than ${MAX_FIELDS} fields.`);
 }
 
 function nameOf(headers: string): string {
@@ -48,14 +53,15 @@ function fileOf(source: Source, bytes: number, end: string): ReadableStream<Uint
       yield new Uint8Array(chunk);
     }
     const between = await source.until(end, 0).catch(() => undefined);
-    if (!between) throw malformed(`The file has not the ${bytes} bytes that were announced, or is not the last field.`);
+    if (!between) throw malformed(`The file has more than the ${bytes} bytes that were announced.`);
+    if (!(await source.ends())) throw new AppError('signature-invalid', 'A field behind the file was not signed.');
   }
   return ReadableStream.from(read());
 }
 
 type Source = ReturnType<typeof createSource>;
 
-/** A stream that is read by what comes in it. */
+/** A stream that is read up to given texts in it. */
 function createSource(body: ReadableStream<Uint8Array>) {
   const reader = body.getReader();
   let buffer: Buffer = Buffer.alloc(0);
@@ -66,7 +72,7 @@ function createSource(body: ReadableStream<Uint8Array>) {
     return !done;
   }
   return {
-    /** What comes before `text`, which is skipped; at most `maxBytes`. Throws `malformed`. */
+    /** The bytes before `text`, which is skipped; at most `maxBytes`. Throws `malformed`. */
     async until(text: string, maxBytes: number): Promise<Buffer> {
       for (;;) {
         const index = buffer.indexOf(text);
@@ -78,7 +84,12 @@ function createSource(body: ReadableStream<Uint8Array>) {
         }
         if (!(await more())) break;
       }
-      throw malformed('The form is cut off, or a field in it is too long.');
+      throw malformed(`The form is cut off, or its fields have more than ${MAX_FIELDS_BYTES} bytes.`);
+    },
+    /** Whether the form ends here, behind a delimiter, and no other part begins. */
+    async ends(): Promise<boolean> {
+      while (buffer.length < 2 && (await more()));
+      return buffer.subarray(0, 2).toString() === '--';
     },
     /** The next bytes, at most so many; none at the end. */
     async some(maxBytes: number): Promise<Buffer> {

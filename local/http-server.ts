@@ -1,25 +1,44 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { AppError, toProblem } from '../shared/error.ts';
 import { UPLOAD_URL_SECONDS } from '../shared/limits.ts';
 
+const HEADERS_SECONDS = 60;
 /**
- * HTTP for an app on Web standards. What never becomes a request (headers too large, no valid Host, a method that HTTP
- * does not know) is answered with a problem document too.
+ * An idle connection is kept for so long. If the server closes first, a request that a proxy has just sent on it is lost
+ * (502): longer than ALB and nginx (60 s), Traefik (90 s) and Caddy (120 s) keep theirs by default.
  */
-export function createHttpServer(fetch: (request: Request) => Response | Promise<Response>): Server {
-  // An upload may take as long as its URL is valid: Node would cut it off after five minutes.
-  // A missing Host is left to the listener, whose refusal has a body; Node's own has none.
-  const options = { requestTimeout: UPLOAD_URL_SECONDS * 1000, requireHostHeader: false };
+export const KEEP_ALIVE_SECONDS = 130;
+
+/**
+ * HTTP for an app on Web standards. Input that never becomes a request (headers too large, no valid Host, a method that
+ * HTTP does not know) is answered with a problem document too.
+ */
+export function createHttpServer(
+  fetch: (request: Request) => Response | Promise<Response>,
+  { keepAliveSeconds = KEEP_ALIVE_SECONDS } = {},
+): Server {
+  const options = {
+    // Headers that trickle in do not hold a connection for longer; that it is idle before them does not count.
+    headersTimeout: HEADERS_SECONDS * 1000,
+    // An upload may take as long as its URL is valid: Node would cut it off after five minutes.
+    requestTimeout: UPLOAD_URL_SECONDS * 1000,
+    keepAliveTimeout: keepAliveSeconds * 1000,
+    // A missing Host is left to the listener, whose refusal has a body; Node's own has none.
+    requireHostHeader: false,
+  };
   const listen = getRequestListener(fetch, { errorHandler: refuse });
   const server = createServer(options, (request, response) => {
     // Node takes the first of several, a proxy perhaps another (RFC 9112, section 3.2).
     if ((request.headersDistinct.host?.length ?? 0) < 2) return listen(request, response);
-    const { status, headers, body } = answer(new AppError('malformed', 'The request has more than one Host.'));
-    response.writeHead(status, headers).end(body);
+    respond(response, new AppError('malformed', 'The request has more than one Host.'));
   });
+  // Node's own answer keeps the connection, which then waits for a body that may never come.
+  server.on('checkExpectation', ({ headers: { expect } }, response) =>
+    respond(response, new AppError('expectation-failed', `Expect is ${expect}; only 100-continue is known.`)),
+  );
   // Without this, Node closes the connection and says nothing.
   server.on('connect', (_request, socket) => send(socket, new AppError('malformed', 'This is no proxy.')));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -57,6 +76,11 @@ function answer(error: AppError) {
     Connection: 'close',
   };
   return { status: error.status, headers, body: JSON.stringify(toProblem(error, requestId)) };
+}
+
+function respond(response: ServerResponse, error: AppError): void {
+  const { status, headers, body } = answer(error);
+  response.writeHead(status, headers).end(body);
 }
 
 function send(socket: Duplex, error: AppError): void {

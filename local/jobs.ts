@@ -1,44 +1,33 @@
-import { parseArgs } from 'node:util';
 import { reap, type SweepReport } from '../functions/reap/reap.ts';
+import { notACommand, runCommand, usageError } from '../shared/adapters/node/command.ts';
+import type { Values } from '../shared/adapters/node/command-line.ts';
+import { createStandardLog } from '../shared/adapters/node/standard-log.ts';
+import { eraseJobs } from '../shared/erase-owner.ts';
 import { AppError } from '../shared/error.ts';
 import { type Job, jobStatusSchema } from '../shared/job.ts';
-import { createLog } from '../shared/log.ts';
 import { LOCAL_ACCOUNT } from './account.ts';
 import { readConfig } from './config.ts';
+import { openClock } from './data-clock.ts';
+import { describeErasure, eraseAll } from './erase.ts';
 import { openOperatorState } from './operator-state.ts';
 import { eraseOrphans } from './orphans.ts';
 import { openStores } from './stores.ts';
 
-const USAGE = `npm run jobs -- list [--account ACCOUNT] [--status STATUS] [--cursor CURSOR]
-npm run jobs -- show JOB_ID
-npm run jobs -- cancel JOB_ID
-npm run jobs -- sweep
-
-Works on DATA_DIR (default ./data), whether the service runs or not, or on the table on AWS that TABLE names. --json: for scripts.
---account is ${LOCAL_ACCOUNT} by default. STATUS: ${jobStatusSchema.options.join(', ')}.
-cancel: a running job stops within a moment. Nothing is charged.
-sweep: what the running service does every ten seconds (uploads that never came, results whose time is over, jobs of lost
-workers), and files that belong to nothing.
-`;
+const OPTIONS = {
+  account: { value: 'ACCOUNT', about: 'owner of the jobs', default: LOCAL_ACCOUNT },
+  status: { value: 'STATUS', about: jobStatusSchema.options.join(', ') },
+  cursor: { value: 'CURSOR', about: 'goes on where a list ended' },
+  'end-user': { value: 'END_USER', about: 'a person who uses the account through client tokens' },
+  json: { about: 'print JSON, for scripts' },
+} as const;
 
 const PAGE = 100;
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      account: { type: 'string', default: LOCAL_ACCOUNT },
-      status: { type: 'string' },
-      cursor: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) return print(USAGE.trimEnd());
+async function jobs(values: Values<typeof OPTIONS>, words: string[]): Promise<void> {
   const show = (value: unknown, text: string) => print(values.json ? JSON.stringify(value) : text);
   const { state, close } = openOperatorState(process.env);
   try {
-    const [command, id, ...rest] = positionals;
+    const [command, id, ...rest] = words;
     if (command === 'list' && id === undefined) {
       const { account, cursor } = values;
       const status = values.status === undefined ? undefined : parseStatus(values.status);
@@ -56,19 +45,24 @@ async function main(): Promise<void> {
     } else if (command === 'cancel' && id !== undefined && rest.length === 0) {
       const job = await state.updateJob(id, { type: 'cancel' });
       show(shown(job), `${id} ${job.status === 'canceled' ? 'is canceled' : 'will stop'}; ${chargeOf(job)}.`);
+    } else if (command === 'erase' && id === undefined && values['end-user']) {
+      const owner = { account: values.account, end_user: values['end-user'] };
+      const erased = await eraseAll(() => eraseJobs(state, owner));
+      show({ ...owner, ...erased }, describeErasure(erased));
+      if (erased.running > 0) process.exitCode = 1;
     } else if (command === 'sweep' && id === undefined) {
       const report = await sweep();
       show(report, describeSweep(report));
       if (report.errors > 0) process.exitCode = 1;
     } else {
-      throw new AppError('invalid', `"${positionals.join(' ')}" is not a command.\n\n${USAGE}`);
+      throw notACommand('jobs', words);
     }
   } finally {
     close();
   }
 }
 
-/** Without what opens the doors of others. */
+/** Without the fields that open the doors of others. */
 function shown({ fetch_url: _source, deliver: _target, ...job }: Job): Partial<Job> {
   return job;
 }
@@ -90,13 +84,15 @@ function chargeOf({ charge: { state, amount } }: Job): string {
 async function sweep(): Promise<SweepReport & { orphans: number }> {
   if (process.env.TABLE) throw new AppError('invalid', 'On AWS the function Reap sweeps, every minute.');
   const { dataDirectory, limits, prices, logLevel } = readConfig(process.env);
-  const stores = openStores(dataDirectory);
-  const log = createLog(logLevel, (line) => process.stderr.write(`${line}\n`));
+  const log = createStandardLog(logLevel, process.stderr);
+  const { now, isSettled: mayErase } = openClock(dataDirectory, log);
+  const stores = openStores(dataDirectory, { isGuest: true, now });
+  const deps = { ...stores, limits, prices, log, now, mayErase };
   try {
-    const { errors, ...total } = await reap({ ...stores, limits, prices, log });
+    const { errors, ...total } = await reap(deps);
     for (let isDone = false; !isDone; ) {
       isDone = true;
-      const next = await reap({ ...stores, limits, prices, log });
+      const next = await reap(deps);
       for (const kind of Object.keys(total) as (keyof typeof total)[]) {
         total[kind] += next[kind];
         if (next[kind] > 0) isDone = false;
@@ -129,14 +125,29 @@ function describeSweep({ errors, ...done }: SweepReport & { orphans: number }): 
 function parseStatus(text: string) {
   const status = jobStatusSchema.safeParse(text);
   if (status.success) return status.data;
-  throw new AppError('invalid', `--status "${text}" is none of ${jobStatusSchema.options.join(', ')}.`);
+  throw usageError(`--status "${text}" is none of ${jobStatusSchema.options.join(', ')}.`);
 }
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exit(1);
+runCommand({
+  name: 'jobs',
+  usage: [
+    'list [--account ACCOUNT] [--status STATUS] [--cursor CURSOR]',
+    'show JOB_ID',
+    'cancel JOB_ID',
+    'erase --end-user END_USER [--account ACCOUNT]',
+    'sweep',
+  ],
+  about: `
+Works on DATA_DIR (default ./data), whether the service runs or not, or on the table on AWS that TABLE names.
+cancel: a running job stops within a moment. Nothing is charged.
+erase: jobs and results of one person, in live and test mode; running jobs are canceled. There is no way back.
+sweep: the work of the running service every ten seconds (uploads that never came, results whose time is over, jobs of
+    lost workers), and files that belong to nothing.`,
+  options: OPTIONS,
+  takesWords: true,
+  run: jobs,
 });

@@ -1,43 +1,35 @@
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { notACommand, runCommand } from '../shared/adapters/node/command.ts';
+import type { Values } from '../shared/adapters/node/command-line.ts';
 import { rotateKeySchema } from '../shared/api.ts';
 import { AppError } from '../shared/error.ts';
 import { ALL_SCOPES, type ApiKey, capShape, createSecret, type KeyCaps, scopeSchema } from '../shared/keys.ts';
+import { DEFAULT_OVERLAP_SECONDS } from '../shared/limits.ts';
 import { createLocalKey, LOCAL_ACCOUNT } from './account.ts';
 import { openOperatorState } from './operator-state.ts';
 
-const USAGE = `npm run keys -- create [--name NAME] [--scopes a,b] [--expires-at 2027-01-01T00:00:00Z] [--test] [--json]
-    [--spend-cap MICRO_UNITS] [--inflight-cap JOBS] [--origins https://a.example,https://b.example]
-npm run keys -- list [--json]
-npm run keys -- rotate KEY_ID [--overlap-seconds 0] [--json]
-npm run keys -- revoke KEY_ID [--json]
+const OPTIONS = {
+  account: { value: 'ACCOUNT', about: 'owner of the keys; "seesr accounts create" makes one', default: LOCAL_ACCOUNT },
+  name: { value: 'NAME', about: 'display name of the key', default: 'cli' },
+  scopes: {
+    value: 'A,B',
+    about: `${ALL_SCOPES.join(', ')} (default all), or metrics:read, which is of the whole service`,
+  },
+  'expires-at': { value: 'DATE', about: 'its end, such as 2027-01-01T00:00:00Z' },
+  test: { about: 'its jobs are free and run no network' },
+  'spend-cap': { value: 'N', about: 'micro-units that its jobs may cost in all' },
+  'inflight-cap': { value: 'N', about: 'jobs that may be unfinished at once' },
+  origins: { value: 'A,B', about: 'the only origins whose pages may use it, such as https://a.example' },
+  'overlap-seconds': {
+    value: 'N',
+    about: 'so long the secret until now stays valid; 0: not at all',
+    default: String(DEFAULT_OVERLAP_SECONDS),
+  },
+  json: { about: 'print JSON, for scripts' },
+} as const;
 
-Works on DATA_DIR (default ./data), whether the service runs or not, or on the table on AWS that TABLE names.
---account: whose keys, ${LOCAL_ACCOUNT} by default (npm run accounts -- create).
-Scopes: ${ALL_SCOPES.join(', ')} (default: all);
-    metrics:read, of the whole service.
---test: its jobs are free and run no network. --origins: pages of other origins may not use the key.
-`;
-
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      account: { type: 'string', default: LOCAL_ACCOUNT },
-      name: { type: 'string', default: 'cli' },
-      scopes: { type: 'string' },
-      'expires-at': { type: 'string' },
-      test: { type: 'boolean', default: false },
-      'spend-cap': { type: 'string' },
-      'inflight-cap': { type: 'string' },
-      origins: { type: 'string' },
-      'overlap-seconds': { type: 'string', default: '0' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const [command, id, ...rest] = positionals;
-  if (values.help) return print(USAGE.trimEnd());
+async function keys(values: Values<typeof OPTIONS>, words: string[]): Promise<void> {
+  const [command, id, ...rest] = words;
   const { state, close } = openOperatorState(process.env);
   try {
     if (command === 'create' && id === undefined) {
@@ -56,17 +48,19 @@ async function main(): Promise<void> {
       print(values.json ? JSON.stringify(keys) : keys.map(describe).join('\n') || 'No keys yet.');
     } else if (command === 'rotate' && id !== undefined && rest.length === 0) {
       const known = (await state.listKeys(values.account)).find((key) => key.id === id);
-      if (!known) throw new AppError('not-found', `There is no key ${id}; "npm run keys -- list" shows them.`);
+      if (!known) throw new AppError('not-found', `There is no key ${id}; "seesr keys list" shows them.`);
       const { overlap_seconds } = checked(rotateKeySchema, { overlap_seconds: Number(values['overlap-seconds']) });
       const { secret, hash } = await createSecret(known.test ? 'test' : 'live');
-      const given = { hash, last4: secret.slice(-4), overlapSeconds: overlap_seconds };
-      printSecret((await state.rotateKey(values.account, id, given))!, secret, values.json);
+      const changes = { last4: secret.slice(-4), rotated_at: new Date().toISOString() };
+      await state.rotateKey(values.account, id, { hash, ...changes, overlapSeconds: overlap_seconds });
+      const { spent: _spent, ...key } = known;
+      printSecret({ ...key, ...changes }, secret, values.json);
     } else if (command === 'revoke' && id !== undefined && rest.length === 0) {
       const key = await state.revokeKey(values.account, id);
-      if (!key) throw new AppError('not-found', `There is no key ${id}; "npm run keys -- list" shows them.`);
+      if (!key) throw new AppError('not-found', `There is no key ${id}; "seesr keys list" shows them.`);
       print(values.json ? JSON.stringify(key) : describe(key));
     } else {
-      throw new AppError('invalid', `"${positionals.join(' ')}" is not a command.\n\n${USAGE}`);
+      throw notACommand('keys', words);
     }
   } finally {
     close();
@@ -119,7 +113,17 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exit(1);
+runCommand({
+  name: 'keys',
+  usage: [
+    'create [--name NAME] [--scopes A,B] [--test] …',
+    'list',
+    'rotate KEY_ID [--overlap-seconds N]',
+    'revoke KEY_ID',
+  ],
+  about:
+    'Works on DATA_DIR (default ./data), whether the service runs or not, or on the table on AWS that TABLE names.',
+  options: OPTIONS,
+  takesWords: true,
+  run: keys,
 });

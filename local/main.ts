@@ -1,22 +1,38 @@
-import { AppError } from '../shared/error.ts';
-import { createLog } from '../shared/log.ts';
+import { runCommand } from '../shared/adapters/node/command.ts';
+import { createStandardLog, outliveReader } from '../shared/adapters/node/standard-log.ts';
+import { warnOnStandardError } from '../shared/adapters/node/warn.ts';
+import { DRAIN_SECONDS } from '../shared/limits.ts';
+import { asStoreError } from '../shared/store-error.ts';
 import { readConfig } from './config.ts';
-import { type Service, startService } from './service.ts';
+import { endProcess } from './end-process.ts';
+import { greet } from './greeting.ts';
+import { startService } from './service.ts';
 
 const PARENT_LOOK_MILLISECONDS = 500;
+const IMPATIENCE_MILLISECONDS = 3_000;
+/** The drain, and the steps after it. */
+const MOST_STOP_MILLISECONDS = (DRAIN_SECONDS + 8) * 1000;
 
 /** API, queue and worker in one process on the embedded stores. */
 async function main(): Promise<void> {
-  const config = readConfig(process.env);
-  const log = createLog(config.logLevel, (line) => process.stderr.write(`${line}\n`));
+  const config = readConfig(process.env, warnOnStandardError);
+  const log = createStandardLog(config.logLevel, process.stderr);
+  outliveReader(process.stdout);
   const service = await startService(config, log);
-  process.stdout.write(greeting(config.dataDirectory, service));
-  let closing = false;
+  const { dataDirectory } = config;
+  process.stdout.write(greet(service, { dataDirectory, isTerminal: process.stdout.isTTY === true }));
+  let stoppedAt: number | undefined;
   const shutDown = async () => {
-    if (closing) return;
-    closing = true;
+    if (stoppedAt !== undefined) {
+      // npm passes on a signal that the terminal has sent already; a later one comes of impatience.
+      if (performance.now() > stoppedAt + IMPATIENCE_MILLISECONDS) await endProcess(1);
+      return;
+    }
+    stoppedAt = performance.now();
+    const end = setTimeout(() => endProcess(1), MOST_STOP_MILLISECONDS);
     await service.close();
-    process.exit(0);
+    clearTimeout(end);
+    await endProcess(0);
   };
   process.on('SIGTERM', shutDown);
   process.on('SIGINT', shutDown);
@@ -25,16 +41,12 @@ async function main(): Promise<void> {
   if (env.npm_lifecycle_event) setInterval(() => process.ppid !== ppid && shutDown(), PARENT_LOOK_MILLISECONDS);
 }
 
-function greeting(dataDirectory: string, { url, firstKey }: Service): string {
-  const place = `SeeSR Cloud is at ${url} (data in ${dataDirectory}).\n`;
-  const keys = 'Another key: npm run keys -- create --name NAME\n';
-  if (!firstKey) return place + keys;
-  // The fragment stays in the browser: the page keeps the key, no server log has it.
-  const page = `Open ${url}/#key=${firstKey} to use it in your browser.\n`;
-  return `${place}Your first API key, shown this once:\n\n  ${firstKey}\n\n${page}${keys}`;
-}
-
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof AppError ? error.message : String((error as Error).stack ?? error)}\n`);
-  process.exit(1);
+runCommand({
+  name: 'start',
+  about:
+    'Runs the service: API, page, queue and worker in one process. Its settings are in the environment (docs/settings.md).',
+  run: () =>
+    main().catch((error: unknown) => {
+      throw asStoreError(error);
+    }),
 });

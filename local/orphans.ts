@@ -12,8 +12,8 @@ interface Options {
 
 /**
  * Erases the objects that nothing refers to: of a worker that was killed between its result and the end of the job, or
- * sent for an upload that had been deleted. Safe beside a running service: whatever is written is stored after what it
- * belongs to, and is read here before it. Returns how many.
+ * sent for an upload that had been deleted. Safe beside a running service: every object is stored after its upload
+ * or job, and is read here before it. Returns how many.
  */
 export async function eraseOrphans({ state, objects, objectsDirectory }: Options): Promise<number> {
   let count = 0;

@@ -1,16 +1,22 @@
 import type { Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { createApp } from '../functions/api/app.ts';
+import { underPublicPath } from '../functions/api/origin.ts';
 import { createWebsite } from '../functions/api/website.ts';
 import { runNotifier } from '../functions/notify/notify.ts';
 import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { checkHeicDecoder } from '../gpu-worker/images/heic.ts';
-import { listInstalled } from '../gpu-worker/models/installed.ts';
-import { runWorker } from '../gpu-worker/worker.ts';
+import { listModels } from '../gpu-worker/model-store/added-models.ts';
+import { runWorker } from '../gpu-worker/worker/worker.ts';
 import { createGuardedFetch } from '../shared/adapters/node/guarded-fetch.ts';
+import type { StandardLog } from '../shared/adapters/node/standard-log.ts';
+import { boundRoom, boundStores } from '../shared/bounded-stores.ts';
+import { checkCommercialUse } from '../shared/commercial-use.ts';
+import { atMost } from '../shared/deadline.ts';
 import { AppError } from '../shared/error.ts';
 import { countEvents } from '../shared/event-metrics.ts';
+import { createHealth } from '../shared/health.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import { createMetrics } from '../shared/metrics.ts';
@@ -19,8 +25,11 @@ import { createSigner } from '../shared/signature.ts';
 import { createFirstKey } from './account.ts';
 import { createBlobRoutes } from './blob-routes.ts';
 import type { Config } from './config.ts';
+import { keepClock, openClock } from './data-clock.ts';
 import { takeDataDirectory } from './data-directory.ts';
+import { endConnections } from './end-connections.ts';
 import { createHttpServer } from './http-server.ts';
+import { createRefusalLog } from './refusals.ts';
 import { createStorageRoom } from './storage-room.ts';
 import { buildWebsite } from './website-files.ts';
 
@@ -29,26 +38,34 @@ export interface Service {
   url: string;
   /** The secret of the first API key, when this start created it. */
   firstKey: string | undefined;
-  /** Stops taking requests, gives the running job back, closes the stores. */
+  /** Lets requests come to their end, gives the running job back, closes the stores: within DRAIN_SECONDS and some more. */
   close(): Promise<void>;
 }
 
 const REAP_EVERY_MILLISECONDS = 10_000;
 const NOTIFIER_GRACE_MILLISECONDS = 1_000;
+const DRAIN_MILLISECONDS = DRAIN_SECONDS * 1000;
 
 /**
  * API, queue and worker on the embedded stores of one data directory, which this process then owns.
- * Throws `conflict` when the directory has an owner or the port is taken, `unavailable` when either cannot be used.
+ * Throws `conflict` when the directory has an owner or the port is taken, `unavailable` when either cannot be used, and
+ * the errors of `checkCommercialUse`.
  */
-export async function startService(config: Config, plainLog: Log): Promise<Service> {
+export async function startService(config: Config, plainLog: Log & Partial<StandardLog>): Promise<Service> {
   const { dataDirectory, modelsDirectory, limits, prices, rateLimits } = config;
-  const inflightCap = rateLimits?.inflight.quota;
-  const { stores, scratchDirectory, release } = await takeDataDirectory(dataDirectory, { inflightCap });
-
   const metrics = createMetrics();
   const log = countEvents(plainLog, metrics);
-  const installedModels = await listInstalled(modelsDirectory);
-  const signer = await createSigner(stores.signingKey);
+  const clock = openClock(dataDirectory, log);
+  const { now } = clock;
+  const options = { limits: rateLimits, mustExist: config.requireData, now };
+  const { release, scratchDirectory, ...taken } = await takeDataDirectory(dataDirectory, options);
+  const stores = boundStores(taken.stores);
+  const directories = [stores.objectsDirectory, scratchDirectory, dataDirectory] as const;
+
+  const stopping = new AbortController();
+  const installedModels = await listModels(modelsDirectory);
+  checkCommercialUse(installedModels, prices, config.acceptsNoncommercial);
+  const signer = createSigner(stores.signingKey);
   const outbound = createGuardedFetch(config.outbound);
   const deps = {
     ...stores,
@@ -58,40 +75,42 @@ export async function startService(config: Config, plainLog: Log): Promise<Servi
     prices,
     log,
     metrics,
-    now: Date.now,
+    lostLogLines: plainLog.lost,
+    now,
     publicUrl: config.publicUrl,
     outbound,
-    // A probe that a kill cuts off goes with all that is there at the next start.
-    room: createStorageRoom({ directory: scratchDirectory, minFreeBytes: config.minFreeBytes }),
+    room: boundRoom(createStorageRoom({ directories, minFreeBytes: config.minFreeBytes })),
+    health: createHealth(log),
+    stopping: stopping.signal,
   };
   const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.
   if (limits.heic) checkHeicDecoder();
   if (config.device !== 'cpu') await engine.checkDevice();
-  const limiter = rateLimits && createRateLimiter({ limits: rateLimits, now: Date.now });
+  const limiter = rateLimits && createRateLimiter({ limits: rateLimits, now });
   const app = createApp({ ...deps, ...(limiter && { limiter }) });
   app.route('/blobs', createBlobRoutes(deps));
-  const server = createHttpServer(createWebsite(app.fetch, { load: buildWebsite }).fetch);
+  const website = createWebsite(app.fetch, { load: buildWebsite });
+  const server = createHttpServer(underPublicPath(website.fetch, config.publicUrl), config);
+  server.on('request', createRefusalLog({ log, trustedProxies: config.trustedProxies }));
   await listen(server, config);
 
   const firstKey = await createFirstKey(stores.state);
-  const drain = new AbortController();
-  const worker = runWorker({ ...deps, engine, scratchDirectory }, drain.signal);
-  const notifier = runNotifier(deps, drain.signal);
-  const reaper = startReaper(() => reap(deps), log);
+  const worker = runWorker({ ...deps, engine, scratchDirectory }, stopping.signal);
+  const notifier = runNotifier(deps, stopping.signal);
+  const reaper = startReaper(() => reap({ ...deps, mayErase: clock.isSettled }, stopping.signal), log);
+  const record = keepClock(clock, dataDirectory, log);
 
   return {
     url: urlOf(config.host, server),
     firstKey,
     async close() {
-      drain.abort();
-      server.close();
-      server.closeAllConnections();
-      const timeout = AbortSignal.timeout(DRAIN_SECONDS * 1000);
-      await Promise.race([worker, new Promise((resolve) => timeout.addEventListener('abort', resolve))]);
-      await reaper.stop();
-      // What is under way is repeated after the next start, with the same id.
-      await Promise.race([notifier, new Promise((resolve) => setTimeout(resolve, NOTIFIER_GRACE_MILLISECONDS))]);
+      // First of all, watchers are told, and waiting requests are answered.
+      stopping.abort();
+      const drained = Promise.allSettled([worker, reaper.stop()]);
+      await Promise.all([endConnections(server, DRAIN_MILLISECONDS), atMost(DRAIN_MILLISECONDS, drained)]);
+      // A delivery under way is repeated after the next start, with the same id.
+      await atMost(NOTIFIER_GRACE_MILLISECONDS, Promise.allSettled([notifier, record.end()]));
       await engine.close();
       stores.database.close();
       release();
@@ -114,7 +133,7 @@ function urlOf(host: string, server: Server): string {
   return `http://${isIPv6(host) ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
 }
 
-/** One sweep after the other, the first at once: a restart continues what the last process left. */
+/** One sweep after the other, the first at once: a restart continues the work of the last process. */
 function startReaper(sweep: () => Promise<unknown>, log: Log) {
   let stopped = false;
   let wake = () => {};
