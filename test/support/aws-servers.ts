@@ -22,7 +22,7 @@ const LOOK_EVERY_MILLISECONDS = 50;
 const STOP_MILLISECONDS = 5_000;
 const TAIL_CHARACTERS = 2_000;
 
-/** What the clients of all servers are made with. */
+/** Options of the clients of all servers. */
 export const AWS = {
   region: 'us-east-1',
   credentials: { accessKeyId: 'AKIATEST', secretAccessKey: 'a secret of these tests' },
@@ -37,12 +37,12 @@ export interface AwsServer {
 /** Before all suites (`globalSetup`), so that two of them never install the same thing at once. */
 export async function setup(): Promise<void> {
   const installs = [installVersityGateway(), installElasticMq(), installMiniStack()];
-  await Promise.allSettled(installs); // whoever fails, the others clean up behind them
+  await Promise.allSettled(installs); // when one fails, the others clean up behind them
   await Promise.all(installs);
 }
 
-/** S3 that checks every signature. */
-export async function startVersityGateway(): Promise<AwsServer> {
+/** S3 that checks every signature. `VGW_EVENT_WEBHOOK_URL` is told of every object, in the words of S3. */
+export async function startVersityGateway(more: Record<string, string> = {}): Promise<AwsServer> {
   const folder = await installVersityGateway();
   return startServer((port, data) => ({
     command: join(folder, 'versitygw'),
@@ -51,6 +51,7 @@ export async function startVersityGateway(): Promise<AwsServer> {
       ROOT_ACCESS_KEY: AWS.credentials.accessKeyId,
       ROOT_SECRET_KEY: AWS.credentials.secretAccessKey,
       VGW_REGION: AWS.region,
+      ...more,
     },
   }));
 }
@@ -98,13 +99,14 @@ export async function startMiniStack(): Promise<AwsServer> {
   }));
 }
 
-/** Two standard queues: jobs, and what was delivered `maxReceives` times without an end. */
+/** Two standard queues: jobs, and messages that were delivered `maxReceives` times without an end. */
 export async function createQueues(
   client: SQSClient,
   name: string,
   maxReceives: number,
+  deadName = `${name}-dead-letters`,
 ): Promise<{ queue: string; deadLetters: string }> {
-  const dead = await client.send(new CreateQueueCommand({ QueueName: `${name}-dead-letters` }));
+  const dead = await client.send(new CreateQueueCommand({ QueueName: deadName }));
   const deadLetters = dead.QueueUrl!;
   const { Attributes } = await client.send(
     new GetQueueAttributesCommand({ QueueUrl: deadLetters, AttributeNames: ['QueueArn'] }),
@@ -171,10 +173,13 @@ interface Command {
   environment?: Record<string, string>;
 }
 
-/** On a free port of loopback, with an empty folder for data. Resolves when it answers. */
-export async function startServer(commandOf: (port: number, data: string) => Command): Promise<AwsServer> {
+/** On a free port of loopback unless `given`, with an empty folder for data. Resolves when it answers. */
+export async function startServer(
+  commandOf: (port: number, data: string) => Command,
+  given?: number,
+): Promise<AwsServer> {
   const data = await mkdtemp(join(tmpdir(), 'seesr-aws-'));
-  const port = await freePort();
+  const port = given ?? (await freePort());
   const { command, args, environment } = commandOf(port, data);
   const child = spawn(command, args, {
     cwd: data,
@@ -216,7 +221,7 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(force);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -228,7 +233,7 @@ async function freePort(): Promise<number> {
 /** Any answer will do. */
 async function answers(endpoint: string): Promise<boolean> {
   try {
-    await (await fetch(endpoint)).arrayBuffer();
+    await (await fetch(endpoint, { redirect: 'manual' })).arrayBuffer();
     return true;
   } catch {
     return false;

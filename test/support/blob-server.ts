@@ -35,6 +35,7 @@ async function answer(store: FileObjectStore, request: IncomingMessage, response
     response.writeHead(201).end();
     return;
   }
+  const isHead = request.method === 'HEAD';
   const allowed = store.verifySignedRequest({
     method: request.method ?? '',
     url: new URL(request.url ?? '', 'http://localhost').href,
@@ -46,6 +47,7 @@ async function answer(store: FileObjectStore, request: IncomingMessage, response
     response.writeHead(201).end();
     return;
   }
+  if (allowed.method === 'PATCH') throw new Error('This server cannot go on with an upload.');
   const object = await store.get(allowed.key);
   if (!object) {
     response.writeHead(404).end();
@@ -56,5 +58,7 @@ async function answer(store: FileObjectStore, request: IncomingMessage, response
     'Content-Length': object.bytes,
     'Content-Disposition': `attachment; filename="${allowed.filename}"`,
   });
-  await pipeline(Readable.fromWeb(object.body), response);
+  if (!isHead) return pipeline(Readable.fromWeb(object.body), response);
+  await object.body.cancel();
+  response.end();
 }

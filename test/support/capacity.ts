@@ -2,8 +2,8 @@ import { HEARTBEAT_SECONDS } from '../../shared/limits.ts';
 import { DEFAULT_SCALING } from '../../shared/scaling.ts';
 
 /**
- * What a photo costs each part on AWS, and so what each part can bear. Limits are those of AWS in July 2026, of a new
- * account where they can be raised.
+ * The cost of a photo for each part on AWS, and so the load that each part can bear. Limits are those of AWS in July
+ * 2026, of a new account where they can be raised.
  */
 
 /** Units of DynamoDB for a job of some 4 kB; test/aws/capacity.test.ts measures them. */
@@ -16,7 +16,7 @@ export const TABLE_UNITS = {
   readsOfPoll: 2,
 };
 
-/** gpu-worker/main.ts publishes what changed every two seconds. */
+/** gpu-worker/main.ts publishes changes every two seconds. */
 const PROGRESS_PER_SECOND = 0.5;
 const POLLS_OF_JOB = 8;
 /** Announce, submit, fetch the result. */
@@ -45,7 +45,7 @@ export interface Needs {
   gpus: number;
 }
 
-/** What `jobsPerSecond` need. */
+/** The needs of `jobsPerSecond`. */
 export function needsOf(jobsPerSecond: number): Needs {
   const { secondsPerJob, utilization } = DEFAULT_SCALING;
   const requests = POLLS_OF_JOB + OTHER_REQUESTS;

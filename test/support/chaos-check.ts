@@ -15,8 +15,6 @@ const JOBS_COMMAND = fileURLToPath(new URL('../../local/jobs.ts', import.meta.ur
 const SCALE = 4;
 /** Of a mean of the result against the color of the photo, of 255: more than the network and 8 bits do to a plain color. */
 const COLOR_TOLERANCE = 8;
-/** What a job may fail with: three attempts of it met with a full disk. */
-const JUSTIFIED: ReadonlySet<unknown> = new Set(['storage-full']);
 const run = promisify(execFile);
 
 /** Where each job has ended as its client sees it, and all that is wrong with it. */
@@ -34,9 +32,8 @@ export async function checkJob(client: ChaosClient, index: number, told: Readonl
   if (job.charge.state !== expected) faults.push(`${name}: ${job.status}, and its charge is ${job.charge.state}.`);
   if (!told.has(`${job.id} job.${job.status}`)) faults.push(`${name}: no webhook has told that it is ${job.status}.`);
   if (job.status === 'succeeded') faults.push(...(await checkResult(client, index, job)));
-  else if (job.status === 'failed' && !JUSTIFIED.has(job.error?.code)) {
-    faults.push(`${name}: failed with ${job.error?.code}.`);
-  } else if (job.status === 'canceled' && !client.canceled.has(index)) faults.push(`${name}: nobody has canceled it.`);
+  else if (job.status === 'failed') faults.push(`${name}: failed with ${job.error?.code}: ${job.error?.detail}`);
+  else if (job.status === 'canceled' && !client.canceled.has(index)) faults.push(`${name}: nobody has canceled it.`);
   else if (job.status === 'expired' && !client.neverSent.has(index)) faults.push(`${name}: expired with its photo.`);
   return { job, faults };
 }
@@ -100,7 +97,8 @@ async function checkFiles(directory: string, scratchOfWorker: string, database: 
     );
   const expected = column(
     `SELECT data ->> '$.output.key' AS key FROM jobs WHERE status = 'succeeded'
-     UNION SELECT data ->> '$.heatmap.key' FROM jobs WHERE data ->> '$.heatmap.key' IS NOT NULL`,
+     UNION SELECT data ->> '$.heatmap.key' FROM jobs WHERE data ->> '$.heatmap.key' IS NOT NULL
+     UNION SELECT data ->> '$.photo_webp.key' FROM jobs WHERE data ->> '$.photo_webp.key' IS NOT NULL`,
   );
   const uploads = column(`SELECT data ->> 'key' AS key FROM uploads`);
   const objects = join(directory, 'objects');
@@ -111,7 +109,7 @@ async function checkFiles(directory: string, scratchOfWorker: string, database: 
   const there = new Set(files);
   for (const key of expected) if (!there.has(key)) faults.push(`The result ${key} is not there.`);
   const rest = [...(await filesIn(join(directory, 'scratch'))), ...(await filesIn(scratchOfWorker))];
-  rest.push(...(await readdir(directory)).filter((name) => name.startsWith('probe-')));
+  rest.push(...(await readdir(directory)).filter((name) => name.startsWith('.probe-')));
   if (rest.length > 0) faults.push(`Temporary files are left: ${rest.join(', ')}.`);
   return faults;
 }

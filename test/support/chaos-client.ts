@@ -34,13 +34,13 @@ export function photoOf(index: number): ChaosPhoto {
 
 export const keyOf = (index: number) => `chaos-${index}`;
 
-/** A client that does as the documentation says: it repeats what failed, with the same Idempotency-Key. */
+/** A client that does as the documentation says: it repeats failed requests, with the same Idempotency-Key. */
 export function createChaosClient({ url, key, hook, random }: ClientOptions) {
   const authorization = `Bearer ${key}`;
-  /** Of what was answered: each problem code and each other way to fail, how often. */
+  /** Of the answers: each problem code and each other way to fail, how often. */
   const trouble: Record<string, number> = {};
   const counts = { resets: 0, resetsBeforeAnswer: 0, doubled: 0, replayed: 0 };
-  /** What was promised by a 202, by number of the job. */
+  /** Jobs that were promised by a 202, by their number. */
   const accepted = new Map<number, string>();
   /** Whose end may be another than success, and why. */
   const canceled = new Set<number>();
@@ -59,8 +59,10 @@ export function createChaosClient({ url, key, hook, random }: ClientOptions) {
   async function call(path: string, init: RequestInit = {}): Promise<Response> {
     for (let tries = 1; ; tries++) {
       try {
-        const address = path.startsWith('http') ? here(path) : new URL(path, url());
-        const response = await fetch(address, { ...init, headers: { authorization, ...init.headers } });
+        const isSigned = path.startsWith('http');
+        const address = isSigned ? here(path) : new URL(path, url());
+        const headers = isSigned ? init.headers : { authorization, ...init.headers };
+        const response = await fetch(address, { ...init, ...(headers && { headers }) });
         if (response.headers.has('idempotent-replayed')) counts.replayed++;
         if (response.status < 500) {
           const body = await response.arrayBuffer(); // here, so that a cut in the middle is repeated, too
@@ -68,7 +70,7 @@ export function createChaosClient({ url, key, hook, random }: ClientOptions) {
         }
         const { code, detail } = (await response.json()) as Problem;
         note(`${response.status} ${code}`);
-        // None of what is done to the service is unknown to it.
+        // The service knows every fault that is done to it.
         if (code === 'internal') faults.push(`${init.method ?? 'GET'} ${path}: 500 ${detail}`);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
@@ -84,7 +86,7 @@ export function createChaosClient({ url, key, hook, random }: ClientOptions) {
     counts.resets++;
     const wait = random() * 25;
     await new Promise<void>((resolve) => {
-      const sending = request(address, { method, headers: { authorization, ...headers } });
+      const sending = request(address, { method, headers: { ...(method !== 'PUT' && { authorization }), ...headers } });
       let isAnswered = false;
       sending.on('response', () => {
         isAnswered = true;

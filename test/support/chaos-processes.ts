@@ -19,14 +19,14 @@ const RESTART_MILLISECONDS = 100;
 const MAX_STARTS = 100;
 
 /**
- * The service and one more worker on one data directory, `folder`/data, each started again after its death, and what
- * they have written to their logs in all their lives.
+ * The service and one more worker on one data directory, `folder`/data, each started again after its death, and the
+ * lines that they have written to their logs in all their lives.
  */
 export async function startProcesses(folder: string, environment: Record<string, string>) {
   const directory = join(folder, 'data');
   const scratchOfWorker = join(folder, 'scratch-of-worker');
   const controlPath = join(folder, 'control.json');
-  let control: ChaosControl = { clockMilliseconds: 0, slowMilliseconds: 0 };
+  let control: ChaosControl = { clockMilliseconds: 0, sleptMilliseconds: 0, slowMilliseconds: 0, refusals: [] };
   const setControl = (change: Partial<ChaosControl>) => {
     control = { ...control, ...change };
     writeFileSync(`${controlPath}.new`, JSON.stringify(control));
@@ -37,7 +37,7 @@ export async function startProcesses(folder: string, environment: Record<string,
   const ownEnvironment = { ...environment, CHAOS_CONTROL: controlPath, NODE_OPTIONS: options };
 
   const logs: { of: 'service' | 'worker'; lines: LogLine[] }[] = [];
-  /** Starts that failed: what is full or locked at that moment lets no service begin. */
+  /** Starts that failed: no service begins while a disk is full or a file is locked. */
   let refusedStarts = 0;
 
   async function startService(): Promise<ServiceProcess> {
@@ -91,7 +91,7 @@ export async function startProcesses(folder: string, environment: Record<string,
     firstKey,
     url: () => service.url,
     refusedStarts: () => refusedStarts,
-    clockMilliseconds: () => control.clockMilliseconds,
+    control: () => control,
     setControl,
     pidOf: (which: 'service' | 'worker') => (which === 'service' ? service.process.pid! : worker.pid!),
     /** kill -9, and a new one in its place. */

@@ -8,7 +8,7 @@ import { openStores } from '../../local/stores.ts';
 import type { JobView } from '../../shared/api.ts';
 import { checkData, checkJob } from './chaos-check.ts';
 import { type ChaosClient, createChaosClient } from './chaos-client.ts';
-import { FAULTS, type Fault, inject, moveClock } from './chaos-faults.ts';
+import { FAULTS, type Fault, inject, passTime } from './chaos-faults.ts';
 import { type ChaosProcesses, startProcesses } from './chaos-processes.ts';
 import { createRandom } from './random.ts';
 import { startReceiver } from './receiver.ts';
@@ -31,7 +31,7 @@ export type ChaosReport = Awaited<ReturnType<typeof runChaos>>;
 const LANES = 2;
 const CLIENTS = 4;
 const DEPOSIT = 1_000_000_000;
-/** Without any news for so long, the clock is moved on: nobody need wait for a lease or the pause before a repeat. */
+/** Without any news for so long, time passes: nobody need wait for a lease or the pause before a repeat. */
 const PATIENCE_LOOKS = 16;
 const LOOK_MILLISECONDS = 250;
 const WAIT_MILLISECONDS = 200_000;
@@ -140,7 +140,7 @@ async function runFaults(options: ChaosOptions, processes: ChaosProcesses, clien
   return injected;
 }
 
-/** Until every job has ended and everything was told, or the time is over. Returns how often the clock was moved on. */
+/** Until every job has ended and everything was told, or the time is over. Returns how often time was made to pass. */
 async function settle(processes: ChaosProcesses, timeoutSeconds: number): Promise<number> {
   const database = new DatabaseSync(join(processes.directory, 'state.sqlite'), { readOnly: true, timeout: 5_000 });
   const select = database.prepare(
@@ -157,7 +157,7 @@ async function settle(processes: ChaosProcesses, timeoutSeconds: number): Promis
       if (open !== seen) looks = 0;
       seen = open;
       if (looks >= PATIENCE_LOOKS) {
-        moveClock(processes, WAIT_MILLISECONDS);
+        passTime(processes, WAIT_MILLISECONDS);
         shortened++;
         looks = 0;
       }
@@ -173,6 +173,7 @@ async function settle(processes: ChaosProcesses, timeoutSeconds: number): Promis
 function feltBy(processes: ChaosProcesses, client: ChaosClient) {
   const linesWith = (text: RegExp) => processes.countLines((line) => text.test(JSON.stringify(line)));
   const { counts, trouble } = client;
+  const felt = processes.linesOf('chaos.felt');
   return {
     requestsWithoutConnection: trouble['no connection'] ?? 0,
     refusedStarts: processes.refusedStarts(),
@@ -180,8 +181,14 @@ function feltBy(processes: ChaosProcesses, client: ChaosClient) {
     signedUrlsTooOld: trouble['403 signature-invalid'] ?? 0,
     answersStorageFull: trouble['503 storage-full'] ?? 0,
     linesStorageFull: linesWith(/took no more bytes/),
-    slowedOperations: sumOf(processes.linesOf('chaos.slowed').map(({ operations }) => Number(operations))),
-    answersLocked: trouble['503 unavailable'] ?? 0,
+    slowedOperations: sumOf(felt.map(({ slowed }) => Number(slowed))),
+    refused: (kind: string) => sumOf(felt.map(({ refused }) => (refused as Record<string, number>)[kind] ?? 0)),
+    clockSteps: linesWith(/"clock.stepped"/),
+    noHandles: linesWith(/EMFILE|has no more to give/),
+    commitsRefused: sumOf(felt.flatMap(({ refused }) => sqliteRefusals(refused as Record<string, number>))),
+    startsRefused: linesWith(/could not be started/),
+    linesLost: sumOf(processes.linesOf('log.lines-lost').map(({ lines }) => Number(lines))),
+    troubles: processes.linesOf('part.trouble').length,
     linesLocked: linesWith(/database is locked|database of the service locked/),
     leasesLost: processes.countLines(
       ({ event, error }) =>
@@ -189,6 +196,10 @@ function feltBy(processes: ChaosProcesses, client: ChaosClient) {
     ),
     ...counts,
   };
+}
+
+function sqliteRefusals(refused: Record<string, number>): number[] {
+  return Object.entries(refused).flatMap(([kind, count]) => (kind.startsWith('SQLite') ? [count] : []));
 }
 
 function endingOf({ status, error }: JobView): string {

@@ -14,7 +14,7 @@ export function createTestClient(url: string, key: string) {
 
   return {
     json,
-    /** The answer whatever its status, so that problems can be looked at. */
+    /** The answer of any status, so that problems can be looked at. */
     async post<T>(path: string, body: object): Promise<T> {
       const response = await fetch(new URL(path, url), { method: 'POST', headers, body: JSON.stringify(body) });
       return (await response.json()) as T;
@@ -45,6 +45,10 @@ export function createTestClient(url: string, key: string) {
         if (performance.now() > deadline) throw new Error(`The job does not end: ${JSON.stringify(job)}`);
         await new Promise((resolve) => setTimeout(resolve, everyMilliseconds));
       }
+    },
+    async erase(id: string): Promise<void> {
+      const response = await fetch(new URL(`/v1/jobs/${id}`, url), { method: 'DELETE', headers });
+      if (!response.ok) throw new Error(`Deletion of ${id}: ${response.status} ${await response.text()}`);
     },
     async output(id: string): Promise<Uint8Array> {
       const response = await fetch(new URL(`/v1/jobs/${id}/output`, url), { headers });

@@ -4,8 +4,8 @@ import { openLocalStores } from './local-stores.ts';
 import { SAMPLE_OUTPUT, sampleJob } from './sample-job.ts';
 
 /**
- * A process to be killed: works jobs through the stores of the directory it is given for ever, and prints what has
- * returned, one line each: `job ID`, `taken ID`, `object KEY`, `done ID`.
+ * A process to be killed: works jobs through the stores of the directory it is given for ever, and prints the
+ * calls that have returned, one line each: `job ID`, `taken ID`, `object KEY`, `done ID`.
  */
 const directory = process.argv[2]!;
 claimOwnership(directory);

@@ -8,7 +8,7 @@ import { AWS, install, run, startServer } from './aws-servers.ts';
 const DYNAMODB_LOCAL = '3.3.1'; // AWS's licence, for tests; Maven
 const DEPENDENCIES = [
   { group: 'software.amazon.dynamodb', name: 'DynamoDBLocal', version: DYNAMODB_LOCAL, type: 'jar' },
-  // What it keeps its tables in; this one is not found by itself.
+  // The library that keeps its tables; this one is not found by itself.
   { group: 'com.almworks.sqlite4java', name: 'libsqlite4java-linux-amd64', version: '1.0.392', type: 'so' },
 ];
 const LAUNCHER = fileURLToPath(new URL('./DynamoDbOnLoopback.java', import.meta.url));
@@ -37,7 +37,7 @@ export async function startDynamoDbLocal(): Promise<DynamoServer> {
     command: 'java',
     args: [
       '-Xmx512m',
-      // It lives for seconds: what compiles fast is faster than what runs fast.
+      // It lives for seconds: code that compiles fast is faster than code that runs fast.
       '-XX:TieredStopAtLevel=1',
       '-XX:+UseSerialGC',
       `-Djava.library.path=${libraries}`,
@@ -60,14 +60,14 @@ export function createDynamoClient(endpoint: string): DynamoDB {
   return new DynamoDB({ endpoint, ...AWS });
 }
 
-/** An empty state table with a name of its own. */
-export async function createStateTable(client: DynamoDB): Promise<{ table: string; remove(): Promise<void> }> {
-  const table = `state-${crypto.randomUUID()}`;
+/** An empty state table. `forgets`: whether the server deletes old items by its own clock. */
+export async function createStateTable(
+  client: DynamoDB,
+  { forgets = true, table = `state-${crypto.randomUUID()}` }: { forgets?: boolean; table?: string } = {},
+): Promise<{ table: string; remove(): Promise<void> }> {
   await client.createTable({ ...tableInput(), TableName: table });
-  await client.updateTimeToLive({
-    TableName: table,
-    TimeToLiveSpecification: { AttributeName: STATE_TABLE.ttl, Enabled: true },
-  });
+  const TimeToLiveSpecification = { AttributeName: STATE_TABLE.ttl, Enabled: true };
+  if (forgets) await client.updateTimeToLive({ TableName: table, TimeToLiveSpecification });
   return {
     table,
     async remove() {

@@ -2,12 +2,13 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { createApp } from '../../functions/api/app.ts';
 import { createDynamoStateStore } from '../../shared/adapters/aws/dynamo-state-store.ts';
+import { createS3Client } from '../../shared/adapters/aws/s3-client.ts';
 import { createS3ObjectStore } from '../../shared/adapters/aws/s3-object-store.ts';
 import { createSqsJobQueue } from '../../shared/adapters/aws/sqs-job-queue.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
+import { modelsNamed, SHIPPED_IDS } from '../../shared/methods/registry.ts';
 import { createMetrics } from '../../shared/metrics.ts';
-import { SHIPPED_MODELS } from '../../shared/models.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { createSigner, parseSigningKey } from '../../shared/signature.ts';
 
@@ -26,7 +27,7 @@ export interface Variables {
 
 let api: ReturnType<typeof createApp> | undefined;
 
-// biome-ignore lint/style/noDefaultExport: it is what the runtime looks for
+// biome-ignore lint/style/noDefaultExport: the runtime looks for it
 export default {
   async fetch(request: Request, variables: Variables): Promise<Response> {
     api ??= await open(variables);
@@ -45,14 +46,12 @@ async function open(variables: Variables) {
       now: Date.now,
     }),
     objects: createS3ObjectStore({
+      client: createS3Client({ ...sdk(variables.S3_ENDPOINT), forcePathStyle: true }),
       bucket: variables.BUCKET,
-      sdk: sqs.config,
-      endpoint: variables.S3_ENDPOINT,
-      forcePathStyle: true,
     }),
     queue: createSqsJobQueue({ client: sqs, url: variables.QUEUE_URL }),
-    signer: await createSigner(parseSigningKey(variables.SIGNING_KEY)),
-    installedModels: [...SHIPPED_MODELS],
+    signer: createSigner(parseSigningKey(variables.SIGNING_KEY)),
+    installedModels: modelsNamed(SHIPPED_IDS),
     limits: DEFAULT_LIMITS,
     prices: PRICE_LISTS.standard,
     log: createLog('error', (line) => console.error(line)),

@@ -16,7 +16,7 @@ const OTHER_ACCOUNTS = 500;
 const JOBS_A_TRANSACTION = 5_000;
 const TABLES = ['uploads', 'jobs', 'ledger', 'idempotency', 'deliveries'] as const;
 
-/** What one job has left in each table. */
+/** The rows that one job has left in each table. */
 interface Template {
   jobId: string;
   uploadId: string;
@@ -33,7 +33,7 @@ export interface FilledDatabase {
 /**
  * A data directory as after a month of service with so many jobs, half of them of one account. A few are made by the
  * verbs of the store; the others are copies of their rows with ids, times and accounts of their own, so that triggers
- * and indexes do what they do for real ones. Uploads and kept answers are there for a day, results for a week.
+ * and indexes do the same as for real ones. Uploads and kept answers are there for a day, results for a week.
  */
 export async function fillDatabase(directory: string, count: number): Promise<FilledDatabase> {
   const { database: db, state } = openStores(directory);

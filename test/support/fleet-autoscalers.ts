@@ -11,7 +11,7 @@ export function createOurs(policy: Partial<ScalingPolicy>): Autoscaler {
   };
 }
 
-/** A worker for every five photos that wait, at once in both directions: what most people write first. */
+/** A worker for every five photos that wait, at once in both directions: most people write this first. */
 export function createQueueLength({ max = DEFAULT_SCALING.max }: Partial<ScalingPolicy>): Autoscaler {
   return ({ waiting, inFlight }) => Math.min(max, Math.ceil((waiting + inFlight) / 5));
 }

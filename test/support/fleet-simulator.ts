@@ -3,8 +3,8 @@ import type { FleetView } from '../../shared/scaling.ts';
 import type { Trace } from './fleet-traces.ts';
 import { createRandom } from './random.ts';
 
-/** Asked once a minute for the number of workers to have; `workers` is what it asked for last, less what was killed. */
-export type Autoscaler = (view: FleetView & { workers: number }) => number;
+/** Asked once a minute for the number of workers to have; `workers` is its last answer, less the killed ones. */
+export type Autoscaler = (view: FleetView & { waiting: number; inFlight: number; workers: number }) => number;
 
 interface Fleet {
   secondsPerJob: number;
@@ -71,8 +71,9 @@ export function simulateFleet(trace: Trace, fleet: Fleet, autoscaler: Autoscaler
   function scale(at: number): void {
     const ready = workers.filter(({ readyAt }) => readyAt <= at).length;
     const inFlight = workers.filter(({ photo }) => photo).length;
-    const view = { at, waiting: queue.length, inFlight, ready, submitted: next, workers: workers.length };
-    const wanted = autoscaler(view);
+    const photos = queue.length + inFlight;
+    const view = { at, photos, worth: photos, ready, submitted: next };
+    const wanted = autoscaler({ ...view, waiting: queue.length, inFlight, workers: workers.length });
     const change = Math.sign(wanted - workers.length);
     if (change !== 0 && direction !== 0 && change !== direction) report.turns++;
     if (change !== 0) direction = change;

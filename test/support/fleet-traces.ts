@@ -1,6 +1,6 @@
 import { createRandom } from './random.ts';
 
-/** What the simulated fleets live through: when photos come, and what goes wrong. Seconds since the start. */
+/** A course of events for the simulated fleets: photos that come, and faults. Seconds since the start. */
 export interface Trace {
   name: string;
   seconds: number;

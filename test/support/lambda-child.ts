@@ -13,6 +13,12 @@ export interface LambdaAnswer {
   milliseconds: number;
 }
 
+export interface LambdaLoading {
+  milliseconds: number;
+  /** Of all threads. */
+  cpuMilliseconds: number;
+}
+
 interface Prelude {
   statusCode: number;
   headers: Record<string, string>;
@@ -33,8 +39,11 @@ Object.assign(globalThis, {
 });
 
 const started = performance.now();
+const before = process.cpuUsage();
 const { handler } = (await import(process.argv[2]!)) as { handler: Handler };
-process.send!({ loaded: performance.now() - started });
+const { user, system } = process.cpuUsage(before);
+const loading: LambdaLoading = { milliseconds: performance.now() - started, cpuMilliseconds: (user + system) / 1000 };
+process.send!(loading);
 
 process.on('message', async (event) => {
   const chunks: Buffer[] = [];

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { LambdaAnswer } from './lambda-child.ts';
+import type { LambdaAnswer, LambdaLoading } from './lambda-child.ts';
 
 export interface LambdaRequest {
   method: string;
@@ -15,9 +15,9 @@ export async function startLambda(bundle: string, environment: Record<string, st
     execArgv: [],
     env: { PATH: process.env.PATH, ...environment },
   });
-  const [{ loaded }] = (await once(child, 'message')) as [{ loaded: number }];
+  const [loading] = (await once(child, 'message')) as [LambdaLoading];
   return {
-    importMilliseconds: loaded,
+    loading,
     async call(request: LambdaRequest): Promise<LambdaAnswer> {
       child.send(eventOf(request));
       const [answer] = await once(child, 'message');
@@ -31,7 +31,7 @@ export async function startLambda(bundle: string, environment: Record<string, st
   };
 }
 
-function eventOf({ method, path, headers = {}, body }: LambdaRequest) {
+export function eventOf({ method, path, headers = {}, body }: LambdaRequest) {
   const { pathname, search } = new URL(path, 'https://function.example');
   return {
     version: '2.0',

@@ -18,7 +18,7 @@ interface LedgerRun {
 
 const WRITER = fileURLToPath(new URL('./ledger-writer.ts', import.meta.url));
 
-/** A storm of jobs on one account, and what is wrong afterwards, which ought to be nothing. */
+/** A storm of jobs on one account, and the faults afterwards, of which there ought to be none. */
 export async function runLedger({
   directory,
   seed,
@@ -66,7 +66,7 @@ export async function runLedger({
   };
 }
 
-/** Kills the writer after so many lines, in the middle of whatever it does then. Returns the lines. */
+/** Kills the writer after so many lines, in the middle of its work. Returns the lines. */
 async function writeUntilKilled(directory: string, seed: number, lines: number): Promise<number> {
   const writer = spawn(process.execPath, [WRITER, directory, String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(writer, 'exit');

@@ -6,10 +6,10 @@ import type { Job, JobEvent, JobInput, PriceTerms } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 import { findLedgerProblems } from '../../shared/ledger.ts';
 import { LEASE_SECONDS } from '../../shared/limits.ts';
-import { MODEL_IDS } from '../../shared/models.ts';
+import { METHOD_IDS, OWN_MODELS } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import type { StateStore } from '../../shared/ports.ts';
-import { PRICE_LISTS, priceOf } from '../../shared/pricing.ts';
+import { PRICE_LISTS, type PriceList, priceOf, rateOf } from '../../shared/pricing.ts';
 import { agreedPrice } from '../../shared/quote.ts';
 import { type Clock, createClock } from './clock.ts';
 import { openLocalStores } from './local-stores.ts';
@@ -18,6 +18,17 @@ import { SAMPLE_OUTPUT } from './sample-job.ts';
 export const STORM_ACCOUNT = 'acc_storm';
 const SEED_MONEY = 100_000;
 const PRICES = PRICE_LISTS.standard;
+/** Of the time when half of the jobs were quoted. */
+const EARLIER_PRICES = {
+  ...PRICES,
+  minimum: 900,
+  per_output_megapixel: cheaper(PRICES.per_output_megapixel),
+  per_network_call: cheaper(PRICES.per_network_call),
+};
+
+function cheaper(prices: PriceList['per_network_call']): PriceList['per_network_call'] {
+  return Object.fromEntries(Object.entries(prices).map(([id, price]) => [id, 0.9 * price]));
+}
 const FAILURE = new AppError('engine-failed', 'The engine failed.');
 
 interface StormOptions {
@@ -63,7 +74,7 @@ async function cast(options: StormOptions): Promise<Step[][]> {
   // The same request, for which the service has made another id.
   const again = () => state.createJob({ ...job, id: createId('job', clock.now()) }, idempotency);
   const update = (event: JobEvent) => state.updateJob(job.id, event);
-  const arrive = async () => update({ type: 'uploaded', input, price: agreedPrice(job, input, PRICES) });
+  const arrive = async () => update({ type: 'uploaded', input, ...agreedPrice(job, input, PRICES) });
 
   const worker = (): Step[] => {
     let attempt = 0;
@@ -99,7 +110,10 @@ async function cast(options: StormOptions): Promise<Step[][]> {
   ];
 }
 
-/** Half of them await their photo, half of them have a quote. What it must cost in the end is in its `input_key`. */
+/**
+ * Half of them await their photo, half of them have a quote. The cost that it must have in the end and its key are in
+ * its `input_key`, which stays.
+ */
 function newJob({ clock, random }: StormOptions): { job: Job; input: JobInput } {
   const input: JobInput = {
     width: 1 + Math.floor(random() * 900),
@@ -107,13 +121,14 @@ function newJob({ clock, random }: StormOptions): { job: Job; input: JobInput } 
     bytes: 1000,
     format: 'png',
   };
-  const model = MODEL_IDS[Math.floor(random() * MODEL_IDS.length)];
-  const parameters = completeParameters(requestedParametersSchema.parse({ model, fidelity: random() }), MODEL_IDS);
-  // As quoted by another price list than that of now.
-  const factor = random() < 0.5 ? 0.9 : undefined;
-  const listed = priceOf(input, parameters, PRICES);
-  const price = factor ? Math.floor(listed * factor) : listed;
-  const terms: PriceTerms = factor ? { quote: { width: input.width, height: input.height, price } } : {};
+  const model = METHOD_IDS[Math.floor(random() * METHOD_IDS.length)];
+  const parameters = completeParameters(requestedParametersSchema.parse({ model, fidelity: random() }), OWN_MODELS);
+  const isQuoted = random() < 0.5;
+  const prices = isQuoted ? EARLIER_PRICES : PRICES;
+  const price = priceOf(input, parameters, prices);
+  const rate = rateOf(parameters, prices);
+  const { width, height } = input;
+  const terms: PriceTerms = isQuoted ? { quote: { width, height, price, rate } } : {};
   const job = createJob(
     {
       id: createId('job', clock.now()),
@@ -124,14 +139,14 @@ function newJob({ clock, random }: StormOptions): { job: Job; input: JobInput } 
       retention_hours: 1,
       terms,
       price,
-      ...(random() < 0.5 && { input }),
+      ...(random() < 0.5 && { input, rate }),
     },
     clock.now(),
   );
-  return { job: { ...job, idempotency_key: job.id }, input };
+  return { job: { ...job, idempotency_key: job.id, input_key: `${job.input_key}/${job.id}` }, input };
 }
 
-/** What money may refuse is part of the storm; anything else is not. */
+/** Refusals for money are part of the storm; other errors are not. */
 async function refusable(step: Step): Promise<unknown> {
   return await step().catch(asRefusal);
 }
@@ -147,11 +162,12 @@ export async function stormFaults(state: StateStore): Promise<string[]> {
   const keys = new Set<string>();
   let spent = 0;
   for (const { id } of statement.jobs) {
-    const { charge, input, input_key, idempotency_key } = (await state.getJob(id))!;
-    const quoted = Number(input_key.split('/')[1]);
+    const { charge, input, input_key } = (await state.getJob(id))!;
+    const [, price, key = ''] = input_key.split('/');
+    const quoted = Number(price);
     if (input && charge.amount !== quoted) faults.push(`Job ${id} was to cost ${quoted} and costs ${charge.amount}.`);
-    if (keys.has(idempotency_key!)) faults.push(`There are two jobs of the key ${idempotency_key}.`);
-    keys.add(idempotency_key!);
+    if (keys.has(key)) faults.push(`There are two jobs of the key ${key}.`);
+    keys.add(key);
     if (charge.state === 'captured' || charge.state === 'reserved') spent += quoted;
   }
   const deposits = statement.entries.filter(({ kind }) => kind === 'top_up');

@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import type { InputFormat } from '../../shared/image-format.ts';
-import { adobeRgbProfile } from './sample-images.ts';
+import { adobeRgbProfile, xmpPacket } from './sample-images.ts';
 
 type Random = () => number;
 
@@ -34,6 +34,22 @@ const BLOCKS = {
     () => Buffer.from('<rdf:RDF>'.repeat(6_000)),
     () => Buffer.from(`<rdf:RDF tiff:Orientation='${' '.repeat(40_000)}`),
     () => Buffer.from(`<rdf:RDF ${'tiff:Orientation="8" '.repeat(2_000)}></rdf:RDF>`),
+    // Numbers that are none, regions of no size and of no place.
+    () =>
+      Buffer.from(
+        xmpPacket('', 'crs:CropLeft="NaN" crs:CropTop="-1e999" crs:HasCrop="True" GPano:FullPanoWidthPixels="1e308"'),
+      ),
+    () =>
+      Buffer.from(
+        xmpPacket(
+          `<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:AppliedToDimensions stDim:w="0" stDim:h="-1"/>${'<mwg-rs:Area stArea:x="9e99" stArea:y="" stArea:d="1"/>'.repeat(300)}</mwg-rs:Regions>`,
+        ),
+      ),
+    () =>
+      Buffer.from(
+        xmpPacket(`<exif:SubjectArea><rdf:Seq>${'<rdf:li>x</rdf:li>'.repeat(500)}</rdf:Seq></exif:SubjectArea>`),
+      ),
+    () => Buffer.from(xmpPacket('<dc:a>'.repeat(3_000) + '</dc:a>'.repeat(3_000))),
     () => Buffer.concat([Buffer.from('<rdf:RDF>'), Buffer.alloc(500, 0xfe)]),
     () => Buffer.alloc(0),
   ],
@@ -61,6 +77,10 @@ const PNG_EXTRAS = [
   () => pngChunk('pHYs', Buffer.concat([Buffer.alloc(8, 0xff), Buffer.from([1])])),
   () => pngChunk('tRNS', Buffer.alloc(300)),
   () => pngChunk('gAMA', Buffer.alloc(4)),
+  () => pngChunk('gAMA', Buffer.alloc(1)),
+  () => pngChunk('cHRM', Buffer.alloc(32, 0xff)),
+  () => pngChunk('cICP', Buffer.from([9])),
+  () => pngChunk('tEXt', Buffer.from(`Raw profile type exif\0\nexif\n 9\n${' '.repeat(300_000)}x`)),
 ];
 
 function pngMetadata(kind: Kind, block: Buffer): Buffer {

@@ -1,4 +1,5 @@
 import { mutateBytes } from './mutations.ts';
+import { LEGACY_MUTATIONS } from './mutations-legacy.ts';
 import { pick } from './mutations-metadata.ts';
 import { below, EDGES, type WeightMutations } from './mutations-weights.ts';
 import { zipMutations } from './mutations-zip.ts';
@@ -7,6 +8,7 @@ import {
   declarations,
   float,
   inserted,
+  legacyOf,
   type Size,
   STORAGES,
   soundMembers,
@@ -19,7 +21,7 @@ import { pickle } from './weight-files.ts';
 
 const code = (text: string) => Buffer.from(text, 'latin1');
 
-/** What makes Python import, call or build objects, and calls of what may be named with what it does not take. */
+/** Instructions that make Python import, call or build objects, and calls of permitted names with wrong arguments. */
 const IMPORTS = [
   'cos\nsystem\n',
   'cbuiltins\neval\n(X\x01\0\0\x001tR',
@@ -48,7 +50,7 @@ const IMPORTS = [
   'NQ',
   ')Q',
 ].map(code);
-/** What leads nowhere: no memo, no list, no dictionary, no key, no text, no instruction. */
+/** Instructions that lead nowhere: no memo, no list, no dictionary, no key, no text, no instruction. */
 const MISUSES = [
   'h\xff',
   'j\xff\xff\xff\xff',
@@ -92,8 +94,8 @@ function nested(depth: number, open: string, close: string): Buffer {
   return code(`${open.repeat(depth)}N${close.repeat(depth)}`);
 }
 
-export const TORCH_MUTATIONS: WeightMutations = {
-  ...zipMutations(soundMembers),
+/** Of the pickle of the tensors, in any file. */
+const PICKLE_MUTATIONS: WeightMutations = {
   'pickle: values beside the tensors': {
     expected: 'same',
     make(random) {
@@ -249,5 +251,18 @@ export const TORCH_MUTATIONS: WeightMutations = {
         pick(integers, random).writeInt32LE(pick(EDGES, random) | 0, 2);
       }),
   },
-  'bytes of any kind': { expected: 'either', make: (random) => mutateBytes(archiveOf(), archiveOf(), random) },
 };
+
+/** Mutations of the pickle, and of all bytes, in a file that holds it. */
+function inFile(fileOf: (pickle?: Buffer) => Buffer): WeightMutations {
+  const ofPickle = Object.entries(PICKLE_MUTATIONS).map(([name, { expected, make }]) => {
+    return [name, { expected, make: (random: () => number) => fileOf(make(random)) }] as const;
+  });
+  return {
+    ...Object.fromEntries(ofPickle),
+    'bytes of any kind': { expected: 'either', make: (random) => mutateBytes(fileOf(), fileOf(), random) },
+  };
+}
+
+export const TORCH_MUTATIONS = { ...zipMutations(soundMembers), ...inFile(archiveOf) };
+export const TORCH_LEGACY_MUTATIONS = { ...LEGACY_MUTATIONS, ...inFile(legacyOf) };

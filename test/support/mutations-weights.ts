@@ -1,6 +1,6 @@
 /**
- * What must become of the file: the tensors that it had, bit for bit; a refusal; or one of both and also other tensors,
- * made of numbers that stand in the file.
+ * The required outcome of the file: the tensors that it had, bit for bit; a refusal; or one of both and also other
+ * tensors, made of numbers that stand in the file.
  */
 export type Expected = 'same' | 'refused' | 'either';
 

@@ -31,7 +31,7 @@ const DEFLATED = 8;
 const ENCRYPTED = 1;
 const IN_ZIP64_FIELD = 0xffff_ffff;
 
-/** A zip file (APPNOTE.TXT 6.3.10, section 4.3) of whatever members. */
+/** A zip file (APPNOTE.TXT 6.3.10, section 4.3) of any members. */
 export function zipOf(
   members: readonly Member[],
   comment: Buffer = Buffer.alloc(0),

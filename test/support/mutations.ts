@@ -10,7 +10,7 @@ interface HostileFile {
   bytes: Buffer;
 }
 
-/** What a mutation has to work with. `file` is its own. */
+/** The material of a mutation. `file` is its own. */
 interface Given {
   format: InputFormat;
   file: Buffer;
@@ -134,7 +134,7 @@ export function* mutate(sources: readonly Source[], random: () => number): Gener
       );
       const mutation = NAMES[round % NAMES.length]!;
       let file: Buffer = Buffer.from(source.file);
-      // More than one at times: what a single one hits first may hide the rest.
+      // More than one at times: the first hit of a single one may hide the rest.
       for (let times = random() < 0.25 ? 3 : 1; times > 0; times--) {
         file = apply(times === 1 ? mutation : pick(NAMES, random), { format, file, others: sources, random });
       }
@@ -146,7 +146,7 @@ export function* mutate(sources: readonly Source[], random: () => number): Gener
 /** The mutations that need to know nothing of the format. */
 const OF_ANY = ['wrong number', 'part cut', 'garbage inside', 'bits anywhere', 'cut off', 'bytes of another'] as const;
 
-/** A mutated copy of a file of whatever format; bytes of `other` may come into it. */
+/** A mutated copy of a file of any format; bytes of `other` may come into it. */
 export function mutateBytes(file: Buffer, other: Buffer, random: () => number): Buffer {
   const parts = [{ name: 'file', start: 0, body: 0, end: file.length }];
   const format = 'gif'; // has no check sums
@@ -165,7 +165,7 @@ function apply(name: MutationName, given: Omit<Given, 'parts'>): Buffer {
   return given.random() < 0.75 ? withCheckSums(given.format, changed) : changed;
 }
 
-/** Replaces what is from `start` to `end`; the parts around it say their new length. */
+/** Replaces the bytes from `start` to `end`; the parts around it say their new length. */
 function splice(
   { file, parts }: Given,
   { start, end }: { start: number; end: number },

@@ -1,11 +1,13 @@
-import type { ModelId } from '../../shared/models.ts';
+import type { MethodId } from '../../shared/methods/registry.ts';
 
 /** A value of each parameter, other than its default, and a model that has it. */
-export const SAMPLES: Record<string, { model?: ModelId; value: unknown }> = {
+export const SAMPLES: Record<string, { model?: MethodId; value: unknown }> = {
   model: { value: 'real-esrgan-fast' },
   scale: { value: 2 },
+  target: { value: { width: 40 } },
   seed: { value: 7 },
   format: { value: 'webp' },
+  bit_depth: { value: 16 },
   quality: { value: 30 },
   metadata: { value: 'strip' },
   fidelity: { value: 0.5 },
@@ -20,16 +22,17 @@ export const SAMPLES: Record<string, { model?: ModelId; value: unknown }> = {
   start_point: { model: 'seesr', value: 'noise' },
   start_steps: { model: 'seesr', value: 700 },
   scheduler: { model: 'seesr', value: 'dpm-solver++' },
-  color_fix: { model: 'seesr', value: 'adain' },
+  color_fix: { value: 'adain' },
 };
 
 /**
- * By parameter, what makes another picture with `seesr`, at one step: seesr-job.test.ts looks at the pictures,
+ * By parameter, requests that make another picture with `seesr`, at one step: seesr-job.test.ts looks at the pictures,
  * documented-parameters.test.ts that no parameter is missing here.
  */
 export const SEESR_CHANGES: Record<string, object[]> = {
   model: [{ model: 'seesr-turbo' }],
   scale: [{ scale: 2 }],
+  'target.width': [{ target: { width: 60 } }],
   seed: [{ seed: 1 }],
   steps: [{ steps: 2 }],
   prompt: [{ prompt: 'a lighthouse' }],

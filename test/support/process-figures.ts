@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceProcess } from './service-process.ts';
 
-/** What Linux tells of other processes in /proc; elsewhere these throw. */
+/** Figures of other processes from Linux's /proc; elsewhere these throw. */
 
 const CLOCK_TICKS = 100; // a second, on every Linux that Node runs on
 
@@ -49,7 +49,7 @@ export async function filesIn(directory: string): Promise<{ count: number; bytes
 /** Environment with which a Node process can be asked for its heap. */
 export const WITH_INSPECTOR = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
 
-/** The heap of a service that was started `WITH_INSPECTOR`: what is left of it, in bytes, when all garbage is gone. */
+/** The heap of a service that was started `WITH_INSPECTOR`: its bytes when all garbage is gone. */
 export async function connectToHeap(service: ServiceProcess): Promise<{ bytes(): Promise<number>; close(): void }> {
   const lines = service.log.map(({ line }) => String(line));
   const url = lines.map((line) => /^Debugger listening on (ws:\S+)/.exec(line)?.[1]).find((found) => found);

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import type { seesrNetworks } from '../../gpu-worker/models/seesr-networks.ts';
+import type { seesrNetworks } from '../../gpu-worker/methods/seesr/networks.ts';
 import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
 import type { Checkpoint, TensorEntry } from '../../gpu-worker/weights/checkpoint.ts';
 import { readingOf } from '../../gpu-worker/weights/checkpoint.ts';
-import { RAM_SWIN_LARGE } from '../../gpu-worker/weights/seesr-configs.ts';
+import { RAM_SWIN_LARGE } from '../../gpu-worker/weights/diffusers-configs.ts';
 
 type Networks = Parameters<typeof seesrNetworks>[0];
 

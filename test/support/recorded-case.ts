@@ -35,7 +35,11 @@ const caseSchema = z.object({
   inputs: z.record(z.string(), z.union([inputSchema, fileSchema])),
   outputs: z.record(z.string(), z.union([outputSchema, fileSchema])),
 });
-const setSchema = z.object({ format: z.literal(1), cases: z.array(caseSchema) });
+/** Format 1 is that of the SeeSR set, whose cases do not say their kind. */
+const setSchema = z.discriminatedUnion('format', [
+  z.object({ format: z.literal(1), system: z.literal('seesr').default('seesr'), cases: z.array(caseSchema) }),
+  z.object({ format: z.literal(2), system: z.string(), cases: z.array(caseSchema.extend({ kind: z.string() })) }),
+]);
 
 type Entry = z.infer<typeof inputSchema>;
 type RecordedOutput = z.infer<typeof outputSchema>;
@@ -46,14 +50,14 @@ interface Recorded {
   shape: readonly number[];
 }
 
-/** What a comparison found. `worst` is the largest ratio of difference and allowed difference: at most 1 passes. */
+/** The result of a comparison. `worst` is the largest ratio of difference and allowed difference: at most 1 passes. */
 interface Comparison {
   passes: boolean;
   largestDifference: number;
   /** |a − b| / |b| where |b| is at least a thousandth of the largest value: tiny values say nothing. */
   largestRelative: number;
   worst: number;
-  /** What is allowed, in words. */
+  /** The allowed difference, in words. */
   rule: string;
   /** The rule, and the worst place. */
   message: string;
@@ -65,6 +69,8 @@ export interface RecordedCase {
   folder: string;
   title: string;
   exercises: string;
+  /** The kind of its computation; undefined in format 1. */
+  kind: string | undefined;
   parameters: Record<string, unknown>;
   inputNames: string[];
   outputNames: string[];
@@ -72,7 +78,7 @@ export interface RecordedCase {
   tensor(input: string): Promise<Tensor>;
   /** 8-bit input picture, height × width × 3. */
   image(input: string): Promise<Pixels>;
-  /** What is recorded for an output, selected values only where `select` says so. */
+  /** The record of an output, selected values only where `select` says so. */
   recorded(output: string): Promise<Recorded>;
   /** Shape of the whole output, before any selection. */
   shape(output: string): readonly number[];
@@ -84,10 +90,14 @@ export interface RecordedCase {
   expectClose(output: string, actual: ArrayLike<number>): Promise<void>;
 }
 
-/** All cases of a set in the documented layout, by id, in the set's order. */
+/** All cases of a set in the documented layout, by id, in the set's order, and the system that it records. */
+export async function readSet(folder: string): Promise<{ system: string; cases: Map<string, RecordedCase> }> {
+  const { system, cases } = setSchema.parse(JSON.parse(await readFile(join(folder, 'cases.json'), 'utf8')));
+  return { system, cases: new Map(cases.map((recorded) => [recorded.id, createCase(recorded, folder)])) };
+}
+
 export async function openSet(folder: string = RECORDED_SET): Promise<Map<string, RecordedCase>> {
-  const { cases } = setSchema.parse(JSON.parse(await readFile(join(folder, 'cases.json'), 'utf8')));
-  return new Map(cases.map((recorded) => [recorded.id, createCase(recorded, folder)]));
+  return (await readSet(folder)).cases;
 }
 
 export async function openCase(id: string, folder: string = RECORDED_SET): Promise<RecordedCase> {
@@ -96,7 +106,9 @@ export async function openCase(id: string, folder: string = RECORDED_SET): Promi
   return found;
 }
 
-function createCase({ inputs, outputs, ...about }: z.infer<typeof caseSchema>, folder: string): RecordedCase {
+type CaseEntry = z.infer<typeof caseSchema> & { kind?: string };
+
+function createCase({ inputs, outputs, kind, ...about }: CaseEntry, folder: string): RecordedCase {
   const read = (entry: Entry) => readTensor(join(folder, entry.file), entry.tensor);
   const input = (name: string) => read(tensorEntry(inputs[name], `${about.id}: input ${name}`));
   const output = (name: string) => tensorEntry(outputs[name], `${about.id}: output ${name}`);
@@ -104,6 +116,7 @@ function createCase({ inputs, outputs, ...about }: z.infer<typeof caseSchema>, f
     compareRecorded(`${about.id}: ${name}`, actual, await read(output(name)), output(name));
   return {
     ...about,
+    kind,
     folder,
     inputNames: Object.keys(inputs),
     outputNames: Object.keys(outputs),
@@ -182,7 +195,7 @@ function differences(actual: ArrayLike<number>, expected: ArrayLike<number>, all
   for (let index = 0; index < expected.length; index++) {
     const value = expected[index]!;
     const distance = Math.abs(actual[index]! - value);
-    // Also what is not a number is a difference, and an infinite one.
+    // Also NaN is a difference, and an infinite one.
     const difference = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
     const ratio = difference === 0 ? 0 : difference / allowed(value);
     if (ratio > result.worst) Object.assign(result, { worst: ratio, place: index });

@@ -1,4 +1,4 @@
-import { openSeesrCheckpoints, type SeesrCheckpoints } from '../../gpu-worker/weights/seesr-checkpoints.ts';
+import { openSeesrCheckpoints, type SeesrCheckpoints } from '../../gpu-worker/methods/seesr/checkpoints.ts';
 import { recordedSources } from './recorded-models.ts';
 
 /** The checkpoints of a recorded set. `lora`: the tagger is DAPE, else plain RAM. */

@@ -24,7 +24,7 @@ export async function documentedFields(service: Service, path: string): Promise<
     const own = Object.entries(properties).flatMap(([name, schema]) => {
       const field = at === '' ? name : `${at}.${name}`;
       const inner = fieldsOf(schema, field);
-      // An object does what its fields do.
+      // An object has the effects of its fields.
       return inner.length > 0 ? inner : [field];
     });
     const others = [...anyOf, ...oneOf, ...allOf].flatMap((schema) => fieldsOf(schema, at));

@@ -34,6 +34,14 @@ export function noise(length: number, seed = 1): Uint8Array {
   });
 }
 
+/** Colors that may lie below alpha: values of interleaved RGB by their index. */
+export const HIDDEN_COLORS: Record<'black' | 'white' | 'green' | 'noise', (index: number) => number> = {
+  black: () => 0,
+  white: () => 255,
+  green: (index) => [0, 255, 0][index % 3]!,
+  noise: (index) => (index * 7919) % 256,
+};
+
 /** Raw samples as sharp takes them. */
 export function rawImage(data: Uint8Array | Uint16Array, width: number, height: number, channels: 1 | 2 | 3 | 4) {
   const space = { 1: 'b-w', 2: 'b-w', 3: 'srgb', 4: 'srgb' }[channels];
@@ -58,13 +66,60 @@ export function withPngChunk(png: Uint8Array, type: string, data: Uint8Array): B
   return Buffer.concat([png.subarray(0, 33), length, body, check, png.subarray(33)]);
 }
 
-/** APP1 right after the start of a JPEG file. */
-export function withJpegExif(jpeg: Uint8Array, exif: Uint8Array): Buffer {
-  const body = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), exif]);
-  const head = Buffer.from([0xff, 0xe1, 0, 0]);
-  head.writeUInt16BE(body.length + 2, 2);
-  return Buffer.concat([jpeg.subarray(0, 2), head, body, jpeg.subarray(2)]);
+/** Right after the start of a JPEG file. */
+export function withJpegSegments(jpeg: Uint8Array, ...segments: Uint8Array[]): Buffer {
+  return Buffer.concat([jpeg.subarray(0, 2), ...segments, jpeg.subarray(2)]);
 }
+
+/** `name`: with which the data of application segments begins. */
+export function jpegSegment(marker: number, name: string, data: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.from(name, 'latin1'), data]);
+  const head = Buffer.from([0xff, marker, 0, 0]);
+  head.writeUInt16BE(body.length + 2, 2);
+  return Buffer.concat([head, body]);
+}
+
+export function withJpegExif(jpeg: Uint8Array, exif: Uint8Array): Buffer {
+  return withJpegSegments(jpeg, jpegSegment(0xe1, 'Exif\0\0', exif));
+}
+
+export function xmpSegment(xmp: string): Buffer {
+  return jpegSegment(0xe1, 'http://ns.adobe.com/xap/1.0/\0', Buffer.from(xmp));
+}
+
+/** A packet with the usual namespaces; `inner` goes into its description. */
+export function xmpPacket(inner: string, attributes = ''): string {
+  const names = Object.entries(XMP_NAMES).map(([prefix, uri]) => `xmlns:${prefix}="${uri}"`);
+  return (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
+    `<rdf:Description rdf:about="" ${names.join(' ')} ${attributes}>${inner}</rdf:Description></rdf:RDF></x:xmpmeta>`
+  );
+}
+
+const XMP_NAMES = {
+  dc: 'http://purl.org/dc/elements/1.1/',
+  tiff: 'http://ns.adobe.com/tiff/1.0/',
+  exif: 'http://ns.adobe.com/exif/1.0/',
+  xmp: 'http://ns.adobe.com/xap/1.0/',
+  xmpNote: 'http://ns.adobe.com/xmp/note/',
+  xmpGImg: 'http://ns.adobe.com/xap/1.0/g/img/',
+  crs: 'http://ns.adobe.com/camera-raw-settings/1.0/',
+  photoshop: 'http://ns.adobe.com/photoshop/1.0/',
+  Iptc4xmpCore: 'http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/',
+  Iptc4xmpExt: 'http://iptc.org/std/Iptc4xmpExt/2008-02-29/',
+  'mwg-rs': 'http://www.metadataworkinggroup.com/schemas/regions/',
+  stDim: 'http://ns.adobe.com/xap/1.0/sType/Dimensions#',
+  stArea: 'http://ns.adobe.com/xmp/sType/Area#',
+  MP: 'http://ns.microsoft.com/photo/1.2/',
+  MPRI: 'http://ns.microsoft.com/photo/1.2/t/RegionInfo#',
+  MPReg: 'http://ns.microsoft.com/photo/1.2/t/Region#',
+  GPano: 'http://ns.google.com/photos/1.0/panorama/',
+  GCamera: 'http://ns.google.com/photos/1.0/camera/',
+  GDepth: 'http://ns.google.com/photos/1.0/depthmap/',
+  Container: 'http://ns.google.com/photos/1.0/container/',
+  Item: 'http://ns.google.com/photos/1.0/container/item/',
+  hdrgm: 'http://ns.adobe.com/hdr-gain-map/1.0/',
+};
 
 export async function displayP3Profile(): Promise<Buffer> {
   const png = await rawImage(noise(3), 1, 1, 3).withIccProfile('p3').png().toBuffer();

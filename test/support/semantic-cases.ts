@@ -9,7 +9,7 @@ interface PanopticMap {
   segments: Segment[];
 }
 
-/** What fixtures/semantic/make_expected.py writes. */
+/** The output of fixtures/semantic/make_expected.py. */
 export interface SemanticCase {
   instances: object;
   detections: object[];
@@ -67,7 +67,7 @@ export function flatten(value: unknown, path = ''): Map<string, number | null> {
   return new Map(Object.entries(value).flatMap(([key, part]) => [...flatten(part, `${path}.${key}`)]));
 }
 
-/** Area, sum of the positions, bounds: what two different masks hardly share. */
+/** Area, sum of the positions, bounds: two different masks hardly share these. */
 function shapeOf(mask: RunLengths): number[] {
   let [position, sum] = [0, 0];
   for (const [run, count] of mask.counts.entries()) {

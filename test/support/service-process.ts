@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,15 +11,18 @@ export interface ServiceProcess {
   /** Only on the first start of a data directory. */
   firstKey: string | undefined;
   process: ChildProcess;
+  /** Standard output so far. */
+  output(): string;
   /** JSON lines of the log so far. */
   log: Record<string, unknown>[];
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts the product as `npm start` does, on a free port of 127.0.0.1, and waits until it answers. */
+/** Starts the product as `npm start` does (or as `args` of Node), on a free port of 127.0.0.1, and waits until it answers. */
 export async function startServiceProcess(
   dataDirectory: string,
   environment: Record<string, string> = {},
+  { args = [MAIN], cwd }: { args?: readonly string[]; cwd?: string } = {},
 ): Promise<ServiceProcess> {
   const defaults = {
     HOST: '127.0.0.1',
@@ -29,7 +33,8 @@ export async function startServiceProcess(
     // Tests and benchmarks ask more often than a client should.
     RATE_LIMITS: 'off',
   };
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, args, {
+    ...(cwd && { cwd }),
     env: { ...process.env, ...defaults, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -47,19 +52,20 @@ export async function startServiceProcess(
   });
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.on('data', () => {
-      const found = /is at (http:\S+)/.exec(output)?.[1];
+      // The last line of the greeting, which may come in pieces.
+      const found = /is at (http:\S+).*Another key:/s.exec(output)?.[1];
       if (found) resolve(found);
     });
     void exited.then(([code, signal]) =>
       reject(new Error(`The service ended (${code ?? signal}): ${output}${JSON.stringify(log)}`)),
     );
   });
+  const path = /first API key is in (.+) \(/.exec(output)?.[1];
   return {
     url,
-    get firstKey() {
-      return /sr_live_\w+/.exec(output)?.[0];
-    },
+    firstKey: path && readFileSync(path, 'utf8').trim(),
     process: child,
+    output: () => output,
     log,
     kill: async (signal) => {
       child.kill(signal);

@@ -16,23 +16,28 @@ import { outputKey } from '../../shared/job.ts';
 import { ALL_SCOPES, createApiKey, type Scope } from '../../shared/keys.ts';
 import { MAX_RECEIVES } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
+import { modelsNamed } from '../../shared/methods/registry.ts';
 import { createMetrics } from '../../shared/metrics.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
+import { createRateLimiter } from '../../shared/rate-limit.ts';
+import type { RateLimits } from '../../shared/rate-limits.ts';
 import { createSigner } from '../../shared/signature.ts';
 import { createClock } from './clock.ts';
 
 export type Service = Awaited<ReturnType<typeof createService>>;
 
+type Changes = Partial<Dependencies> & { rateLimits?: RateLimits };
+
 /** The API on the real local adapters in a directory of its own, with a clock that only `clock.advance` moves. */
-export async function createService(changes: Partial<Dependencies> = {}) {
+export async function createService({ rateLimits, ...changes }: Changes = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-api-'));
   const clock = createClock();
-  const { now } = clock;
+  const { now = clock.now } = changes;
   const lines: string[] = [];
   const db = openDatabase(directory);
   const deadLetters = createSqliteJobQueue(db, { name: 'dead-letters', now });
   const parts = {
-    state: createSqliteStateStore(db, { now }),
+    state: createSqliteStateStore(db, { now, limits: rateLimits }),
     objects: createFileObjectStore({ directory: join(directory, 'objects'), secret: 'secret of this test', now }),
     queue: createSqliteJobQueue(db, { name: 'jobs', now, maxReceives: MAX_RECEIVES, deadLetters: 'dead-letters' }),
     log: createLog('info', (line) => lines.push(line)),
@@ -40,9 +45,15 @@ export async function createService(changes: Partial<Dependencies> = {}) {
     limits: { max_upload_bytes: 200_000, max_input_pixels: 10_000, max_output_pixels: 160_000 },
     now,
     prices: PRICE_LISTS.free,
-    signer: await createSigner(readSigningKey(join(directory, 'signing-key.json'))),
+    signer: createSigner(readSigningKey(join(directory, 'signing-key.json'))),
   };
-  const deps: Dependencies = { ...parts, installedModels: ['real-esrgan', 'real-esrgan-fast'], ...changes };
+  const limiter = rateLimits && { limiter: createRateLimiter({ limits: rateLimits, now }) };
+  const deps: Dependencies = {
+    ...parts,
+    installedModels: modelsNamed(['real-esrgan', 'real-esrgan-fast']),
+    ...limiter,
+    ...changes,
+  };
   const app = createApp(deps);
   for (const id of ['acc_one', 'acc_two']) {
     const created_at = new Date(now()).toISOString();
@@ -63,6 +74,7 @@ export async function createService(changes: Partial<Dependencies> = {}) {
     clock,
     database: db,
     deadLetters,
+    directory,
     lines,
     newKey,
     secret,
@@ -81,7 +93,7 @@ export async function createService(changes: Partial<Dependencies> = {}) {
 }
 
 /** A service of its own for every test of a file: the same object, filled anew before each. */
-export function serviceForEach(changes: () => Partial<Dependencies> = () => ({})): Service {
+export function serviceForEach(changes: () => Changes = () => ({})): Service {
   const service = {} as Service;
   beforeEach(async () => {
     Object.assign(service, await createService(changes()));
@@ -120,7 +132,7 @@ export async function announce(service: Service, file: Uint8Array, key = service
   return (await bodyOf<{ id: string }>(response)).id;
 }
 
-/** What the signed request does: puts the bytes of an announced upload. */
+/** Puts the bytes of an announced upload, as the signed request does. */
 export async function send(service: Service, uploadId: string, file: Uint8Array): Promise<void> {
   const upload = await service.state.getUpload(uploadId);
   await service.objects.put(upload!.key, streamOf(file), { contentType: upload!.content_type });
@@ -140,12 +152,12 @@ export async function submit(service: Service, uploadId?: string, more: object =
   return bodyOf<JobView>(service.call('POST', '/v1/jobs', { json }));
 }
 
-/** What a worker does: takes the job. Returns the attempt. */
+/** Takes the job, as a worker does. Returns the attempt. */
 export async function claim(service: Service, jobId: string): Promise<number> {
   return (await service.state.updateJob(jobId, { type: 'claim' })).attempt;
 }
 
-/** What a worker does: puts a result of 10 bytes for the current attempt. Returns its key. */
+/** Puts a result of 10 bytes for the current attempt, as a worker does. Returns its key. */
 export async function putOutput(service: Service, jobId: string): Promise<string> {
   const job = (await service.state.getJob(jobId))!;
   const key = outputKey(job, job.attempt);
@@ -153,7 +165,7 @@ export async function putOutput(service: Service, jobId: string): Promise<string
   return key;
 }
 
-/** What a worker does: claims the job and ends it with a result of 10 bytes. */
+/** Claims the job and ends it with a result of 10 bytes, as a worker does. */
 export async function succeed(service: Service, jobId: string): Promise<{ key: string }> {
   const { attempt } = await service.state.updateJob(jobId, { type: 'claim' });
   const key = await putOutput(service, jobId);

@@ -18,7 +18,7 @@ interface Tally {
 }
 
 export interface LoadReport {
-  /** By what was asked for. */
+  /** By the kind of request. */
   tallies: Map<string, Tally>;
   /** The first few. */
   errors: string[];
@@ -29,12 +29,12 @@ export interface LoadReport {
 /** A job that has not ended after so long is an error. */
 const PATIENCE_MILLISECONDS = 120_000;
 const KEPT_ERRORS = 20;
-/** One job in so many is not deleted: what stays must be stored, not held. */
+/** One job in so many is not deleted: kept jobs must be stored, not held. */
 const KEEP_ONE_IN = 10;
 
 /**
- * What clients do all day, until `stop`: whole jobs followed by polls or events, canceled ones, uploads that break off,
- * streams that come and go, reads of every kind. A few requests a second: it looks for what grows, not for a limit.
+ * The work of clients all day, until `stop`: whole jobs followed by polls or events, canceled ones, uploads that break
+ * off, streams that come and go, reads of every kind. A few requests a second: it looks for growth, not for a limit.
  */
 export function startSoakLoad(options: LoadOptions): { report: LoadReport; done: Promise<void> } {
   const report: LoadReport = { tallies: new Map(), errors: [], ended: 0 };

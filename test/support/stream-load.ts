@@ -35,7 +35,7 @@ function openStream(url: string, key: string): Promise<{ end: Promise<number> } 
         });
         response.on('end', () => broke(new Error(`A stream closed without the end of its job: ${text.slice(-200)}`)));
       });
-      end.catch(() => {}); // whoever waits for it is told
+      end.catch(() => {}); // the caller that waits for it is told
     }).on('error', reject);
   });
 }

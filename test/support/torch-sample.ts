@@ -1,6 +1,7 @@
 import { pick } from './mutations-metadata.ts';
 import { below } from './mutations-weights.ts';
 import { type Member, zipOf } from './mutations-zip.ts';
+import { type LegacyFile, legacyBytes } from './torch-legacy-sample.ts';
 import { pickle } from './weight-files.ts';
 
 /** A Buffer stands for instructions instead of a number. */
@@ -14,10 +15,10 @@ interface Declaration {
   strides: Size[];
 }
 
-export const STORAGES: Record<string, ArrayBuffer> = {
-  '0': Float32Array.of(1, -2, 0.5, NaN, -Infinity, 7).buffer,
-  '1': Uint16Array.of(0x3c00, 0xfc00, 0x8000).buffer,
-  '2': BigInt64Array.of(-5n, 2n ** 53n - 1n).buffer,
+export const STORAGES: Record<string, { buffer: ArrayBuffer; length: number }> = {
+  '0': Float32Array.of(1, -2, 0.5, NaN, -Infinity, 7),
+  '1': Uint16Array.of(0x3c00, 0xfc00, 0x8000),
+  '2': BigInt64Array.of(-5n, 2n ** 53n - 1n),
 };
 
 export function declarations(): Record<string, Declaration> {
@@ -73,29 +74,42 @@ function pickleOf(tensors: Record<string, Declaration>, others: Record<string, B
 }
 
 export function soundMembers(data: Buffer = pickleOf(declarations())): Member[] {
-  const storages = Object.entries(STORAGES).map(([key, bytes]) => {
-    return { name: `a/data/${key}`, content: Buffer.from(bytes) };
+  const storages = Object.entries(STORAGES).map(([key, { buffer }]) => {
+    return { name: `a/data/${key}`, content: Buffer.from(buffer) };
   });
   return [{ name: 'a/data.pkl', content: data }, ...storages];
 }
 
+/** The pickle in a zip, as since version 1.6. */
 export function archiveOf(data?: Buffer): Buffer {
   return zipOf(soundMembers(data)).bytes;
 }
 
-/** One tensor that has elements is declared otherwise. */
+export function soundLegacy(data: Buffer = pickleOf(declarations())): LegacyFile {
+  const storages = Object.entries(STORAGES).map(([key, { buffer, length }]) => {
+    return { key, content: Buffer.from(buffer), elements: length };
+  });
+  return { data, storages: storages.reverse() };
+}
+
+/** The pickle among others in front of the storages, as before version 1.6. */
+export function legacyOf(data?: Buffer): Buffer {
+  return legacyBytes(soundLegacy(data));
+}
+
+/** A pickle in which one tensor that has elements is declared otherwise. */
 export function withDeclaration(random: () => number, change: (declaration: Declaration) => void): Buffer {
   const all = declarations();
   change(all[pick(['weight', 'turned', 'halves', 'steps'], random)]!);
-  return archiveOf(pickleOf(all));
+  return pickleOf(all);
 }
 
-/** A value beside the tensors. */
+/** A pickle with a value beside the tensors. */
 export function withValue(value: Buffer, name = 'other'): Buffer {
-  return archiveOf(pickleOf(declarations(), { [name]: value }));
+  return pickleOf(declarations(), { [name]: value });
 }
 
-/** The instructions, each with its argument, changed. */
+/** A pickle whose instructions, each with its argument, are changed. */
 export function withInstructions(change: (instructions: Buffer[]) => void): Buffer {
   const data = pickleOf(declarations());
   const instructions: Buffer[] = [];
@@ -105,7 +119,7 @@ export function withInstructions(change: (instructions: Buffer[]) => void): Buff
     at = end;
   }
   change(instructions);
-  return archiveOf(Buffer.concat(instructions));
+  return Buffer.concat(instructions);
 }
 
 /** Of the instructions that the pickle has. */

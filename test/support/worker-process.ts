@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEngine } from '../../gpu-worker/engine.ts';
-import { runWorker } from '../../gpu-worker/worker.ts';
+import { runWorker } from '../../gpu-worker/worker/worker.ts';
 import { openStores } from '../../local/stores.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
@@ -20,7 +20,7 @@ await runWorker(
     scratchDirectory,
     log,
     pulseMilliseconds: 20,
-    checkpointMilliseconds: 0,
+    savepointMilliseconds: 0,
   },
   new AbortController().signal,
 );

@@ -4,9 +4,17 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 // @ts-expect-error It comes without types. It is the path of the binary, whose script passes no other channels on.
 import workerd from 'workerd';
+
+/** Browsers parse the XML of S3 by a DOMParser, which workerd does not have. Node gets plain JavaScript. */
+const parseXml: Plugin = {
+  name: 'parse-xml',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/xml-parser$/ }, ({ resolveDir }) => ({ path: join(resolveDir, 'xml-parser.js') }));
+  },
+};
 
 /** test/support/NAME in workerd, the runtime of Cloudflare Workers, at a free port; its bundle goes to `directory`. */
 export async function startWorkerd(name: string, variables: Record<string, string>, directory: string) {
@@ -19,6 +27,7 @@ export async function startWorkerd(name: string, variables: Record<string, strin
     platform: 'browser',
     conditions: ['workerd', 'worker', 'browser'],
     external: ['node:*'],
+    plugins: [parseXml],
   });
   const bindings = Object.entries(variables).map(([key, text]) => `(name = "${key}", text = ${JSON.stringify(text)})`);
   const configuration = `using Workerd = import "/workerd/workerd.capnp";

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine, type Engine } from '../../gpu-worker/engine.ts';
-import { runWorker, type WorkerOptions } from '../../gpu-worker/worker.ts';
+import { runWorker, type WorkerOptions } from '../../gpu-worker/worker/worker.ts';
 import { openStores } from '../../local/stores.ts';
 import { enqueue, inspectUpload } from '../../shared/admission.ts';
 import { createId } from '../../shared/id.ts';
@@ -10,7 +10,7 @@ import type { Job } from '../../shared/job.ts';
 import { createJob } from '../../shared/job-machine.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
-import { MODEL_IDS } from '../../shared/models.ts';
+import { OWN_MODELS } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { PATIENCE_MILLISECONDS } from './patience.ts';
 
@@ -21,16 +21,34 @@ export type Workshop = Awaited<ReturnType<typeof createWorkshop>>;
 
 interface WorkshopOptions {
   stallSeconds?: number;
+  startSeconds?: number;
   /** Of built models; by default there are none. */
   modelsDirectory?: string;
 }
 
 /** The real stores, queue and worker in a directory of their own, without the HTTP API in front. */
-export async function createWorkshop({ stallSeconds, modelsDirectory }: WorkshopOptions = {}) {
+export async function createWorkshop(options: WorkshopOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-worker-'));
+  const stores = openStores(directory);
+  const workshop = await createWorkshopOn(stores, directory, options);
+  return {
+    ...workshop,
+    async close() {
+      await workshop.close();
+      stores.database.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The same on any stores; an engine and scratch files in the directory. */
+export async function createWorkshopOn<Stores extends Pick<WorkerOptions, 'state' | 'objects' | 'queue'>>(
+  stores: Stores,
+  directory: string,
+  { modelsDirectory, ...times }: WorkshopOptions = {},
+) {
   const scratchDirectory = join(directory, 'scratch');
   await mkdir(scratchDirectory);
-  const stores = openStores(directory);
   const { state, objects, queue } = stores;
   const lines: string[] = [];
   const log = createLog('info', (line) => lines.push(line));
@@ -38,7 +56,7 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
     device: 'cpu',
     modelsDirectory: modelsDirectory ?? join(directory, 'models'),
     log,
-    ...(stallSeconds !== undefined && { stallSeconds }),
+    ...times,
   });
   await state.createAccount({ id: ACCOUNT, name: 'test', created_at: new Date().toISOString() });
   await state.topUp({ account: ACCOUNT, amount: 1_000_000, payment: 'first' });
@@ -58,6 +76,7 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
       const worker = { drain, ended };
       workers.push(worker);
       return {
+        ended,
         drain: async () => {
           drain.abort();
           await ended;
@@ -89,7 +108,7 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
           upload_id: id,
           input_key: upload.key,
           input: input ?? { width: 1, height: 1, bytes: file.byteLength, format: 'png' },
-          parameters: completeParameters(requested, MODEL_IDS),
+          parameters: completeParameters(requested, OWN_MODELS),
           retention_hours: 1,
           price: PRICE,
           ...more,
@@ -117,10 +136,8 @@ export async function createWorkshop({ stallSeconds, modelsDirectory }: Workshop
     },
     async close() {
       for (const { drain } of workers) drain.abort();
-      await Promise.all(workers.map(({ ended }) => ended));
+      await Promise.allSettled(workers.map(({ ended }) => ended));
       await engine.close();
-      stores.database.close();
-      await rm(directory, { recursive: true, force: true });
     },
   };
 }
