@@ -2,6 +2,7 @@ import type { ConsumedCapacity, DynamoDB } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDynamoStateStore } from '../../shared/adapters/aws/dynamo-state-store.ts';
 import { createId } from '../../shared/id.ts';
+import { rateLimitsSchema } from '../../shared/rate-limits.ts';
 import { TABLE_UNITS } from '../support/capacity.ts';
 import { createStateTable, type DynamoServer, startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { SAMPLE_OUTPUT, sampleJob } from '../support/sample-job.ts';
@@ -14,7 +15,8 @@ afterAll(() => server.stop());
 
 test('a job costs the table no more than docs/scaling.md counts with', async () => {
   const { table } = await createStateTable(server.client);
-  const state = createDynamoStateStore({ client: server.client, table, now: Date.now });
+  const limits = rateLimitsSchema.parse({});
+  const state = createDynamoStateStore({ client: server.client, table, now: Date.now, limits });
   const spent = meter(server.client);
   const created_at = new Date().toISOString();
   await state.createAccount({ id: 'acc_one', name: 'one', created_at });
@@ -34,7 +36,7 @@ test('a job costs the table no more than docs/scaling.md counts with', async () 
     created_at,
     expires_at,
   });
-  const job = sampleJob(now, { price: 1000, upload_id });
+  const job = sampleJob(now, { price: 1000, upload_id, idempotency_key: 'key' });
   const response = { status: 202, headers: {}, body: 'x'.repeat(2000) };
   await state.createJob(job, { key: 'key', fingerprint: 'fingerprint', response });
   const { attempt } = await state.updateJob(job.id, { type: 'claim' });

@@ -5,8 +5,8 @@ import { jobQueueContract, MAX_RECEIVES_UNDER_TEST } from '../contract/job-queue
 import { AWS, type AwsServer, createQueues, startElasticMq, startMiniStack } from '../support/aws-servers.ts';
 
 /**
- * What no server here checks: fairness between groups, throttling, 120,000 messages in flight, the 12 hours that a message
- * can be hidden, retention, who may do what. ElasticMQ checks no signature either. SQS itself often takes a delete with
+ * No server here checks: fairness between groups, throttling, 120,000 messages in flight, the 12 hours that a message
+ * can be hidden, retention, permissions. ElasticMQ checks no signature either. SQS itself often takes a delete with
  * an old receipt for a success that changes nothing; these two refuse it. Its counts lag, theirs do not.
  */
 describe.each([

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createS3Client } from '../../shared/adapters/aws/s3-client.ts';
 import { createS3ObjectStore } from '../../shared/adapters/aws/s3-object-store.ts';
 import { PART_BYTES } from '../../shared/adapters/aws/s3-put.ts';
 import { objectStoreContract } from '../contract/object-store.contract.ts';
@@ -10,7 +11,7 @@ import { outcomeOf } from '../support/outcome.ts';
 const PNG = { contentType: 'image/png' };
 
 /**
- * What no server here checks: roles and their session tokens, whose end ends the URLs; 403 instead of 404 without
+ * No server here checks: roles and their session tokens, whose end ends the URLs; 403 instead of 404 without
  * `s3:ListBucket`; throttling; the 409 of writers that meet; lifecycle rules. Both check the signatures of URLs and forms,
  * MiniStack not those in headers.
  */
@@ -31,12 +32,13 @@ describe.each([
   });
 
   function connect(bucket: string, secretAccessKey = AWS.credentials.secretAccessKey) {
-    return createS3ObjectStore({
-      bucket,
-      sdk: new S3Client({ ...AWS, credentials: { ...AWS.credentials, secretAccessKey } }).config,
+    const client = createS3Client({
+      ...AWS,
+      credentials: { ...AWS.credentials, secretAccessKey },
       endpoint: server.endpoint,
       forcePathStyle: true,
     });
+    return createS3ObjectStore({ client, bucket });
   }
 
   async function open() {
@@ -49,7 +51,10 @@ describe.each([
     const { bucket, store } = await open();
     const stranger = connect(bucket, 'another secret');
     if (checksHeaders) {
-      await expect(stranger.put('k', bodyOf(5), PNG)).rejects.toMatchObject({ name: 'SignatureDoesNotMatch' });
+      await expect(stranger.put('k', bodyOf(5), PNG)).rejects.toMatchObject({
+        code: 'unavailable',
+        cause: { name: 'SignatureDoesNotMatch' },
+      });
     }
     const download = { key: 'k', filename: 'x', expiresAt: Date.now() + 60_000 };
     await store.put('k', bodyOf(5), PNG);
@@ -57,7 +62,7 @@ describe.each([
     expect((await fetch(await store.signDownload(download))).status).toBe(200);
   });
 
-  it('puts what is longer than a part in parts, whole or not at all, once', async () => {
+  it('puts a file longer than a part in parts, whole or not at all, once', async () => {
     const { bucket, store } = await open();
     const bytes = 2 * PART_BYTES + 12_345;
     expect(await store.put('long', bodyOf(bytes), PNG)).toEqual({ bytes });

@@ -17,7 +17,7 @@ import { outcomeOf } from '../support/outcome.ts';
 import { createRandom } from '../support/random.ts';
 import { sampleJob } from '../support/sample-job.ts';
 
-/** What DynamoDB Local shows of processes that meet, die, or do not hear what they have done. */
+/** Processes on DynamoDB Local that meet, die, or do not hear the outcome of their requests. */
 let server: DynamoServer;
 beforeAll(async () => {
   server = await startDynamoDbLocal();
@@ -27,9 +27,13 @@ afterAll(() => server.stop());
 async function open() {
   const clock = createClock();
   const { client } = server;
-  const { table, remove } = await createStateTable(client);
+  // As in state-store.test.ts.
+  const { table, remove } = await createStateTable(client, { forgets: false });
   return { store: createDynamoStateStore({ client, table, now: clock.now }), clock, table, close: remove };
 }
+
+/** As the adapter tells of a process that no answer reaches any more. */
+const DEAD = { code: 'unavailable', cause: { message: 'dead' } };
 
 describe('DynamoDB: several processes', () => {
   let clock: Clock;
@@ -89,7 +93,7 @@ describe('DynamoDB: several processes', () => {
     expect(await kinds({ job_id: job.id })).toEqual(['reserve', 'release']);
   });
 
-  it('know what they have written when the answer was lost', async () => {
+  it('know their own writes when the answer was lost', async () => {
     const client = server.connect();
     const answered = new Set<unknown>();
     client.middlewareStack.add(
@@ -117,6 +121,46 @@ describe('DynamoDB: several processes', () => {
     expect(await store.deleteEndpoint('acc_one', endpoint.id)).toBe(true);
     expect(await store.getBalance('acc_one')).toBe(10);
     client.destroy();
+  });
+
+  it('find a job by its idempotency key at once, though the index lags behind, and each once when it does not', async () => {
+    const lagging = server.connect();
+    lagging.middlewareStack.add(
+      (next) => async (args) => {
+        const { IndexName } = args.input as { IndexName?: string };
+        return IndexName === undefined ? next(args) : { response: {}, output: { Items: [], $metadata: {} } };
+      },
+      { step: 'initialize' },
+    );
+    const behind = createDynamoStateStore({ client: lagging, table, now: clock.now });
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      const job = sampleJob(clock.now(), { idempotency_key: 'lost', ...(i === 2 && { end_user: 'user' }) });
+      await stores[0].createJob(job);
+      ids.unshift(job.id);
+      clock.advance(1);
+    }
+    const listed = async (store: StateStore, more: object = {}) => {
+      const { jobs, next_cursor } = await store.listJobs({
+        account: 'acc_one',
+        limit: 3,
+        idempotency_key: 'lost',
+        ...more,
+      });
+      return { ids: jobs.map(({ id }) => id), cursor: next_cursor };
+    };
+    for (const store of [behind, stores[1]]) {
+      const first = await listed(store);
+      expect(first.ids).toEqual(ids.slice(0, 3));
+      expect((await listed(store, { cursor: first.cursor })).ids).toEqual(ids.slice(3));
+      expect((await listed(store, { end_user: 'user' })).ids).toEqual([ids[2]]);
+      expect((await listed(store, { account: 'acc_two' })).ids).toEqual([]);
+      expect((await listed(store, { idempotency_key: 'other' })).ids).toEqual([]);
+    }
+    await stores[0].updateJob(ids[0]!, { type: 'cancel' });
+    await stores[0].updateJob(ids[0]!, { type: 'delete' });
+    expect((await listed(behind)).ids).toEqual(ids.slice(1, 4));
+    lagging.destroy();
   });
 
   it('give each delivery to one of them, and a receiver no more than it can take', async () => {
@@ -210,7 +254,7 @@ describe('DynamoDB: batches', () => {
     const { store, clock, table } = subject;
     const before = await keysIn(table);
     const { batch, jobs } = newBatch();
-    await expect(dyingAt(nth).createBatch(batch, jobs, request)).rejects.toThrow('dead');
+    await expect(dyingAt(nth).createBatch(batch, jobs, request)).rejects.toMatchObject(DEAD);
     expect(await store.getBatch(batch.id)).toBeNull();
     expect(await store.getJob(jobs[0]!.id)).toBeNull();
     expect(await outcomeOf(store.updateJob(jobs[0]!.id, { type: 'sent' }))).toBe('not-found');
@@ -242,7 +286,7 @@ describe('DynamoDB: batches', () => {
       (next, context) => async (args) => {
         if (context.commandName === 'TransactWriteItemsCommand' && ++transactions === 3) {
           clock.advance(901);
-          await expect(sweeper.listDueJobs(1)).rejects.toThrow('dead');
+          await expect(sweeper.listDueJobs(1)).rejects.toMatchObject(DEAD);
         }
         return next(args);
       },

@@ -97,7 +97,7 @@ it('fails a job that no worker survives, without charge', async () => {
   expect(await deadLetters.depth()).toEqual({ visible: 0, inFlight: 0 });
 });
 
-/** Queues and a table of their own, with what the reaper needs. */
+/** Queues and a table of their own, with all that the reaper needs. */
 async function open(name: string) {
   const urls = await createQueues(sqs, name, MAX_RECEIVES);
   const { table } = await createStateTable(stateServer.client);
@@ -139,7 +139,7 @@ async function submitJobs(run: Run, account: string, now: () => number): Promise
   }
 }
 
-/** Until all jobs have ended and the queue is empty. A death takes the place of whatever it would do next. */
+/** Until all jobs have ended and the queue is empty. A death takes the place of its next act. */
 async function work(run: Run): Promise<void> {
   while (!run.isOver) {
     const message = await run.queue.receive({ visibilitySeconds: VISIBILITY_SECONDS, waitSeconds: 1 });

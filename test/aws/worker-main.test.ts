@@ -10,14 +10,18 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { listModels } from '../../gpu-worker/model-store/added-models.ts';
+import { createS3Client } from '../../shared/adapters/aws/s3-client.ts';
 import { createS3ObjectStore } from '../../shared/adapters/aws/s3-object-store.ts';
 import { openAwsStores } from '../../shared/adapters/aws/stores.ts';
 import { enqueue } from '../../shared/admission.ts';
 import { isTerminal } from '../../shared/job.ts';
 import { MAX_RECEIVES } from '../../shared/limits.ts';
+import type { InstalledModel } from '../../shared/methods/model-facts.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { AWS, type AwsServer, createQueues, startElasticMq, startVersityGateway } from '../support/aws-servers.ts';
 import { createStateTable, type DynamoServer, startDynamoDbLocal } from '../support/dynamodb-local.ts';
+import { addFaithful } from '../support/faithful-models.ts';
 import { buildRecorded } from '../support/recorded-models.ts';
 import { sampleJob } from '../support/sample-job.ts';
 
@@ -32,7 +36,7 @@ let dynamo: DynamoServer;
 let directory: string;
 let environment: Record<string, string>;
 let stores: ReturnType<typeof openAwsStores>;
-/** What the agent of ECS was asked for. */
+/** Requests to the agent of ECS. */
 const protection: unknown[] = [];
 const agent = createServer(async (request, response) => {
   const body = JSON.parse(await new Response(request as never).text());
@@ -77,8 +81,8 @@ afterAll(async () => {
 });
 
 function openModels() {
-  const { config } = new S3Client(AWS);
-  return createS3ObjectStore({ bucket: 'models', sdk: config, endpoint: s3.endpoint, forcePathStyle: true });
+  const client = createS3Client({ ...AWS, endpoint: s3.endpoint, forcePathStyle: true });
+  return createS3ObjectStore({ client, bucket: 'models' });
 }
 
 /** As `aws s3 sync` does from the machine that built them. */
@@ -87,14 +91,18 @@ async function fillModelsBucket(): Promise<void> {
   for (const Bucket of ['photos', 'models']) await client.send(new CreateBucketCommand({ Bucket }));
   const built = join(directory, 'built');
   await buildRecorded(built, 'seesr');
+  await addFaithful('2x-small', built, directory);
+  [added] = (await listModels(built)).filter(({ model_facts: facts }) => facts !== undefined);
   const models = openModels();
-  for (const entry of await readdir(join(built, 'seesr'), { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
+  for (const entry of await readdir(built, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.endsWith('.lock')) continue;
     const path = join(entry.parentPath, entry.name);
     await models.put(path.slice(built.length + 1), new Blob([await readFile(path)]).stream(), { contentType: 'x/y' });
   }
   await rm(built, { recursive: true });
 }
+
+let added: InstalledModel | undefined;
 
 function startMain(other: Record<string, string> = {}) {
   const child = spawn(process.execPath, [MAIN], {
@@ -123,7 +131,7 @@ async function submit(): Promise<string> {
     .png()
     .toBuffer();
   const requested = requestedParametersSchema.parse({ model: 'seesr', steps: STEPS });
-  const parameters = completeParameters(requested, ['seesr']);
+  const parameters = completeParameters(requested, [{ model: 'seesr' }]);
   const input = { width: 24, height: 16, bytes: photo.length, format: 'png' as const };
   const job = sampleJob(Date.now(), { parameters, input, price: 5 });
   await state.createAccount({ id: job.account, name: 'test', created_at: job.created_at });
@@ -133,6 +141,21 @@ async function submit(): Promise<string> {
   await enqueue({ state, queue }, job);
   return job.id;
 }
+
+it('fetches models that were added, and does not start where they differ from those the API has sold', async () => {
+  const { model, model_facts: facts } = added!;
+  const MODELS = `${model},real-esrgan-fast`;
+  const refused = startMain({ MODELS, MODEL_FACTS: JSON.stringify({ [model]: { ...facts, scale: 4 } }) });
+  expect((await refused.exited)[0]).toBe(1);
+  expect(refused.output()).toContain(`${model} is another model now: its scale is not the same.`);
+  const untold = startMain({ MODELS });
+  expect((await untold.exited)[0]).toBe(1);
+  expect(untold.output()).toContain(`MODELS has ${model}`);
+  const told = startMain({ MODELS, MODEL_FACTS: JSON.stringify({ [model]: facts }) });
+  await expect.poll(() => told.events().map(({ event }) => event)).toContain('worker.ready');
+  told.child.kill('SIGTERM');
+  expect((await told.exited)[0]).toBe(0);
+});
 
 it('fetches its models, gives its job back on SIGTERM, and goes on with it when it starts again', async () => {
   const { state, objects, queue } = stores;
@@ -166,7 +189,7 @@ it('fetches its models, gives its job back on SIGTERM, and goes on with it when 
   expect(protection).toEqual([one(true), one(false), one(true), one(false)]);
 });
 
-it('starts with no model that is not what its manifest says', async () => {
+it('starts with no model that differs from its manifest', async () => {
   const models = openModels();
   const manifest = JSON.parse(await new Response((await models.get('seesr/manifest.json'))!.body).text());
   const { file, bytes } = manifest.files[0];

@@ -1,17 +1,17 @@
-/** One table of a bench: what it measured, a row for each case. */
+/** One table of a bench: its measurements, a row for each case. */
 export interface BenchTable {
-  /** One line: what the rows are. */
+  /** One line: the subject of the rows. */
   title: string;
   /** The same columns in each row; figures with their unit in the column's name. */
   rows: Record<string, string | number>[];
-  /** How it was measured and what it does not say; goes into the document. */
+  /** The way of measuring, and its limits; goes into the document. */
   note?: string;
 }
 
 export interface BenchOptions {
   /** The form whose results are published: more jobs, more files, more time. */
   long: boolean;
-  /** What stands behind the name on the command line, for options of one bench; without `--long`. */
+  /** The words behind the name on the command line, for options of one bench; without `--long`. */
   arguments: string[];
 }
 

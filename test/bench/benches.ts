@@ -1,7 +1,7 @@
 import type { Bench } from './bench.ts';
 
 interface BenchEntry {
-  /** What its tables are evidence for, in one sentence. */
+  /** The claim that its tables prove, in one sentence. */
   claim: string;
   load: () => Promise<{ run: Bench }>;
 }
@@ -9,12 +9,12 @@ interface BenchEntry {
 /** In the order of the document. */
 export const BENCHES: Record<string, BenchEntry> = {
   sr: {
-    claim: 'What a megapixel of the result costs with the networks that ship, in seconds and memory, by size of tile.',
+    claim: 'The cost of a megapixel of the result with the networks that ship, in seconds and memory, by size of tile.',
     load: () => import('./sr.ts'),
   },
   seesr: {
     claim:
-      'SeeSR in its published size runs on a CPU in bounded memory, a step costs what its arithmetic costs, and nothing is computed twice.',
+      'SeeSR in its published size runs on a CPU in bounded memory, a step costs no more than its arithmetic, and nothing is computed twice.',
     load: () => import('./seesr.ts'),
   },
   peers: {
@@ -27,7 +27,7 @@ export const BENCHES: Record<string, BenchEntry> = {
     load: () => import('./semantic.ts'),
   },
   job: {
-    claim: 'What a job costs beside its network: queue, storage, decoding, encoding, checks.',
+    claim: 'The cost of a job beside its network: queue, storage, decoding, encoding, checks.',
     load: () => import('./job.ts'),
   },
   api: {
@@ -44,12 +44,13 @@ export const BENCHES: Record<string, BenchEntry> = {
     load: () => import('./soak.ts'),
   },
   chaos: {
-    claim: 'Whatever is killed, full, locked or late: no job is lost, stuck or charged twice, and the ledger is exact.',
+    claim:
+      'No job is lost, stuck or charged twice when something is killed, full, locked or late, and the ledger is exact.',
     load: () => import('./chaos.ts'),
   },
   ledger: {
     claim:
-      'Every micro-unit is where it belongs, in whatever order jobs begin, end, repeat and are cut off by kill -9.',
+      'Every micro-unit is where it belongs, in any order in which jobs begin, end, repeat and are cut off by kill -9.',
     load: () => import('./ledger.ts'),
   },
   hostile: {
@@ -57,7 +58,7 @@ export const BENCHES: Record<string, BenchEntry> = {
     load: () => import('./hostile.ts'),
   },
   scale: {
-    claim: 'What photos wait and cost under our scaler, beside the two usual policies on the same days (simulated).',
+    claim: 'Waits and costs of photos under our scaler, beside the two usual policies on the same days (simulated).',
     load: () => import('./scale.ts'),
   },
   edge: {

@@ -5,39 +5,44 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { BUNDLE_OPTIONS, bundleFunction, type FunctionName } from '../../infra/function-bundle.ts';
-import { SHIPPED_MODELS } from '../../shared/models.ts';
+import { buildWebsite } from '../../local/website-files.ts';
+import { SHIPPED_IDS } from '../../shared/methods/registry.ts';
 import { percentile } from '../support/fleet-simulator.ts';
 import { startLambda } from '../support/lambda.ts';
+import type { LambdaLoading } from '../support/lambda-child.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
 
-const FUNCTIONS: FunctionName[] = ['api', 'notify', 'reap', 'scale'];
-const STARTS = { short: 3, long: 11 };
+const FUNCTIONS: FunctionName[] = ['api', 'arrive', 'notify', 'reap', 'scale'];
+const STARTS = { short: 7, long: 21 };
 const WARM_CALLS = { short: 100, long: 500 };
-/** What is commonly loaded for the same, with nothing of a product in it. */
-const PEER = 'peer: Hono and the SDK for S3, SQS, DynamoDB';
+/** The packages commonly loaded for the same, with nothing of a product in it. */
+const PEER = 'peer: Hono and the SDK for S3, SQS, DynamoDB, ECS';
 const SECRET = 'x'.repeat(40);
 
-/** What a cold start loads, and how long the API takes for what needs no store; Lambda's runtime interface is emulated. */
+/** The code that a cold start loads, and the time of calls without a store; Lambda's runtime interface is emulated. */
 export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-edge-'));
   try {
     const form = long ? 'long' : 'short';
+    const names = [...FUNCTIONS, PEER] as const;
+    const bundles = new Map<string, string>();
+    for (const name of names)
+      bundles.set(name, name === PEER ? await bundlePeer(directory) : await bundleOf(name, directory));
+    const starts = await measureStarts(bundles, STARTS[form]);
+    const peerCpu = medianCpu(starts.get(PEER)!);
     const rows = [];
-    for (const name of [...FUNCTIONS, PEER] as const) {
-      const bundle = name === PEER ? await bundlePeer(directory) : await bundleOf(name, directory);
-      const bytes = await readFile(bundle);
-      const starts: number[] = [];
-      for (let start = 0; start < STARTS[form]; start++) {
-        const lambda = await startLambda(bundle, ENVIRONMENT);
-        starts.push(lambda.importMilliseconds);
-        await lambda.stop();
-      }
+    for (const name of names) {
+      const bytes = await readFile(bundles.get(name)!);
+      const own = starts.get(name)!;
+      const milliseconds = own.map((loading) => loading.milliseconds);
       rows.push({
         function: name,
         'KB minified': Math.round(bytes.length / 1000),
         'KB gzip': Math.round(gzipSync(bytes).length / 1000),
-        'import ms, median': Math.round(percentile(starts, 0.5)),
-        'import ms, least': Math.round(Math.min(...starts)),
+        'import ms, median': Math.round(percentile(milliseconds, 0.5)),
+        'import ms, least': Math.round(Math.min(...milliseconds)),
+        'CPU ms, median': Math.round(medianCpu(own)),
+        'CPU of the peer’s': Number((medianCpu(own) / peerCpu).toFixed(2)),
       });
     }
     const warm = await measureWarm(join(directory, 'api', 'index.mjs'), WARM_CALLS[form]);
@@ -45,17 +50,45 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
       {
         title: 'Size and loading of each function',
         rows,
-        note: `${STARTS[form]} starts each. Times depend on the machine: compare them with the peer, loaded in the same run.`,
+        note: `${STARTS[form]} starts each, in turns. CPU is that of a start; import, by the clock, also depends on other work of the machine, which in a published run may be much: compare both with the peer, loaded in the same run.`,
       },
       {
         title: 'Warm requests that need no store',
         rows: warm,
         note: `${WARM_CALLS[form]} of each, one after the other.`,
       },
+      {
+        title: 'Files of the page',
+        rows: await weighPage(),
+        note: 'It is served compressed. A look at the page loads neither the reference nor the client.',
+      },
     ];
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** In turns, so that other work of the machine falls on all of them. */
+async function measureStarts(
+  bundles: ReadonlyMap<string, string>,
+  starts: number,
+): Promise<Map<string, LambdaLoading[]>> {
+  const loadings = new Map([...bundles.keys()].map((name) => [name, [] as LambdaLoading[]]));
+  for (let start = 0; start < starts; start++) {
+    for (const [name, bundle] of bundles) {
+      const lambda = await startLambda(bundle, ENVIRONMENT);
+      loadings.get(name)!.push(lambda.loading);
+      await lambda.stop();
+    }
+  }
+  return loadings;
+}
+
+function medianCpu(loadings: readonly LambdaLoading[]): number {
+  return percentile(
+    loadings.map(({ cpuMilliseconds }) => cpuMilliseconds),
+    0.5,
+  );
 }
 
 async function bundleOf(name: FunctionName, directory: string): Promise<string> {
@@ -74,13 +107,14 @@ async function bundlePeer(directory: string): Promise<string> {
 
 const PEER_SOURCE = `
   import { DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
+  import { DescribeServicesCommand, ECSClient, UpdateServiceCommand } from '@aws-sdk/client-ecs';
   import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
   import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
   import { Hono } from 'hono';
   import { handle } from 'hono/aws-lambda';
-  const clients = [new DynamoDBClient(), new S3Client(), new SQSClient()];
+  const clients = [new DynamoDBClient(), new ECSClient(), new S3Client(), new SQSClient()];
   const commands = [GetItemCommand, PutItemCommand, QueryCommand, TransactWriteItemsCommand, GetObjectCommand,
-    HeadObjectCommand, PutObjectCommand, SendMessageCommand];
+    HeadObjectCommand, PutObjectCommand, SendMessageCommand, DescribeServicesCommand, UpdateServiceCommand];
   export const handler = handle(new Hono().get('/', (context) => context.json([clients.length, commands.length])));
 `;
 
@@ -116,7 +150,38 @@ const ENVIRONMENT = {
   SIGNING_KEY: JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })),
   ORIGIN_SECRET: SECRET,
   STORAGE_ORIGIN: 'https://none.example',
-  MODELS: SHIPPED_MODELS.join(','),
+  MODELS: SHIPPED_IDS.join(','),
   CLUSTER: 'none',
   SERVICE: 'none',
 };
+
+/** Of the first visit; bytes before compression, and after it. */
+async function weighPage() {
+  const files = await buildWebsite();
+  const rows = [
+    [
+      'page',
+      [
+        'index.html',
+        'page.js',
+        'page.css',
+        'check-browser.js',
+        'service-worker.js',
+        'manifest.webmanifest',
+        'icon.svg',
+        'arrows.svg',
+      ],
+    ],
+    ['reference', ['docs.html', 'reference.js', 'page.css', 'check-browser.js', 'icon.svg']],
+    ['client', ['client.js']],
+  ] as const;
+  return rows.map(([what, names]) => {
+    const contents = names.map((name) => files.get(name)!);
+    const sum = (lengths: number[]) => Math.round(lengths.reduce((total, length) => total + length, 0) / 1000);
+    return {
+      what,
+      KB: sum(contents.map(({ length }) => length)),
+      'KB gzip': sum(contents.map((content) => gzipSync(content).length)),
+    };
+  });
+}

@@ -22,7 +22,7 @@ interface Run {
   fillSeconds: number;
   startSeconds: number;
   megabytes: number;
-  /** Milliseconds of each call, by what was called. */
+  /** Milliseconds of each call, by the name of the call. */
   times: Map<string, number[]>;
 }
 
@@ -89,7 +89,7 @@ async function callService(directory: string, filled: FilledDatabase, times: Map
       ['usage', () => call('/v1/usage')],
       ['metrics', () => call('/metrics', {}, metricsKey)],
     ];
-    // In turn, so that whatever else the machine does meanwhile meets all of them.
+    // In turn, so that other work of the machine meanwhile meets all of them.
     for (let i = -20; i < CALLS; i++) for (const [name, action] of calls) await timed(times, name, i, () => action(i));
     const doomed = jobIds.slice(-Math.min(CALLS, Math.floor(jobIds.length / 2)));
     for (const [i, id] of doomed.entries()) {
@@ -101,7 +101,7 @@ async function callService(directory: string, filled: FilledDatabase, times: Map
   }
 }
 
-/** What worker and reaper ask of the stores, in this process. */
+/** The calls of worker and reaper to the stores, in this process. */
 async function callStores(directory: string, times: Map<string, number[]>): Promise<void> {
   const { database, state, queue, deadLetters, objects } = openStores(directory);
   const log = createLog('silent', () => {});

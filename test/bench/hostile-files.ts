@@ -22,12 +22,12 @@ export async function mutatedFiles({ seed, count, large }: MutatedOptions): Prom
 
 const PILLOW = '12.0.0'; // MIT-CMU, PyPI
 const PILLOW_SHA256 = '87d4f8125c9988bfbed67af47dd7a953e2fc7b0cc1e7800ec6d2080d490bb353';
-/** What once crashed a decoder, ate its memory or its time. */
+/** Files that once crashed a decoder, ate its memory or its time. */
 const NOTORIOUS = /^(crash|oom|timeout)-/;
 const ACCEPTED = ['.jpg', '.jpeg', '.mpo', '.png', '.webp', '.avif', '.heif', '.gif', '.tif', '.tiff'];
 
 /**
- * All files of the tests of Pillow, in whatever format: the pictures with which the holes of a decoder were reported, and
+ * All files of the tests of Pillow, in any format: the pictures with which the holes of a decoder were reported, and
  * others that are rare or broken. Rejects where PyPI is out of reach and they were not fetched before.
  */
 export async function publishedFiles(): Promise<Iterable<HostileFile>> {

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Bytes that no honest client sends, and what the service may answer: one answer, then the end of the connection. */
+/** Bytes that no honest client sends, and the permitted outcome: one answer, then the end of the connection. */
 interface Shape {
   name: string;
   bytes: string;
@@ -11,7 +11,7 @@ interface Shape {
 const HOST = 'Host: localhost\r\n';
 const CLOSE = 'Connection: close\r\n';
 const JSON_TYPE = 'Content-Type: application/json\r\n';
-/** What a proxy in front would take for a part of the body, or for another client's request. */
+/** Bytes that a proxy in front would take for a part of the body, or for another client's request. */
 const HIDDEN = 'GET /healthz HTTP/1.1\r\nHost: hidden\r\n\r\n';
 
 const get = (target: string, headers = '') => `GET ${target} HTTP/1.1\r\n${HOST}${headers}${CLOSE}\r\n`;
@@ -19,7 +19,7 @@ const post = (headers: string, body: string) => `POST /v1/jobs HTTP/1.1\r\n${HOS
 
 const SHAPES: Record<string, Shape[]> = {
   'request smuggling': [
-    // Every pair of readers must agree on where a request ends, so what is ambiguous is refused.
+    // Every pair of readers must agree on where a request ends, so ambiguity is refused.
     {
       name: 'a length and chunks',
       bytes: post('Content-Length: 4\r\nTransfer-Encoding: chunked\r\n', `0\r\n\r\n${HIDDEN}`),
@@ -108,7 +108,7 @@ export interface ShapeAnswer {
   group: string;
   /** `none`, or statuses of all answers. */
   answer: string;
-  /** What is wrong with it, in words. */
+  /** Its fault, in words. */
   fault?: string;
 }
 
@@ -167,7 +167,7 @@ export function holdSlowClients(url: string, each: number) {
     for (const { socket } of clients) if (socket.writable) socket.write('a');
   }, DRIP_MILLISECONDS);
   return {
-    /** Who needs a key is told so before the body is there; who sends headers for too long, that time is up. */
+    /** Clients without a key are told so before the body is there; slow senders of headers, that time is up. */
     end(): ShapeAnswer[] {
       clearInterval(drip);
       const isOver = (performance.now() - started) / 1000 > SLOW_HEADER_SECONDS;
@@ -186,7 +186,7 @@ export function holdSlowClients(url: string, each: number) {
 
 function open(url: string): Socket {
   const { hostname, port } = new URL(url);
-  // What the service closes while we write is what we ask for.
+  // Errors are expected: the service closes some while we write.
   return connect(Number(port), hostname).on('error', () => {});
 }
 

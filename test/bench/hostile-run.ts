@@ -17,7 +17,7 @@ import { choose, MONEY, openSenders, type Result, sendOne } from './hostile-send
 /** A file, and under which names tables count it. */
 export interface HostileFile {
   format: string;
-  /** What is wrong with it. */
+  /** Its fault, in words. */
   kind: string;
   bytes: Buffer;
 }
@@ -57,7 +57,7 @@ const LOOK_MILLISECONDS = 200;
 const LIVE_EVERY = 5;
 const SMALL_BYTES = 2_500;
 
-/** Sends the files through a service of its own, as clients send them, then looks for what they broke or left. */
+/** Sends the files through a service of its own, as clients send them, then looks for damage and leftovers. */
 export async function runHostile(options: HostileOptions): Promise<HostileReport> {
   const { directory, maxInputPixels } = options;
   const environment = { HEIC: 'on', PRICES: 'standard', MAX_INPUT_PIXELS: String(maxInputPixels) };
@@ -124,7 +124,7 @@ function faultsInLog({ log }: ServiceProcess): string[] {
   return faults.map((line) => `The log: ${JSON.stringify(line)}`);
 }
 
-/** What is left on disk, at once and a day later, when uploads that no job has are erased; and what the ledger says. */
+/** Leftovers on disk, at once and a day later, when uploads that no job has are erased; and faults of the ledger. */
 async function leftovers(directory: string): Promise<string[]> {
   const clock = createClock(Date.now());
   const stores = openLocalStores(directory, clock);

@@ -2,15 +2,15 @@ import sharp from 'sharp';
 import { LOCAL_ACCOUNT } from '../../local/account.ts';
 import type { JobView } from '../../shared/api.ts';
 import type { Problem } from '../../shared/error.ts';
-import { outputSize } from '../../shared/image-format.ts';
 import { MAX_INLINE_BYTES } from '../../shared/limits.ts';
+import { outputSize } from '../../shared/output-size.ts';
 import { createTestClient, type TestClient } from '../support/client.ts';
 import { createClock } from '../support/clock.ts';
 import { openLocalStores } from '../support/local-stores.ts';
 import { pick } from '../support/mutations-metadata.ts';
 import type { ServiceProcess } from '../support/service-process.ts';
 
-/** What became of one file. */
+/** The outcome of one file. */
 export interface Result {
   /** `succeeded`, `failed: CODE` or `refused: CODE`. */
   outcome: string;
@@ -31,7 +31,7 @@ const FAILURES = [
   'output-too-large',
   'hdr-unsupported',
 ];
-/** What a result of noise may end in when a network has run: no fault of the service, and not charged. */
+/** Permitted ends of a result of noise when a network has run: no fault of the service, and not charged. */
 const LIVE_FAILURES = [...FAILURES, 'output-rejected'];
 
 const POLL_MILLISECONDS = 200;
@@ -70,7 +70,7 @@ interface Choices {
 
 export function choose(random: () => number): Choices {
   const scale = random() < 0.8 ? 4 : 1;
-  const format = pick(['png', 'jpeg', 'webp'], random);
+  const format = pick(['png', 'jpeg', 'webp', 'tiff'], random);
   const metadata = pick(['keep', 'strip_location', 'strip'], random);
   return { way: pick(WAYS, random), parameters: { scale, format, metadata, live_previews: random() < 0.2 } };
 }
@@ -112,7 +112,7 @@ interface Announced {
   headers: Record<string, string>;
 }
 
-/** Returns what was charged. */
+/** Returns the charge. */
 function checkEnd({ status, error, charge }: JobView, isLive: boolean): number {
   const { state, amount } = charge;
   if (status === 'succeeded' && state === 'captured' && (isLive || amount === 0)) return amount;
@@ -124,7 +124,7 @@ function checkEnd({ status, error, charge }: JobView, isLive: boolean): number {
 /** A whole picture of the format and exactly the size that were asked for. */
 async function checkOutput(file: Uint8Array, { input, output }: JobView, { parameters }: Choices): Promise<void> {
   const { info } = await sharp(file).toBuffer({ resolveWithObject: true });
-  const size = outputSize(input ?? { width: 0, height: 0 }, parameters.scale);
+  const size = outputSize(input ?? { width: 0, height: 0 }, { model: 'real-esrgan', ...parameters });
   const found = { format: info.format, width: info.width, height: info.height };
   const isRight = found.format === parameters.format && [found, output].every((of) => isSize(of, size));
   if (!isRight) throw new Error(`the result is ${JSON.stringify({ found, output, input })}`);

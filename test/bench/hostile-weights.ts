@@ -4,7 +4,7 @@ import type { Dtype } from '../../gpu-worker/weights/dtypes.ts';
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
 import { AppError } from '../../shared/error.ts';
 import { SAFETENSORS_MUTATIONS } from '../support/mutations-safetensors.ts';
-import { TORCH_MUTATIONS } from '../support/mutations-torch.ts';
+import { TORCH_LEGACY_MUTATIONS, TORCH_MUTATIONS } from '../support/mutations-torch.ts';
 import type { Expected } from '../support/mutations-weights.ts';
 import { createRandom } from '../support/random.ts';
 import { SAFETENSORS_VALUES } from '../support/safetensors-sample.ts';
@@ -13,9 +13,10 @@ import { TORCH_VALUES } from '../support/torch-sample.ts';
 const FORMATS = {
   safetensors: { mutations: SAFETENSORS_MUTATIONS, values: SAFETENSORS_VALUES },
   pth: { mutations: TORCH_MUTATIONS, values: TORCH_VALUES },
+  'pth before 1.6': { mutations: TORCH_LEGACY_MUTATIONS, values: TORCH_VALUES },
 };
 
-/** What reading one file came to. */
+/** The outcome of reading one file. */
 export interface Reading {
   format: keyof typeof FORMATS;
   mutation: string;
@@ -35,7 +36,7 @@ export interface WeightsReport {
 
 /** A value of a pickle takes 300 bytes and may come of one; two such values may exist at a time. */
 const MAX_ALLOCATED_PER_BYTE = 600;
-/** What reading the smallest file takes, and a view that repeats one number 2^16 times, both with room. */
+/** Enough for reading the smallest file, and for a view that repeats one number 2^16 times, both with room. */
 const MAX_ALLOCATED_BYTES = 4 * 2 ** 20;
 const MAX_MESSAGE_CHARACTERS = 3_000;
 /** Of all tensors of one file, beside the file's own bytes. */
@@ -44,7 +45,7 @@ const MAX_REPEATED_ELEMENTS = 2 ** 16;
 /** Weight files with every mutation in turn: the same ones for the same `random`. Never empty. */
 function* mutateWeights(random: () => number) {
   for (;;) {
-    for (const format of ['safetensors', 'pth'] as const) {
+    for (const format of Object.keys(FORMATS) as (keyof typeof FORMATS)[]) {
       const { mutations, values } = FORMATS[format];
       for (const [mutation, { expected, make }] of Object.entries(mutations)) {
         yield { format, mutation, expected, bytes: make(random), values };
@@ -53,7 +54,7 @@ function* mutateWeights(random: () => number) {
   }
 }
 
-/** Reads mutated weight files one after the other, as a build reads them, and compares what comes of it. */
+/** Reads mutated weight files one after the other, as a build reads them, and compares the outcomes. */
 export async function readHostileWeights(directory: string, seed: number, count: number): Promise<WeightsReport> {
   const path = join(directory, 'weights');
   const readings: Reading[] = [];

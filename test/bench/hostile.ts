@@ -84,7 +84,7 @@ export const run: Bench = async ({ long, arguments: args }) => {
   return tables;
 };
 
-/** To a service of its own, with a summary of what it took. */
+/** To a service of its own, with a summary of its cost. */
 async function send(title: string, files: Iterable<HostileFile>, { long, seed }: { long: boolean; seed: number }) {
   const started = performance.now();
   const maxInputPixels = MAX_INPUT_PIXELS[long ? 'long' : 'short'];

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RestoreResult } from '../../gpu-worker/pipeline/restore.ts';
+import type { RestoreResult } from '../../gpu-worker/restore/restore.ts';
 import { createTestClient } from '../support/client.ts';
 import { startServiceProcess } from '../support/service-process.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
@@ -10,7 +10,7 @@ const JOBS = { short: 10, long: 50 };
 const PHOTO = new URL('../../local/demo-photo/dog.jpg', import.meta.url);
 
 /**
- * What a job costs beside its inference: time from sending the submit to seeing the job done (Prefer: wait), minus
+ * The cost of a job beside its inference: time from sending the submit to seeing the job done (Prefer: wait), minus
  * the seconds in the network, one job after the other, with the model loaded.
  */
 export async function run({ long }: BenchOptions): Promise<BenchTable[]> {

@@ -23,7 +23,7 @@ export async function run({ long, arguments: args }: BenchOptions): Promise<Benc
     if (faults.length > 0) process.exitCode = 1;
     return [
       {
-        title: 'Interleavings, and what was wrong afterwards',
+        title: 'Interleavings, and the faults afterwards',
         rows: [{ seed, ...numbers, faults: faults.length }],
         note: faults.slice(0, MOST_FAULTS).join(' · ') || 'Every micro-unit is where it belongs.',
       },

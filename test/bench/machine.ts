@@ -6,11 +6,11 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Results are no part of what is measured. */
+/** Results are no part of the measured code. */
 const MEASURED = ['--', '.', ':!docs/benchmarks.md', ':!docs/benchmarks'];
 const COMMIT_CHARACTERS = 12;
 
-/** What figures depend on beside the code. */
+/** The conditions of figures beside the code. */
 export interface Machine {
   cpu: string;
   cores: number;
@@ -33,7 +33,7 @@ export async function machineFacts(): Promise<Machine> {
   };
 }
 
-/** What is measured: the last commit, and whether files differ from it. */
+/** The measured code: the last commit, and whether files differ from it. */
 export async function codeFacts(): Promise<{ commit: string; modified: boolean }> {
   const commit = await git(['rev-parse', 'HEAD']);
   const changes = await git(['status', '--porcelain', ...MEASURED]);

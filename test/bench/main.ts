@@ -40,7 +40,7 @@ async function runOne(name: string, options: { long: boolean; arguments: string[
   tables.forEach(print);
 }
 
-/** Each in a process of its own: what one leaks, or dies of, is not the next one's. */
+/** Each in a process of its own: leaks and deaths of one do not reach the next. */
 async function runAll(long: boolean): Promise<void> {
   const rows: BenchTable['rows'] = [];
   for (const name of Object.keys(BENCHES)) {

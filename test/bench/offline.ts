@@ -11,13 +11,14 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 const WITNESS = new URL('../support/name-witness.ts', import.meta.url).pathname;
 /** A network of its own, in which nothing can be reached but itself; names are asked of its own name server. */
 const ISOLATED = 'ip link set lo up && mount --bind "$1" "$(readlink -f /etc/resolv.conf)" && shift && exec "$@"';
-const TESTS = ['test/contract/local.test.ts', 'test/integration/api-server.test.ts', 'test/integration/worker.test.ts'];
+const TESTS = ['test/contract/local.test.ts', 'test/integration/api/server.test.ts', 'test/integration/worker.test.ts'];
 const MEGABYTE = 1_000_000;
 const TITLE = 'In a network that leads nowhere';
 
 /**
- * The last commit, installed from nothing: what an install needs beside the packages, and what the program asks for when
- * it runs. The long form runs all tests. Ends with 1 where something fails or a name is asked for.
+ * The last commit, installed from nothing: the needs of an install beside the packages, and the names that the
+ * program asks for when it runs. The long form runs all tests. Ends with 1 where something fails or a name is asked
+ * for.
  */
 export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-offline-'));
@@ -79,7 +80,7 @@ interface Isolation {
   cwd?: string;
 }
 
-/** Runs the command; returns its exit code and the names that it, or whatever it started, wanted the address of. */
+/** Runs the command; returns its exit code and the names that it, or its children, wanted the address of. */
 async function isolate(command: string[], { directory, resolver, cwd }: Isolation) {
   const report = join(directory, 'report.json');
   const inside = ['sh', '-c', ISOLATED, 'sh', resolver, process.execPath, WITNESS, report, ...command];

@@ -1,10 +1,10 @@
-import type { SuperResolutionModelId } from '../../shared/models.ts';
+import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
 import { raceStep } from './peers/step-race.ts';
 import { raceTiles } from './peers/tile-race.ts';
 
 interface TileRace {
-  model: SuperResolutionModelId;
+  model: RealEsrganId;
   side: number;
   turns: number;
 }

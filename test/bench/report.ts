@@ -29,10 +29,10 @@ const INTRODUCTION = `# Benchmarks
 
 Made by \`npm run bench -- --render\` from the files in \`docs/benchmarks\`, which \`npm run bench -- --long\` wrote: change
 neither by hand. \`npm run bench\` runs the short forms of all benches and keeps nothing; \`npm run bench -- NAME\` runs one.
-No figure is asserted anywhere: another machine has others. Compare ratios, and what was measured in one run.
+No figure is asserted anywhere: another machine has others. Compare ratios, and figures of one run.
 `;
 
-/** Replaces what was kept of the bench before. */
+/** Replaces the earlier result of the bench. */
 export async function saveResult(result: BenchResult): Promise<void> {
   await mkdir(RESULTS_DIRECTORY, { recursive: true });
   await writeFile(join(RESULTS_DIRECTORY, `${result.name}.json`), `${JSON.stringify(result, null, 2)}\n`);
@@ -51,7 +51,7 @@ export function renderDocument(results: readonly BenchResult[]): string {
   const byName = new Map(results.map((result) => [result.name, result]));
   const contents = Object.entries(BENCHES).map(([name, { claim }]) => {
     const result = byName.get(name);
-    return { bench: `[${name}](#${name})`, 'what it shows': claim, measured: result ? day(result) : 'not yet' };
+    return { bench: `[${name}](#${name})`, claim, measured: result ? day(result) : 'not yet' };
   });
   const sections = Object.entries(BENCHES).map(([name, { claim }]) => section(name, claim, byName.get(name)));
   return [INTRODUCTION, markdownTable(contents), ...sections].join('\n');

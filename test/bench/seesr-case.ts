@@ -3,19 +3,20 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import { InferenceSession } from 'onnxruntime-node';
-import { buildModel } from '../../gpu-worker/build.ts';
+import { createTextEncoder } from '../../gpu-worker/diffusion/text-encoder.ts';
 import { createGraphBuilder, type GraphBuilder, type Value } from '../../gpu-worker/graphs/onnx.ts';
-import { createDenoiser } from '../../gpu-worker/models/denoiser.ts';
-import { seesrNetworks } from '../../gpu-worker/models/seesr-networks.ts';
-import { createTagger } from '../../gpu-worker/models/tagger.ts';
-import { createTextEncoder } from '../../gpu-worker/models/text-encoder.ts';
-import { createVae } from '../../gpu-worker/models/vae.ts';
-import { keyedNoise, sampleLatent } from '../../gpu-worker/pipeline/denoise.ts';
-import type { DiffusionParameters } from '../../gpu-worker/pipeline/diffusion.ts';
+import { createDenoiser } from '../../gpu-worker/methods/seesr/denoiser.ts';
+import { exactMode } from '../../gpu-worker/methods/seesr/exact-mode.ts';
+import { seesrNetworks } from '../../gpu-worker/methods/seesr/networks.ts';
+import { denoise, type SeesrParameters } from '../../gpu-worker/methods/seesr/recipe.ts';
+import { createTagger } from '../../gpu-worker/methods/seesr/tagger.ts';
+import { buildModel } from '../../gpu-worker/model-store/build.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
+import { keyedNoise } from '../../gpu-worker/tensor/keyed-normals.ts';
 import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
 import { PROMPT_LENGTH } from '../../gpu-worker/tokenizer/clip-tokenizer.ts';
+import { createVae } from '../../gpu-worker/vae/vae.ts';
 import { peakBytes } from '../support/peak-memory.ts';
 import { PUBLISHED_CONFIGS, randomSeesr, uniform } from '../support/random-seesr.ts';
 
@@ -50,7 +51,7 @@ async function build({ directory, dtype }: Given & { dtype: 'fp32' | 'fp16' }) {
   return { seconds: secondsSince(started), files };
 }
 
-/** What the machine can do: GFLOP/s in one large matrix product, and in a 3×3 convolution as the networks have many. */
+/** Throughput of the machine in GFLOP/s: one large matrix product, and a 3×3 convolution like those of the networks. */
 async function raw() {
   const [rows, columns] = [4096, 1280];
   const product = (builder: GraphBuilder, input: Value) =>
@@ -113,7 +114,7 @@ async function peerWeights({ directory }: Given) {
   return {};
 }
 
-/** One step under guidance from everything that it depends on; these inputs, and what it gives, are left in files. */
+/** One step under guidance from everything that it depends on; these inputs, and its output, are left in files. */
 async function peerStep({ directory, side, repeats }: Given & { side: number; repeats: number }) {
   const denoiser = openDenoiser(directory);
   const { text, imageEmbeds } = conditions();
@@ -152,17 +153,19 @@ async function image(given: Given & { tilesPerSide: number; tileSize: number; st
       parameters: { ...PARAMETERS, steps },
       condition: numbers([1, 3, 8 * side, 8 * side]),
       ...conditions(),
-      tiling: { size: tileSize, overlap: tileSize / 2, compat: false },
+      mode: exactMode({ tileSize }),
       noise: keyedNoise(1),
-      signal: new AbortController().signal,
-      onTile: () => {
-        if (firstStepAt > 0) return;
-        firstStepAt = performance.now();
-        cpuBefore = process.cpuUsage();
+      watch: {
+        signal: new AbortController().signal,
+        onTile: () => {
+          if (firstStepAt > 0) return;
+          firstStepAt = performance.now();
+          cpuBefore = process.cpuUsage();
+        },
       },
     };
     const networks = { denoiser, vae: openVae(directory), schedule: SCHEDULE, latentChannels: 4, scalingFactor: 1 };
-    await sampleLatent(networks, options);
+    await denoise(networks, options);
     return { seconds: secondsSince(firstStepAt), cpuSeconds: cpuSecondsSince(cpuBefore) };
   };
   await sample(8); // loads everything
@@ -187,7 +190,7 @@ const PARAMETERS = {
   start_steps: 999,
   scheduler: 'ddpm',
   color_fix: 'adain',
-} satisfies Partial<DiffusionParameters>;
+} satisfies Partial<SeesrParameters>;
 const SCHEDULE = {
   trainSteps: 1000,
   betaStart: 0.00085,

@@ -24,7 +24,7 @@ const STEP_NOTE =
 
 /**
  * SeeSR in its published size, with random weights: building, loading and one step of the denoiser under guidance, how
- * its cost grows, and what is not computed twice. CPU seconds do not count what other processes take from the machine.
+ * its cost grows, and the parts that are not computed twice. CPU seconds do not count the time of other processes.
  * The long form takes a quarter of an hour on an idle machine; both need 10 GB below the temporary folder.
  */
 export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
@@ -128,8 +128,9 @@ async function networkRows(directory: string, { files }: Measured<'build'>): Pro
 
 /**
  * Multiplications and additions of a step under guidance, counted from the definitions of the networks, in 10⁹.
- * `published`: all of it for both texts. `computed`: without what is there before the first step (keys and values of the
- * contexts, ControlNet's view of the pixels), and once what the two texts share (all up to the first cross-attention).
+ * `published`: all of it for both texts. `computed`: without the parts from before the first step (keys and values of
+ * the contexts, ControlNet's view of the pixels), and once the parts that the two texts share (all up to the first
+ * cross-attention).
  */
 function gflopOfStep(side: number): { published: number; computed: number } {
   const pixels = (side / 64) ** 2;

@@ -20,6 +20,7 @@ import { type ServiceProcess, startServiceProcess } from '../support/service-pro
 import { type LoadReport, startSoakLoad } from '../support/soak-load.ts';
 import { trendOf } from '../support/trend.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
+import { soakWeeks } from './soak-year.ts';
 
 const SAMPLES = 60;
 const ROWS = 12;
@@ -38,10 +39,17 @@ interface Sample {
   temporary: number;
 }
 
-/** `soak [--minutes N]`: the service under a light mixed load, and what grows meanwhile. Exit code 1 after any error. */
+/**
+ * `soak [--minutes N] [--weeks N]`: the service under a light mixed load, and the growth meanwhile; then weeks of its
+ * life, by a clock that is moved on. Exit code 1 after any error.
+ */
 export async function run({ long, arguments: args }: BenchOptions): Promise<BenchTable[]> {
-  const { values } = parseArgs({ args, options: { minutes: { type: 'string' } } });
-  const minutes = Number(values.minutes ?? (long ? 60 : 1));
+  const { values } = parseArgs({ args, options: { minutes: { type: 'string' }, weeks: { type: 'string' } } });
+  const weeks = Number(values.weeks ?? (long ? 52 : 4));
+  return [...(await soakMinutes(Number(values.minutes ?? (long ? 60 : 1)))), ...(await soakWeeks(weeks))];
+}
+
+async function soakMinutes(minutes: number): Promise<BenchTable[]> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-soak-'));
   const receiver = await startReceiver(204);
   const service = await startServiceProcess(directory, {
@@ -156,8 +164,8 @@ function overTime(samples: readonly Sample[]): BenchTable {
     note:
       'Whole jobs of tiny photos (real-esrgan-fast) followed by polls or events, their results fetched and nine in ten deleted; ' +
       'canceled jobs, uploads that break off, event streams that are dropped, reads of every kind, a webhook for every end. ' +
-      'Memory is what is resident (/proc); the heap is what is left after a collection of all garbage, which each sample asks for. ' +
-      'The database holds its write-ahead log; rows of deleted jobs stay in it, without what was personal in them.',
+      'Memory is the resident set (/proc); the heap is measured after a collection of all garbage, which each sample asks for. ' +
+      'The database holds its write-ahead log; rows of deleted jobs stay in it, without the personal data in them.',
   };
 }
 
@@ -175,7 +183,7 @@ function trends(samples: readonly Sample[]): BenchTable {
     };
   };
   return {
-    title: 'What grows: the second half',
+    title: 'Growth: the second half',
     rows: [
       row('service (MB)', 'service'),
       row('heap of the service (MB)', 'heap'),
@@ -199,7 +207,7 @@ function answers({ tallies }: LoadReport, { used, webhooks }: { used: number; we
       return { request: name, answers: sorted.length, errors, 'p50 (ms)': at(0.5), 'p99 (ms)': at(0.99) };
     });
   return {
-    title: 'What was asked',
+    title: 'Requests',
     rows,
     note: `Service and child used ${used.toFixed(0)} % of a core on average. ${webhooks} webhooks arrived. Times include the generator and pauses that are part of a request.`,
   };

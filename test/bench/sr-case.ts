@@ -1,15 +1,15 @@
 import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
-import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
-import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
+import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
-import type { SuperResolutionModelId } from '../../shared/models.ts';
+import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
+import { upscaleImage } from '../support/bands.ts';
 import { peakBytes } from '../support/peak-memory.ts';
 
 /** One measurement in a process of its own; started by sr.ts. */
 export type SrCase =
   | { kind: 'convolution' }
-  | { kind: 'upscale'; model: SuperResolutionModelId; tileSize: number; width: number; height: number };
+  | { kind: 'upscale'; model: RealEsrganId; tileSize: number; width: number; height: number };
 
 export interface SrResult {
   peakBytes: number;

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { SuperResolutionModelId } from '../../shared/models.ts';
+import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
 import type { SrCase, SrResult } from './sr-case.ts';
 
@@ -9,10 +9,10 @@ const execute = promisify(execFile);
 const CASE = fileURLToPath(new URL('./sr-case.ts', import.meta.url));
 
 /** Multiplications and additions for one pixel of the input, counted from the networks' definitions. */
-const GFLOP_PER_PIXEL: Record<SuperResolutionModelId, number> = { 'real-esrgan': 0.0359, 'real-esrgan-fast': 0.00242 };
+const GFLOP_PER_PIXEL: Record<RealEsrganId, number> = { 'real-esrgan': 0.0359, 'real-esrgan-fast': 0.00242 };
 
 interface Photo {
-  model: SuperResolutionModelId;
+  model: RealEsrganId;
   width: number;
   height: number;
   tileSizes: number[];

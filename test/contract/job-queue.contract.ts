@@ -13,7 +13,7 @@ export interface JobQueueUnderTest {
 export const MAX_RECEIVES_UNDER_TEST = 3;
 const VISIBILITY = 2; // seconds; short, since some adapters must wait for it
 
-/** What every JobQueue must do. Order and fairness are not in it: SQS promises neither exactly. */
+/** Duties of every JobQueue. Order and fairness are not in it: SQS promises neither exactly. */
 export function jobQueueContract(name: string, open: () => Promise<JobQueueUnderTest>): void {
   describe(`${name}: job queue`, () => {
     let subject: JobQueueUnderTest;
@@ -38,7 +38,7 @@ export function jobQueueContract(name: string, open: () => Promise<JobQueueUnder
       expect(await queue.depth()).toEqual({ visible: 0, inFlight: 0 });
     });
 
-    it('delivers what was sent, then hides it', async () => {
+    it('delivers a sent message, then hides it', async () => {
       await send('job_1', 'acc_two');
       expect(await queue.depth()).toEqual({ visible: 1, inFlight: 0 });
       expect(await mustReceive()).toMatchObject({ jobId: 'job_1', tenant: 'acc_two', receiveCount: 1 });

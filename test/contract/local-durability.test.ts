@@ -8,8 +8,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimOwnership, openDatabase, recoverAfterCrash } from '../../shared/adapters/local/database.ts';
 import { removeUnfinishedObjects } from '../../shared/adapters/local/file-object-store.ts';
 import { MIGRATIONS } from '../../shared/adapters/local/schema.ts';
+import { createSqliteStateStore } from '../../shared/adapters/local/sqlite-state-store.ts';
 import { AppError } from '../../shared/error.ts';
 import { findLedgerProblems } from '../../shared/ledger.ts';
+import { webhookDelivery } from '../../shared/outbox.ts';
+import type { Upload } from '../../shared/ports.ts';
+import { rateLimitsSchema } from '../../shared/rate-limits.ts';
 import { createClock } from '../support/clock.ts';
 import { makeDirectory, openLocalStores } from '../support/local-stores.ts';
 import { outcomeOf } from '../support/outcome.ts';
@@ -26,7 +30,7 @@ beforeEach(async () => {
 });
 afterEach(() => remove());
 
-/** Runs the writer until it has done a few jobs and for so long more, kills it with SIGKILL, returns what it printed. */
+/** Runs the writer until it has done a few jobs and for so long more, kills it with SIGKILL, returns its output. */
 async function writeUntilKilled(milliseconds: number): Promise<string[]> {
   const child = spawn(process.execPath, [WRITER, directory], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -44,7 +48,7 @@ async function writeUntilKilled(milliseconds: number): Promise<string[]> {
   setTimeout(() => child.kill('SIGKILL'), milliseconds);
   const [, signal] = await closed;
   if (signal !== 'SIGKILL') throw new Error(`The writer ended by itself: ${errors}`);
-  return output.split('\n').slice(0, -1); // what follows the last line end is cut off
+  return output.split('\n').slice(0, -1); // text after the last line end is cut off
 }
 
 describe('kill -9 in the middle of writes', () => {
@@ -78,7 +82,7 @@ describe('kill -9 in the middle of writes', () => {
     database.close();
   });
 
-  it('lets the next owner claim at once what a dead worker held', async () => {
+  it('lets the next owner claim at once the job that a dead worker held', async () => {
     const first = openLocalStores(directory);
     await first.state.createAccount(ACCOUNT);
     const [running, waiting] = [sampleJob(first.clock.now()), sampleJob(first.clock.now())];
@@ -103,7 +107,7 @@ describe('kill -9 in the middle of writes', () => {
     next.database.close();
   });
 
-  it('clears away what was unfinished, and nothing else', async () => {
+  it('clears away unfinished files, and nothing else', async () => {
     const { objects, database } = openLocalStores(directory);
     await objects.put('a/b', new Blob(['x']).stream(), { contentType: 'image/png' });
     const unfinished = join(directory, 'objects', '.unfinished');
@@ -119,7 +123,7 @@ describe('kill -9 in the middle of writes', () => {
 });
 
 describe('ownership', () => {
-  it('has one owner at a time, who is named by the directory', async () => {
+  it('has one owner at a time, named by the directory', async () => {
     const release = claimOwnership(directory);
     expect(() => claimOwnership(directory)).toThrow(AppError);
     expect(() => claimOwnership(directory)).toThrow(directory);
@@ -202,6 +206,59 @@ describe('database', () => {
     const usage = await state.getUsage({ account: ACCOUNT.id, test: false, from: day, to: day });
     expect(usage).toEqual([{ day, model: job.parameters.model, jobs: 1, succeeded: 0, captured: 0 }]);
     expect(() => database.exec('DELETE FROM ledger')).toThrow('append-only');
+    database.close();
+  });
+
+  it('brings the data of an earlier version to the form of shares and quotas', async () => {
+    const clock = createClock();
+    const [live, looked, failed] = [{}, { preview: { x: 0, y: 0, width: 9, height: 9 } }, {}].map((more) => {
+      const job = sampleJob(clock.now());
+      return { ...job, parameters: { ...job.parameters, ...more }, status: 'succeeded' };
+    });
+    const jobs = [live!, looked!, { ...failed!, status: 'failed' }, { ...sampleJob(clock.now()), test: true }];
+    const fetches = ['waiting', 'underway'].map((name) => {
+      const { endpoint_id: _none, ...delivery } = webhookDelivery({ account: 'acc_one', endpoint_id: '' }, clock.now());
+      return { ...delivery, kind: 'input', url: `https://example.com/${name}` };
+    });
+    const underway = { ...fetches[1]!, claimed: true, claim: 1, due_at: clock.now() + 1000 };
+    const hook = webhookDelivery({ account: 'acc_one', endpoint_id: 'whe_one' }, clock.now() + 5);
+
+    const old = new DatabaseSync(join(directory, 'state.sqlite'));
+    // As it was before there were senders and quotas.
+    const version = MIGRATIONS.findIndex((sql) => sql.includes('CREATE TABLE senders')) - 1;
+    old.exec(`${MIGRATIONS.slice(0, version).join(';')}; PRAGMA user_version = ${version}`);
+    old.exec(`INSERT INTO accounts (id, name, created_at) VALUES ('acc_one', '', '')`);
+    for (const job of jobs) {
+      const upload = {
+        id: job.upload_id,
+        account: 'acc_one',
+        key: job.input_key,
+        bytes: 10,
+        created_at: job.created_at,
+      };
+      old.prepare('INSERT INTO uploads (id, data) VALUES (?, ?)').run(upload.id, JSON.stringify(upload));
+      old.prepare('INSERT INTO jobs (id, data) VALUES (?, ?)').run(job.id, JSON.stringify(job));
+    }
+    for (const delivery of [fetches[0]!, underway, hook]) {
+      old.prepare('INSERT INTO deliveries (id, data) VALUES (?, ?)').run(delivery.id, JSON.stringify(delivery));
+    }
+    old.close();
+
+    const { state, database } = openLocalStores(directory, clock);
+    const restored = await Promise.all(jobs.map(async ({ upload_id }) => (await state.getUpload(upload_id))?.restored));
+    expect(restored).toEqual([true, undefined, undefined, undefined]);
+    expect((await state.claimDelivery(3))?.id).toBe(fetches[0]!.id);
+    expect(await state.claimDelivery(3)).toBeNull();
+    clock.advance(0.005);
+    expect((await state.claimDelivery(0))?.id).toBe(hook.id);
+    clock.advance(1);
+    expect((await state.claimDelivery(3))?.id).toBe(underway.id);
+    const limits = rateLimitsSchema.parse({ uploads: { quota: 4, bytes: 40 } });
+    const limited = createSqliteStateStore(database, { now: clock.now, limits });
+    const upload = (await limited.getUpload(live!.upload_id))!;
+    await limited.createUpload({ ...upload, id: 'upl_new', restored: undefined } as Upload);
+    const another = { ...upload, id: 'upl_other', restored: undefined } as Upload;
+    expect(await outcomeOf(limited.createUpload(another))).toBe('quota-exceeded');
     database.close();
   });
 

@@ -22,7 +22,7 @@ test('no order of steps, no repeat and no kill -9 moves a micro-unit to the wron
   );
 });
 
-test('what is wrong is found', async () => {
+test('wrong figures are found', async () => {
   const run = { directory, seed: 6, interleavings: 30, reopenEvery: 30, killedInterleavings: 0, kills: 0 };
   expect((await runLedger(run)).faults).toEqual([]);
   const { state, database } = await openStorm(directory);

@@ -1,10 +1,13 @@
 import { describe } from 'vitest';
+import { createSqliteStateStore } from '../../shared/adapters/local/sqlite-state-store.ts';
 import { startBlobServer } from '../support/blob-server.ts';
 import { makeDirectory, openLocalStores } from '../support/local-stores.ts';
 import { jobQueueContract } from './job-queue.contract.ts';
 import { objectStoreContract } from './object-store.contract.ts';
 import { outboxContract } from './outbox.contract.ts';
+import { stateClearingContract } from './state-clearing.contract.ts';
 import { stateKeysContract } from './state-keys.contract.ts';
+import { stateQuotasContract } from './state-quotas.contract.ts';
 import { stateStoreContract } from './state-store.contract.ts';
 
 async function open() {
@@ -28,9 +31,21 @@ describe('local adapters', () => {
     return { store: stores.state, clock: stores.clock, close };
   });
 
+  stateClearingContract('SQLite', async () => {
+    const { stores, close } = await open();
+    return { store: stores.state, clock: stores.clock, close };
+  });
+
   stateKeysContract('SQLite', async () => {
     const { stores, close } = await open();
     return { store: stores.state, clock: stores.clock, close };
+  });
+
+  stateQuotasContract('SQLite', async (limits) => {
+    const { stores, close } = await open();
+    const { now } = stores.clock;
+    const [store, other] = [1, 2].map(() => createSqliteStateStore(stores.database, { now, limits }));
+    return { store: store!, other: other!, clock: stores.clock, close };
   });
 
   jobQueueContract('SQLite', async () => {

@@ -11,14 +11,14 @@ export interface ObjectStoreUnderTest {
   now(): number;
   /** Lets so much time pass for that clock; where it is the real one, really. */
   advance(seconds: number): Promise<void>;
-  /** A form may be sent again until it expires: POST of S3 knows no condition on what exists. */
+  /** A form may be sent again until it expires: POST of S3 knows no condition on existing objects. */
   formsRepeat?: true;
   close(): Promise<void>;
 }
 
 const PNG = { contentType: 'image/png' };
 
-/** What every ObjectStore must do, signed requests over real HTTP included. */
+/** Duties of every ObjectStore, signed requests over real HTTP included. */
 export function objectStoreContract(name: string, open: () => Promise<ObjectStoreUnderTest>): void {
   describe(`${name}: object store`, () => {
     let subject: ObjectStoreUnderTest;
@@ -36,7 +36,7 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       return object && { text: await new Response(object.body).text(), bytes: object.bytes };
     };
 
-    it('gives back what was put, with its type', async () => {
+    it('gives back an object that was put, with its type', async () => {
       const bytes = crypto.getRandomValues(new Uint8Array(60_000));
       const big = new Uint8Array(300_000).map((_, i) => bytes[i % bytes.length]!);
       expect(await put('in/acc_one/upl_1', big, { contentType: 'image/svg+xml; charset=utf-8' })).toEqual({
@@ -70,7 +70,7 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       expect((await store.get('digits', { first, last }))?.contentType).toBe('image/png');
     });
 
-    it('says null of what is not there', async () => {
+    it('says null of a missing object', async () => {
       await put('in/acc_one/upl_1', textBytes('x'));
       for (const key of ['in/acc_one/upl_2', 'in/acc_one', 'in']) {
         expect(await store.get(key)).toBeNull();
@@ -279,6 +279,15 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
         expect(response.headers.get('content-type')).toBe('image/png');
         expect(decodeURIComponent(response.headers.get('content-disposition') ?? '')).toContain('my photo.png');
         expect(await response.text()).toBe('the photo');
+      });
+
+      it('tells a request for the headers as much', async () => {
+        await put('out/photo', textBytes('the photo'));
+        const download = { key: 'out/photo', filename: 'my photo.png', expiresAt: subject.now() + 60_000 };
+        const url = new URL(await store.signDownload({ ...download, method: 'HEAD' }), subject.origin);
+        const response = await fetch(url, { method: 'HEAD' });
+        expect([response.status, response.headers.get('content-length')]).toEqual([200, '9']);
+        expect(response.headers.get('content-type')).toBe('image/png');
       });
 
       it('refuses another key, another method and a late request', async () => {

@@ -17,7 +17,7 @@ import type { StateStoreUnderTest } from './state-store.contract.ts';
 const DONE: AttemptResult = { outcome: 'done', status: 200, milliseconds: 5 };
 const FAILED: AttemptResult = { outcome: 'retry', status: 500, error: 'Status 500.', milliseconds: 5 };
 
-/** What every StateStore must do with what is to be sent. */
+/** Duties of every StateStore for messages and files to be sent. */
 export function outboxContract(name: string, open: () => Promise<StateStoreUnderTest>): void {
   describe(`${name}: outbox`, () => {
     let subject: StateStoreUnderTest;
@@ -55,7 +55,7 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
       return store.updateJob(job.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
     };
     const log = async (filter: object = {}) =>
-      (await store.listDeliveries({ account: 'acc_one', limit: 100, ...filter })).deliveries;
+      (await store.listDeliveries({ account: 'acc_one', test: false, limit: 100, ...filter })).deliveries;
     const ping = async (endpoint: Endpoint) => {
       const { account, id: endpoint_id } = endpoint;
       const delivery = webhookDelivery({ account, endpoint_id, type: 'webhook.ping', body: '{}' }, clock.now());
@@ -81,6 +81,31 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
         const again = newEndpoint({ url: undefined });
         expect(await outcomeOf(again)).toBe('already-exists');
         await newEndpoint({ url: undefined, account: 'acc_two' });
+      });
+
+      it('are twenty at most in an account, however many come at once', async () => {
+        await newEndpoint({ url: undefined });
+        const outcomes = await Promise.all(Array.from({ length: 25 }, () => outcomeOf(newEndpoint())));
+        expect(outcomes.filter((outcome) => outcome === 'fulfilled')).toHaveLength(20);
+        expect(outcomes.filter((outcome) => outcome === 'conflict')).toHaveLength(5);
+        await newEndpoint({ account: 'acc_two' });
+        const [first, second] = await store.listEndpoints('acc_one');
+        await store.deleteEndpoint('acc_one', first!.url === undefined ? second!.id : first!.id);
+        await newEndpoint();
+      });
+
+      it('changes once for each idempotency key, and a repeat tells how it is by then', async () => {
+        const { id } = await newEndpoint();
+        const request = { key: 'k', fingerprint: 'f', response: { status: 200, headers: {}, body: '' } };
+        const rotate = (secret: string, again = request) =>
+          store.updateEndpoint('acc_one', id, { type: 'rotate', secret, overlapSeconds: 0 }, again);
+        expect((await rotate('whsec_two'))?.secrets).toEqual([{ secret: 'whsec_two' }]);
+        expect((await rotate('whsec_three'))?.secrets).toEqual([{ secret: 'whsec_two' }]);
+        expect((await rotate('whsec_four', { ...request, key: 'l' }))?.secrets).toEqual([{ secret: 'whsec_four' }]);
+        expect((await rotate('whsec_five'))?.secrets).toEqual([{ secret: 'whsec_four' }]);
+        expect(await outcomeOf(rotate('x', { ...request, fingerprint: 'other' }))).toBe('idempotency-key-reused');
+        const unknown = { ...request, key: 'm' };
+        expect(await store.updateEndpoint('acc_one', 'whe_none', { type: 'enable' }, unknown)).toBeNull();
       });
 
       it('rotates its secret with an overlap, one at a time', async () => {
@@ -202,7 +227,7 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
         expect(percents.toSorted()).toEqual([0, 10, 5]);
       });
 
-      it('are small, whatever the job holds', async () => {
+      it('are small, even of a large job', async () => {
         const { id: endpoint_id } = await newEndpoint();
         const webhook = { endpoint_id, events: ['job.failed'] as EventType[] };
         const job = await newJob({
@@ -238,6 +263,8 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
         clock.advance(181);
         const again = await store.claimDelivery();
         expect(again).toMatchObject({ id: first.id, claim: 2 });
+        // Its owner sees it, though it is no try of the receiver's.
+        expect(again).toMatchObject({ tries: 0, lost: 1, attempts: [{ at: iso(clock.now() - 181_000) }] });
         expect(await outcomeOf(store.recordAttempt(claims[0]!, DONE))).toBe('lease-lost');
         expect(await store.recordAttempt(again!, DONE)).toMatchObject({ status: 'delivered' });
         expect(await outcomeOf(store.recordAttempt({ id: 'msg_none', claim: 1 }, DONE))).toBe('not-found');
@@ -255,6 +282,69 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
         expect(claimed[3]).toBeNull();
         await store.recordAttempt(claimed[0]!, DONE);
         expect((await store.claimDelivery())?.endpoint_id).toBe(slow.id);
+      });
+
+      describe('are shared', () => {
+        const LANES = 8;
+        /** A job whose photo is to be fetched from an address of its own. */
+        const fetchOf = (account: string, changes: Partial<Job> = {}) =>
+          newJob({ account, fetch_url: `https://example.com/${createId('url', clock.now())}`, ...changes });
+        /** Claims until there is nothing, while nothing ends. Returns the jobs. */
+        const claimAll = async (lanes = LANES) => {
+          const claimed = [];
+          for (;;) {
+            const delivery = await store.claimDelivery(lanes - claimed.length);
+            if (!delivery) return claimed;
+            claimed.push(delivery);
+          }
+        };
+
+        it('so that slow addresses of one account leave room for others, and come again', async () => {
+          for (let i = 0; i < 12; i++) await fetchOf('acc_one');
+          clock.advance(1);
+          const other = await fetchOf('acc_two');
+          const claimed = await claimAll();
+          expect(claimed.filter(({ account }) => account === 'acc_one')).toHaveLength(LANES / 2);
+          expect(claimed.at(-1)?.job_id).toBe(other.id);
+          expect(claimed.at(-1)?.kind).toBe('input');
+          // Each that ends makes room for the next.
+          await store.recordAttempt(claimed[0]!, DONE);
+          expect((await store.claimDelivery(LANES - 4))?.account).toBe('acc_one');
+          clock.advance(181);
+          expect(await claimAll()).toHaveLength(LANES / 2 + 1);
+        });
+
+        it('so that an account with nothing under way gets a lane though none is free', async () => {
+          const endpoint = await newEndpoint();
+          await fetchOf('acc_one');
+          await fetchOf('acc_one');
+          await fetchOf('acc_one', { test: true });
+          clock.advance(1);
+          await ping(endpoint);
+          await fetchOf('acc_two');
+          const claimed = await claimAll(0);
+          const lines = claimed.map(({ account, kind, test = false }) => `${account} ${kind} ${test}`);
+          expect(lines.toSorted()).toEqual([
+            'acc_one input false',
+            'acc_one input true',
+            'acc_one webhook false',
+            'acc_two input false',
+          ]);
+        });
+
+        it('between the end users of an account', async () => {
+          for (let i = 0; i < 12; i++) await fetchOf('acc_one', { end_user: 'hostile/1' });
+          clock.advance(1);
+          for (let i = 0; i < 2; i++) await fetchOf('acc_one', { end_user: `user ${i}` });
+          const users = (await claimAll(9)).map(({ end_user }) => end_user);
+          expect(users.toSorted()).toEqual(['hostile/1', 'hostile/1', 'hostile/1', 'user 0', 'user 1']);
+        });
+
+        it('among claims at the same time', async () => {
+          for (let i = 0; i < 6; i++) await fetchOf('acc_one');
+          const claims = await Promise.all(Array.from({ length: 6 }, () => store.claimDelivery(2)));
+          expect(claims.filter((claimed) => claimed !== null)).toHaveLength(2);
+        });
       });
 
       it('follow the schedule, are logged, and end with the endpoint disabled', async () => {
@@ -311,6 +401,32 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
         expect(after?.disabled_reason).toBe('The receiver answered 410 Gone.');
         const enabled = await store.updateEndpoint('acc_one', endpoint.id, { type: 'enable' });
         expect(enabled).not.toHaveProperty('disabled_reason');
+      });
+
+      it('are counted when they are cut off, until one of them is told of', async () => {
+        await ping(await newEndpoint());
+        for (let lost = 0; lost < 3; lost++) {
+          const claimed = (await store.claimDelivery())!;
+          expect([claimed.lost ?? 0, claimed.attempts.length]).toEqual([lost, lost]);
+          clock.advance(181);
+        }
+        const after = await store.recordAttempt((await store.claimDelivery())!, FAILED);
+        expect(after).toMatchObject({ status: 'pending', tries: 1, attempts: { length: 4 } });
+        expect(after).not.toHaveProperty('lost');
+        clock.advance(181);
+        expect(await store.claimDelivery()).not.toHaveProperty('lost');
+      });
+
+      it('are put off while a store does not answer, and that is no try', async () => {
+        await ping(await newEndpoint());
+        const putOff: AttemptResult = { outcome: 'put_off', error: 'S3 does not answer.', milliseconds: 1 };
+        for (let i = 0; i < 12; i++) {
+          const after = await store.recordAttempt((await store.claimDelivery())!, putOff);
+          expect(after).toMatchObject({ status: 'pending', tries: 0, attempts: [], due_at: clock.now() + 30_000 });
+          expect(await store.claimDelivery()).toBeNull();
+          clock.advance(30);
+        }
+        expect(await store.recordAttempt((await store.claimDelivery())!, DONE)).toMatchObject({ status: 'delivered' });
       });
 
       it('come later when the receiver says so, within a day', async () => {
@@ -371,6 +487,15 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
         expect(await store.getBalance('acc_one')).toBe(0);
       });
 
+      it('never end before they began, though the clock of the process that ends them is behind', async () => {
+        await store.topUp({ account: 'acc_one', amount: 30, payment: 'pay' });
+        const { batch, jobs } = await newBatch(1);
+        await store.createBatch(batch, jobs);
+        clock.advance(-60);
+        await store.updateJob(jobs[0]!.id, { type: 'cancel' });
+        expect((await store.getBatch(batch.id))?.finished_at).toBe(batch.created_at);
+      });
+
       it('count how their jobs ended, and tell once when the last one has', async () => {
         await store.topUp({ account: 'acc_one', amount: 30, payment: 'pay' });
         const endpoint = await newEndpoint();
@@ -409,18 +534,39 @@ export function outboxContract(name: string, open: () => Promise<StateStoreUnder
       });
     });
 
-    it('lists in pages that do not overlap, and forgets what is old', async () => {
+    it('lists live and test mode apart', async () => {
+      const endpoint = await newEndpoint();
+      const live = await newJob();
+      const test = await newJob({ test: true });
+      for (const job of [live, test]) await succeed(job);
+      const pinged = { account: 'acc_one', test: true as const, endpoint_id: endpoint.id, type: 'webhook.ping' };
+      await store.createDelivery(webhookDelivery({ ...pinged, body: '{}' }, clock.now()));
+      for (const filter of [{}, { endpoint_id: endpoint.id }]) {
+        expect((await log(filter)).map(({ job_id }) => job_id)).toEqual([live.id]);
+        const ofTest = await log({ ...filter, test: true });
+        expect(ofTest.map(({ type }) => type).toSorted()).toEqual(['job.succeeded', 'webhook.ping']);
+      }
+      expect(await log({ job_id: test.id })).toEqual([]);
+      expect(await log({ job_id: test.id, test: true })).toHaveLength(1);
+    });
+
+    it('lists in pages that do not overlap, and forgets old ones', async () => {
       const endpoint = await newEndpoint();
       const ids: string[] = [];
       for (let i = 0; i < 5; i++) {
         ids.unshift((await ping(endpoint)).id);
         clock.advance(1);
       }
-      const first = await store.listDeliveries({ account: 'acc_one', limit: 3 });
-      const second = await store.listDeliveries({ account: 'acc_one', limit: 3, cursor: first.next_cursor });
+      const first = await store.listDeliveries({ account: 'acc_one', test: false, limit: 3 });
+      const second = await store.listDeliveries({
+        account: 'acc_one',
+        test: false,
+        limit: 3,
+        cursor: first.next_cursor,
+      });
       expect([...first.deliveries, ...second.deliveries].map(({ id }) => id)).toEqual(ids);
       expect(second.next_cursor).toBeUndefined();
-      const bad = store.listDeliveries({ account: 'acc_one', limit: 1, cursor: 'x' });
+      const bad = store.listDeliveries({ account: 'acc_one', test: false, limit: 1, cursor: 'x' });
       expect(await outcomeOf(bad)).toBe('malformed');
       await store.recordAttempt((await store.claimDelivery())!, DONE);
       clock.advance(DELIVERY_RETENTION_SECONDS);

@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createId } from '../../shared/id.ts';
+import type { Idempotency } from '../../shared/idempotency.ts';
 import { type ApiKey, type ClientToken, createApiKey, createSecret, type KeyCaps } from '../../shared/keys.ts';
 import { LAST_USED_SECONDS } from '../../shared/limits.ts';
-import type { Idempotency, StateStore } from '../../shared/ports.ts';
+import type { StateStore } from '../../shared/ports.ts';
 import type { Clock } from '../support/clock.ts';
 import { outcomeOf } from '../support/outcome.ts';
 import { SAMPLE_OUTPUT, sampleJob } from '../support/sample-job.ts';
 import type { StateStoreUnderTest } from './state-store.contract.ts';
 
-/** What every StateStore must do for keys: rotation, caps, client tokens, and creating each thing once. */
+/** Duties of every StateStore for keys: rotation, caps, client tokens, and creating each thing once. */
 export function stateKeysContract(name: string, open: () => Promise<StateStoreUnderTest>): void {
   describe(`${name}: state store, keys`, () => {
     let subject: StateStoreUnderTest;
@@ -49,7 +50,9 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
 
     const rotate = async ({ id }: ApiKey, overlapSeconds: number) => {
       const { hash } = await createSecret('live');
-      return { hash, key: await store.rotateKey('acc_one', id, { hash, last4: 'last', overlapSeconds }) };
+      const rotation = { hash, last4: 'last', overlapSeconds, rotated_at: iso(clock.now()) };
+      expect(await store.rotateKey('acc_one', id, rotation)).toEqual({ created: true });
+      return { hash };
     };
     const submit = (changes: Parameters<typeof sampleJob>[1]) => store.createJob(sampleJob(clock.now(), changes));
     const answer = (key: string, body: string): Idempotency => ({
@@ -64,7 +67,6 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         clock.advance(1);
         const second = await rotate(key, 60);
         const rotated = { ...key, last4: 'last', rotated_at: iso(clock.now()) };
-        expect(second.key).toEqual(rotated);
         expect(await store.findKey(hash)).toEqual(rotated);
         expect(await store.findKey(second.hash)).toEqual(rotated);
         expect(await store.listKeys('acc_one')).toEqual([{ ...rotated, spent: 0 }]);
@@ -87,7 +89,7 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         expect(await store.findKey(third.hash)).toBeNull();
       });
 
-      it('does not lengthen what an earlier rotation has ended', async () => {
+      it('does not lengthen the life of a key that an earlier rotation has ended', async () => {
         const { key, hash } = await newKey();
         await rotate(key, 10);
         await rotate(key, 3600);
@@ -95,9 +97,28 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         expect(await store.findKey(hash)).toBeNull();
       });
 
+      it('happens once for each idempotency key, however many repeats come at once', async () => {
+        const { key, hash } = await newKey();
+        const rotations = await Promise.all(
+          Array.from({ length: 5 }, async (_, i) => {
+            const { hash: next } = await createSecret('live');
+            const rotation = { hash: next, last4: 'last', overlapSeconds: 60, rotated_at: iso(clock.now()) };
+            return { next, creation: await store.rotateKey('acc_one', key.id, rotation, answer('r', `${i}`)) };
+          }),
+        );
+        const winners = rotations.filter(({ creation }) => creation?.created);
+        expect(winners).toHaveLength(1);
+        for (const { next } of rotations) {
+          expect((await store.findKey(next)) !== null).toBe(next === winners[0]!.next);
+        }
+        expect(await store.findKey(hash)).not.toBeNull();
+        const repeated = rotations.find(({ creation }) => !creation?.created)!.creation;
+        expect(repeated).toMatchObject({ created: false, response: { status: 201 } });
+      });
+
       it('refuses keys of others and revoked ones; a revoked key is revoked by every secret', async () => {
         const { key, hash } = await newKey();
-        const secret = { hash: 'h', last4: 'last', overlapSeconds: 0 };
+        const secret = { hash: 'h', last4: 'last', overlapSeconds: 0, rotated_at: iso(clock.now()) };
         expect(await store.rotateKey('acc_two', key.id, secret)).toBeNull();
         const second = await rotate(key, 60);
         await store.revokeKey('acc_one', key.id);
@@ -138,7 +159,7 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         expect(await outcomeOf(submit({ key_id: key.id }))).toBe('quota-exceeded');
       });
 
-      it('lets a key spend to its cap, and counts again what was released', async () => {
+      it('lets a key spend to its cap, and gives released amounts back to the cap', async () => {
         const { key } = await newKey({ spend_cap: 100 });
         const first = sampleJob(clock.now(), { key_id: key.id, price: 60 });
         await store.createJob(first);
@@ -215,6 +236,20 @@ export function stateKeysContract(name: string, open: () => Promise<StateStoreUn
         await store.updateJob(ids[0]!, { type: 'cancel' });
         expect((await store.updateJob(ids[0]!, { type: 'delete' })).end_user).toBeUndefined();
       });
+    });
+
+    it('keeps an answer no longer than it is told to', async () => {
+      const create = async (key: string) => {
+        const { key: made, hash } = await createApiKey({ account: 'acc_one', name: key, scopes: [], now: clock.now() });
+        return store.createKey(made, hash, { ...answer(key, key), keepUntil: clock.now() + 60_000 });
+      };
+      expect(await create('k')).toEqual({ created: true });
+      clock.advance(59);
+      expect(await create('k')).toMatchObject({ created: false });
+      clock.advance(1);
+      expect(await store.findIdempotent('acc_one', answer('k', ''))).toBeNull();
+      const again = await Promise.all(Array.from({ length: 4 }, () => create('k')));
+      expect(again.filter(({ created }) => created)).toHaveLength(1);
     });
 
     it('creates keys, client tokens and uploads once for each idempotency key', async () => {

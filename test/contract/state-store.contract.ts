@@ -2,11 +2,18 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../shared/error.ts';
 import { createId } from '../../shared/id.ts';
+import type { Idempotency } from '../../shared/idempotency.ts';
 import type { Job, JobEvent } from '../../shared/job.ts';
 import { createApiKey } from '../../shared/keys.ts';
 import { findLedgerProblems } from '../../shared/ledger.ts';
-import { IDEMPOTENCY_SECONDS, LEASE_SECONDS, RESEND_SECONDS, UPLOAD_RETENTION_SECONDS } from '../../shared/limits.ts';
-import type { Idempotency, StateStore, Upload } from '../../shared/ports.ts';
+import {
+  IDEMPOTENCY_SECONDS,
+  LEASE_SECONDS,
+  MAX_RETENTION_HOURS,
+  RESEND_SECONDS,
+  UPLOAD_RETENTION_SECONDS,
+} from '../../shared/limits.ts';
+import type { StateStore, Upload } from '../../shared/ports.ts';
 import type { Clock } from '../support/clock.ts';
 import { outcomeOf } from '../support/outcome.ts';
 import { SAMPLE_OUTPUT, sampleJob } from '../support/sample-job.ts';
@@ -14,12 +21,12 @@ import { SAMPLE_OUTPUT, sampleJob } from '../support/sample-job.ts';
 export interface StateStoreUnderTest {
   /** Empty. */
   store: StateStore;
-  /** What the store takes for the time. */
+  /** The time by the store. */
   clock: Clock;
   close(): Promise<void>;
 }
 
-/** What every StateStore must do. */
+/** Duties of every StateStore. */
 export function stateStoreContract(name: string, open: () => Promise<StateStoreUnderTest>): void {
   describe(`${name}: state store`, () => {
     let subject: StateStoreUnderTest;
@@ -53,7 +60,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
     };
 
     describe('totals', () => {
-      it('are of all accounts, and follow every job and what it was charged', async () => {
+      it('are of all accounts, and follow every job and its charge', async () => {
         for (const account of ['acc_one', 'acc_two']) await store.topUp({ account, amount: 1000, payment: 'pay' });
         expect(await store.getTotals()).toMatchObject({ jobs: { queued: 0, succeeded: 0 }, captured: 0, released: 0 });
         const [paid, free] = [await stored({ price: 300 }), await stored({ account: 'acc_two', price: 300 })];
@@ -70,10 +77,58 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
           released: 300,
         });
       });
+
+      it('tell the open and the done work of each model, and nothing of canceled jobs or of test mode', async () => {
+        expect((await store.getTotals()).work).toEqual({});
+        const { parameters } = sampleJob(clock.now());
+        const size = { bytes: 1234, format: 'png' } as const;
+        const [small, large] = [
+          { ...size, width: 1000, height: 200 },
+          { ...size, width: 2000, height: 1000 },
+        ];
+        const fast = { ...parameters, model: 'real-esrgan-fast' } as const;
+        const [one, two, three, canceled] = [
+          await stored({ input: small }),
+          await stored({ input: large }),
+          await stored({ input: small, parameters: fast }),
+          await stored({ input: large }),
+        ];
+        await stored({ input: large, test: true });
+        const late = await stored({ input: undefined });
+        const id = createId('bat', clock.now());
+        const none = { succeeded: 0, failed: 0, canceled: 0, expired: 0 };
+        const batch = { id, account: 'acc_one', created_at: iso(clock.now()), job_count: 2, counts: none };
+        const items = [0, 1].map((batch_index) => {
+          return { ...sampleJob(clock.now(), { batch_id: id, input: small }), batch_index };
+        });
+        await store.createBatch(batch, items);
+        const counts = (open: [number, number], done: [number, number]) => ({
+          open_jobs: open[0],
+          open_work: open[1] * 1e6,
+          done_jobs: done[0],
+          done_work: done[1] * 1e6,
+        });
+        expect((await store.getTotals()).work).toEqual({
+          'real-esrgan': counts([5, 4.6], [0, 0]),
+          'real-esrgan-fast': counts([1, 0.2], [0, 0]),
+        });
+        await store.updateJob(late.id, { type: 'uploaded', input: large, price: 0 });
+        await store.updateJob(canceled.id, { type: 'cancel' });
+        for (const job of [one, two, three]) await claimed(job);
+        await store.updateJob(one.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
+        await store.updateJob(one.id, { type: 'delete' });
+        await store.updateJob(two.id, { type: 'give_back', attempt: 1 });
+        const error = new AppError('image-unreadable', 'It is broken.');
+        await store.updateJob(three.id, { type: 'fail', attempt: 1, error });
+        expect((await store.getTotals()).work).toEqual({
+          'real-esrgan': counts([4, 4.4], [1, 0.2]),
+          'real-esrgan-fast': counts([0, 0], [1, 0.2]),
+        });
+      });
     });
 
     describe('paces', () => {
-      it('sum up what jobs of a model took, the latest most, and keep what its last load took', async () => {
+      it('sum up the time of jobs of a model, the latest most, and keep the time of its last load', async () => {
         expect(await store.getPaces()).toEqual({});
         await store.recordPace('real-esrgan', { seconds: 10, work: 2, loadSeconds: 3 });
         clock.advance(5);
@@ -166,7 +221,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
         await expectBalanced();
       });
 
-      it('keeps the balance equal to the sum of the ledger, whatever happens', async () => {
+      it('keeps the balance equal to the sum of the ledger at all events', async () => {
         const error = new AppError('engine-failed', 'x');
         const events: JobEvent[] = [
           { type: 'claim' },
@@ -221,7 +276,9 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
 
       it('gives a statement of one account, in which nothing is wrong', async () => {
         await store.topUp({ account: 'acc_one', amount: 100, payment: 'pay' });
-        const done = await stored({ price: 30 });
+        const rate = { minimum: 30, per_output_megapixel: 0 };
+        const done = await stored({ price: 30, rate });
+        const { input, parameters } = done;
         await claimed(done);
         await store.updateJob(done.id, { type: 'succeed', attempt: 1, output: SAMPLE_OUTPUT, notes: [] });
         const awaiting = await stored({ input: undefined });
@@ -230,10 +287,15 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
         expect(statement.balance).toBe(70);
         expect(statement.entries).toEqual(await store.listLedger({ account: 'acc_one' }));
         expect(statement.jobs.toSorted((a, b) => a.charge.amount - b.charge.amount)).toEqual([
-          { id: awaiting.id, status: 'awaiting_upload', charge: { state: 'pending', amount: 0 } },
-          { id: done.id, status: 'succeeded', charge: { state: 'captured', amount: 30 } },
+          { id: awaiting.id, status: 'awaiting_upload', charge: { state: 'pending', amount: 0 }, parameters },
+          { id: done.id, status: 'succeeded', charge: { state: 'captured', amount: 30 }, input, parameters, rate },
         ]);
         expect(findLedgerProblems(statement)).toEqual([]);
+        const dear = {
+          ...statement,
+          jobs: statement.jobs.map((job) => ({ ...job, ...(job.rate && { rate: { ...rate, minimum: 31 } }) })),
+        };
+        expect(findLedgerProblems(dear)).toHaveLength(1);
         expect(await outcomeOf(store.getStatement('acc_none'))).toBe('not-found');
       });
 
@@ -241,7 +303,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
         expect((await store.listAccounts()).map(({ id }) => id)).toEqual(['acc_one', 'acc_two']);
       });
 
-      it('counts jobs and what they cost by day and model, deleted ones too, those of test mode apart', async () => {
+      it('counts jobs and their cost by day and model, deleted ones too, those of test mode apart', async () => {
         await store.topUp({ account: 'acc_one', amount: 100, payment: 'pay' });
         const fast = { ...newJob().parameters, model: 'real-esrgan-fast' } as const;
         const done = await stored({ price: 30 });
@@ -344,7 +406,12 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
         await store.updateJob(alive.id, { type: 'expire' });
         const ids = (await store.listStaleUploads(10)).map(({ id }) => id);
         expect(ids.toSorted()).toEqual([unused.id, needed.id, shared.id].toSorted());
-        expect(await store.listStaleUploads(2)).toHaveLength(2);
+        const [one, two] = await store.listStaleUploads(2);
+        expect(await store.listStaleUploads(2, two)).toHaveLength(1);
+        const [next] = await store.listStaleUploads(1, one);
+        const [last] = await store.listStaleUploads(1, next);
+        expect([one!.id, next!.id, last!.id].toSorted()).toEqual(ids.toSorted());
+        expect(await store.listStaleUploads(1, last)).toEqual([]);
         expect(ids).not.toContain(fresh.id);
       });
     });
@@ -426,7 +493,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
         expect(await outcomeOf(store.updateJob('job_none', { type: 'claim' }))).toBe('not-found');
       });
 
-      it('returns what it stored, and stores nothing when the event is refused', async () => {
+      it('returns the stored job, and stores nothing when the event is refused', async () => {
         const job = await stored();
         const after = await claimed(job);
         expect(after).toMatchObject({ status: 'starting', attempt: 1, version: 2 });
@@ -490,7 +557,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
           const page = await store.listJobs({ account: 'acc_one', limit: 3, cursor });
           pages.push(page.jobs.map(({ id }) => id));
           cursor = page.next_cursor;
-          await stored(); // newer than what is listed: must not shift the pages
+          await stored(); // newer than the listed ones: must not shift the pages
         } while (cursor);
         expect(pages).toEqual([ids.slice(0, 3), ids.slice(3, 6), ids.slice(6)]);
       });
@@ -560,6 +627,37 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
         expect((await store.listDueJobs(10)).map(({ id }) => id)).toEqual([unsent.id]);
         await store.updateJob(unsent.id, { type: 'purge' });
         expect(await store.listDueJobs(10)).toEqual([]);
+      });
+
+      it('tells jobs that somebody waits for before those that were deleted, and these before old results', async () => {
+        const over = await stored();
+        const { attempt } = await store.updateJob(over.id, { type: 'claim' });
+        await store.updateJob(over.id, { type: 'succeed', attempt, output: SAMPLE_OUTPUT, notes: [] });
+        clock.advance(MAX_RETENTION_HOURS * 3600);
+        const deleted = await stored();
+        await store.updateJob(deleted.id, { type: 'cancel' });
+        await store.updateJob(deleted.id, { type: 'delete' });
+        const lost = await stored();
+        await store.updateJob(lost.id, { type: 'claim' });
+        clock.advance(1);
+        const unsent = await Promise.all(Array.from({ length: 12 }, () => stored()));
+        clock.advance(LEASE_SECONDS + 2 * RESEND_SECONDS);
+        const waiting = unsent.map(({ id }) => id).toSorted();
+        const expected = [...waiting, lost.id, deleted.id, over.id];
+        expect((await store.listDueJobs(100)).map(({ id }) => id)).toEqual(expected);
+        for (const limit of [1, 2, 7, 13, 14, 15]) {
+          const listed: string[] = [];
+          for (let page = await store.listDueJobs(limit); page.length > 0; ) {
+            expect(page.length).toBeLessThanOrEqual(limit);
+            listed.push(...page.map(({ id }) => id));
+            page = await store.listDueJobs(limit, page.at(-1));
+          }
+          expect(listed).toEqual(expected);
+        }
+        // The next page goes on behind the listed ones, even when they change.
+        const [first] = await store.listDueJobs(1);
+        for (const id of waiting.slice(0, 3)) await store.updateJob(id, { type: 'sent' });
+        expect((await store.listDueJobs(1, first)).map(({ id }) => id)).toEqual([waiting[3]]);
       });
     });
   });

@@ -3,7 +3,7 @@ import type { Known } from './known.ts';
 /** Of one operation: which known ids go where in its requests. */
 type Bindings = Record<string, keyof Omit<Known, 'metricsKey'>>;
 
-/** `METHOD /path` to places of values, as schemathesis names them. What is not here is made up. */
+/** `METHOD /path` to places of values, as schemathesis names them. Other values are made up. */
 const BINDINGS: Record<string, Bindings> = {
   'POST /v1/jobs': { 'body.input.upload_id': 'photos' },
   'POST /v1/quotes': { 'body.input.upload_id': 'photos' },
@@ -13,6 +13,14 @@ const BINDINGS: Record<string, Bindings> = {
   'GET /v1/jobs/{id}/heatmap': { 'path.id': 'finished' },
   'GET /v1/jobs/{id}/photo': { 'path.id': 'finished' },
   'GET /v1/jobs/{id}/live_preview': { 'path.id': 'finished' },
+  'GET /v1/jobs/{id}/photo_webp': { 'path.id': 'finished' },
+  'GET /v1/jobs/{id}/output_webp': { 'path.id': 'finished' },
+  ...Object.fromEntries(
+    ['output', 'heatmap', 'photo', 'live_preview', 'photo_webp', 'output_webp'].map((name) => [
+      `GET /v1/jobs/{id}/${name}_link`,
+      { 'path.id': 'finished' as const },
+    ]),
+  ),
   'GET /v1/jobs/{id}/receipt': { 'path.id': 'finished' },
   // Of a job that has ended the stream ends, too.
   'GET /v1/jobs/{id}/events': { 'path.id': 'finished' },
@@ -42,7 +50,7 @@ export function schemathesisConfiguration(known: Known, key: string): string {
     // Streams of events are read up to their first one.
     'max-stream-events = 1',
     'request-timeout = 10',
-    // What finds nothing, or is not let in, tests nothing.
+    // A request that finds nothing, or is not let in, tests nothing.
     'warnings = { fail-on = ["missing_auth", "missing_test_data", "unmatched_filter"] }',
     ...Object.entries(ids).map(([name, values]) => `[dictionaries.${name}]\nvalues = ${JSON.stringify(values)}`),
     `[[operations]]\ninclude-name = "GET /metrics"\n${authorization(metricsKey)}`,

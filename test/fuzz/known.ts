@@ -3,7 +3,7 @@ import { createLocalKey } from '../../local/account.ts';
 import { openStores } from '../../local/stores.ts';
 import { createTestClient } from '../support/client.ts';
 
-/** What there is when the fuzzer comes, so that its requests find something: ids by what they are of. */
+/** The things there are when the fuzzer comes, so that its requests find something: ids by kind. */
 export type Known = Awaited<ReturnType<typeof fillService>>;
 
 /** As many as are used up by a run: each can be canceled, deleted, revoked or replaced once. */
@@ -24,7 +24,7 @@ export async function fillService(url: string, dataDirectory: string, key: strin
   const finished = await submit({ input: { upload_id: photo }, model: 'real-esrgan-fast' });
   const { status } = await end(finished.id);
   if (status !== 'succeeded') throw new Error(`The first job is ${status}.`);
-  // Its file never comes: what awaits it stays as it is.
+  // Its file never comes: jobs that await it stay as they are.
   const { id: announced } = await post('/v1/uploads', { bytes: 1000, content_type: 'image/png' });
   const waiting = () => submit({ input: { upload_id: announced } });
   const ended = await several(waiting);

@@ -3,23 +3,17 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { runCommand } from '../../shared/adapters/node/command.ts';
 import { createTestClient } from '../support/client.ts';
 import { startServiceProcess } from '../support/service-process.ts';
 import { schemathesisConfiguration } from './configuration.ts';
 import { fillService } from './known.ts';
 
 const SCHEMATHESIS = 'schemathesis==4.32.5';
-const USAGE = `npm run test:fuzz -- [--long] [--summary FILE]
-
-Starts the service and lets schemathesis (installed from PyPI into a folder that is removed again) send it what its
-OpenAPI document allows, and what it forbids. The same requests in every run. --long: more of them. --summary: where the
-counts go, as JSON.
-`;
 
 /**
- * Whoever revokes or rotates keys ends up locked out, and then finds nothing but 401: what does that comes last, with a
- * key of its own.
+ * A run that revokes or rotates keys ends up locked out, and then finds nothing but 401: it comes last, with a key of
+ * its own.
  */
 const RUNS = [
   { name: 'everything but one key', filter: ['--exclude-path-regex', '^/v1/keys/'] },
@@ -29,7 +23,7 @@ const RUNS = [
 /** Of each operation, beside those that the schema itself suggests. */
 const EXAMPLES = { short: 8, long: 30 };
 
-/** Fields that depend on each other, or on what is stored, are more than a schema of JSON can say. */
+/** Fields that depend on each other, or on stored data, are more than a schema of JSON can say. */
 const UNCHECKED = 'positive_data_acceptance';
 
 interface Report {
@@ -39,26 +33,16 @@ interface Report {
   errors: { count: number }[];
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      long: { type: 'boolean', default: false },
-      summary: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) return console.log(USAGE);
+async function fuzzService(long: boolean, summary: string | undefined): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'seesr-fuzz-'));
   try {
-    const { passed, failed } = await fuzz(folder, values.long ? EXAMPLES.long : EXAMPLES.short).catch(
-      (error: unknown) => {
-        console.error((error as Error).message);
-        return { passed: 0, failed: 1 };
-      },
-    );
+    const { passed, failed } = await fuzz(folder, long ? EXAMPLES.long : EXAMPLES.short).catch((error: unknown) => {
+      console.error((error as Error).message);
+      return { passed: 0, failed: 1 };
+    });
     // As vitest writes them.
     const counts = { numPassedTests: passed, numFailedTests: failed, numTotalTests: passed + failed };
-    if (values.summary !== undefined) await writeFile(values.summary, JSON.stringify(counts));
+    if (summary !== undefined) await writeFile(summary, JSON.stringify(counts));
     console.log(`${passed} passed, ${failed} failed`);
     process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   } finally {
@@ -136,7 +120,14 @@ async function run(program: string, given: string[], cwd?: string): Promise<numb
   return code ?? 1;
 }
 
-main().catch((error: unknown) => {
-  console.error((error as Error).message);
-  process.exit(1);
+runCommand({
+  name: 'fuzz',
+  about: `
+Starts the service and lets schemathesis (installed from PyPI into a folder that is removed again) send it requests that its
+OpenAPI document allows, and others that it forbids. The same requests in every run.`,
+  options: {
+    long: { about: 'send more of them' },
+    summary: { value: 'FILE', about: 'where the counts go, as JSON' },
+  },
+  run: ({ long, summary }) => fuzzService(long, summary),
 });

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Resource } from './evaluate.ts';
 
-/** What must be so in a program, and mistakes that it must notice. */
+/** A rule for a program, and mistakes that it must notice. */
 export interface Check {
   name: string;
   holds(program: readonly Resource[]): void;

@@ -54,10 +54,11 @@ const ACCOUNT = '123456789012';
 const REGION = 'us-east-1';
 /** Pulumi's mark of a secret, whose value is beside it. */
 const SECRET_MARK = '4dabf18193072939515e22adb298388d';
-const QUIET_MILLISECONDS = 500;
+const QUIET_LOOKS = 20;
+const LOOK_MILLISECONDS = 50;
 
 /**
- * Runs sst.config.ts with the components of SST, and mocks only of what is on the other side of Pulumi: AWS and the CLI.
+ * Runs sst.config.ts with the components of SST, and mocks only of the other side of Pulumi: AWS and the CLI.
  * Once in a process: both programs keep state.
  */
 export async function evaluate(stage: string, environment: Record<string, string>): Promise<Resource[]> {
@@ -92,7 +93,7 @@ function load<Module>(path: string): Promise<Module> {
   return import(join(PLATFORM, path)) as Promise<Module>;
 }
 
-/** What the program asks of `sst deploy`, which starts it. The functions are bundled by the program itself. */
+/** Answers the program in the place of `sst deploy`, which starts it. The program itself bundles the functions. */
 async function startCli(): Promise<Server> {
   const answers: Record<string, (argument: Record<string, string>) => object> = {
     'Provider.Aws.Bootstrap': () => ({
@@ -175,11 +176,16 @@ async function watchOptions(): Promise<Map<string, Pick<Resource, 'dependsOn' | 
   return options;
 }
 
-/** Resources made of other resources' outputs come a little later, and nobody says which is the last. */
+/**
+ * Resources made of other resources' outputs come a little later, and nobody says which is the last. Looks are counted,
+ * not time, which also passes while bundling keeps this process from going on.
+ */
 async function untilQuiet(resources: readonly Resource[]): Promise<void> {
-  for (let seen = -1; seen !== resources.length; ) {
+  let seen = -1;
+  for (let looks = 0; looks < QUIET_LOOKS; looks++) {
+    if (seen !== resources.length) looks = 0;
     seen = resources.length;
-    await new Promise((resolve) => setTimeout(resolve, QUIET_MILLISECONDS));
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
   }
 }
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
-/** What makes the CLI of SST work without an account, its own tools or a word to its makers. */
+/** Variables that make the CLI of SST work without an account, its own tools or a word to its makers. */
 const QUIET = {
   SST_SKIP_DEPENDENCY_CHECK: '1',
   SST_TELEMETRY_DISABLED: '1',
@@ -10,7 +10,7 @@ const QUIET = {
 };
 const INSTALLED = '.sst/platform/node_modules/@pulumi/aws/package.json';
 
-/** Unpacks what `sst deploy` runs into `.sst`, some 320 MB, once for each version of SST. Called by Vitest. */
+/** Unpacks the programs of `sst deploy` into `.sst`, some 320 MB, once for each version of SST. Called by Vitest. */
 export function setup(): void {
   const { version } = JSON.parse(readFileSync('node_modules/sst/package.json', 'utf8')) as { version: string };
   const mark = '.sst/platform/version';

@@ -3,7 +3,7 @@ import { runChaos } from '../support/chaos.ts';
 import { PATIENCE_MILLISECONDS } from '../support/patience.ts';
 
 /** The short form of `npm run bench -- chaos`: each fault once, but that the database is locked for a moment only. */
-test('jobs survive whatever happens to processes, disk, clock and connections', async () => {
+test('jobs survive faults of processes, disk, clock and connections', async () => {
   const report = await runChaos({
     jobs: 30,
     seed: Date.now() % 1_000_000,

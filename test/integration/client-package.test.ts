@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -74,6 +74,10 @@ test('its types are those of the API', async () => {
     'program.ts',
   ];
   const compiler = path('node_modules/typescript/bin/tsc');
+  const types = join(directory, 'node_modules/seesr-cloud/types');
+  const files = (await readdir(types, { recursive: true })).filter((name) => name.endsWith('.ts'));
+  const declarations = await Promise.all(files.map((name) => readFile(join(types, name), 'utf8')));
+  expect(declarations.join('\n')).not.toMatch(/['"]\.{1,2}\/[^'"]+\.ts['"]/); // older compilers know none
   const checking = run(process.execPath, [compiler, '--ignoreConfig', ...options], { cwd: directory });
   expect(await checking.catch((error: unknown) => error)).toMatchObject({ stdout: '' });
 });

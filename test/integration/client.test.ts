@@ -92,7 +92,7 @@ test('a job is canceled by its signal', async () => {
   await expect(client().output(id)).rejects.toMatchObject({ problem: { code: 'no-output' } });
 });
 
-describe('what goes wrong', () => {
+describe('a failure', () => {
   test('is an error with the problem of the service', async () => {
     const refused = await client()
       .restore(await photo(), { model: 'real-esrgan-fast', denoise: 7 })
@@ -106,7 +106,7 @@ describe('what goes wrong', () => {
     await expect(stranger.list()).rejects.toMatchObject({ problem: { code: 'unauthorized' } });
   });
 
-  test('what may pass is tried again; an unchanged job is an empty 304', async () => {
+  test('that may pass is tried again; an unchanged job is an empty 304', async () => {
     const asked: { url: string; etag: string | undefined }[] = [];
     const answers = [503, 200, 304, 429, 200];
     const server = createServer((request, response) => {
@@ -129,7 +129,7 @@ describe('what goes wrong', () => {
     expect(new Set(asked.map(({ url }) => url))).toEqual(new Set(['/v1/jobs/job_1']));
   });
 
-  test('what asks for more patience than was given is told at once, with the time', async () => {
+  test('that asks for more patience than was given is told at once, with the time', async () => {
     const server = createServer((_request, response) => {
       response.writeHead(429, { 'Retry-After': '3600' }).end('Slowly.');
     }).listen(0, '127.0.0.1');

@@ -28,7 +28,7 @@ function openAnother({ database }: Pick<Service | Workshop, 'database'>) {
 }
 
 describe('API, reaper and notifier', () => {
-  test('put off what they would write, and let others read', async () => {
+  test('put off their writes, and let others read', async () => {
     const service = await createService({ prices: PRICE_LISTS.standard });
     closing.push(service.close);
     await service.state.topUp({ account: 'acc_one', amount: 1_000_000, payment: 'first' });

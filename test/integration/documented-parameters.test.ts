@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { notifyOnce } from '../../functions/notify/notify.ts';
-import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
-import { restore } from '../../gpu-worker/pipeline/restore.ts';
-import { superResolution } from '../../gpu-worker/pipeline/upscale.ts';
+import { onePass } from '../../gpu-worker/methods/one-pass-engine.ts';
+import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
+import { restore } from '../../gpu-worker/restore/restore.ts';
 import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
 import type { JobView } from '../../shared/api.ts';
 import { metadataPolicySchema, type Parameters } from '../../shared/job.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
-import { MODEL_IDS, MODEL_PARAMETERS, MODELS, type SuperResolutionModelId } from '../../shared/models.ts';
+import { MODEL_PARAMETERS } from '../../shared/methods/parameters.ts';
+import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
+import { METHOD_IDS, methodOf, OWN_MODELS } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { PRICE_LISTS, type PriceList, planWork } from '../../shared/pricing.ts';
 import { SAMPLES, SEESR_CHANGES } from '../support/picture-changes.ts';
@@ -20,7 +22,7 @@ import { documentedFields } from '../support/request-fields.ts';
 import { fixture } from '../support/sample-images.ts';
 import { bodyOf, createService, pngOf, problemOf, type Service, submit, succeed, upload } from '../support/service.ts';
 
-/** Every documented field of POST /v1/jobs changes the picture, the price or what happens; here is the proof. */
+/** Proof that every documented field of POST /v1/jobs changes the picture, the price or the course of the job. */
 
 let service: Service;
 let directory: string;
@@ -36,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 beforeEach(async () => {
   service = await createService({
-    installedModels: [...MODEL_IDS],
+    installedModels: [...OWN_MODELS],
     limits: DEFAULT_LIMITS,
     prices,
     outbound: createGuardedFetch({ allowHttp: false, allowHosts: exempt }),
@@ -54,13 +56,13 @@ type Asked = Partial<Parameters>;
 const PART = { x: 2, y: 2, width: 8, height: 6 };
 
 const pictures = new Map<string, string>();
-/** sha256 of what a network really makes; each is made once. */
-async function pictureOf(model: SuperResolutionModelId, asked: Asked = {}): Promise<string> {
+/** sha256 of the real picture of a network; each is made once. */
+async function pictureOf(model: RealEsrganId, asked: Asked = {}): Promise<string> {
   const key = JSON.stringify([model, asked]);
   const known = pictures.get(key);
   if (known) return known;
   const { preview, ...requested } = asked;
-  const parameters = completeParameters(requestedParametersSchema.parse({ model, ...requested }), MODEL_IDS);
+  const parameters = completeParameters(requestedParametersSchema.parse({ model, ...requested }), OWN_MODELS);
   const resolver = await loadSuperResolver({ model, denoise: parameters.denoise, device: 'cpu' });
   const request = {
     inputPath,
@@ -69,7 +71,7 @@ async function pictureOf(model: SuperResolutionModelId, asked: Asked = {}): Prom
     limits: DEFAULT_LIMITS,
   };
   const { signal } = new AbortController();
-  const { sha256 } = await restore(request, superResolution(resolver), { tileSize: 96, signal, onProgress: () => {} });
+  const { sha256 } = await restore(request, onePass(resolver).restore, { tileSize: 96, signal, onProgress: () => {} });
   await resolver.release();
   pictures.set(key, sha256);
   return sha256;
@@ -114,12 +116,22 @@ const CASES: Record<string, () => Promise<void>> = {
     await showsWithSeesr('model')();
   },
   scale: shows({ scale: 2 }),
+  'target.width': async () => {
+    await shows({ target: { width: 50 } })();
+    await showsWithSeesr('target.width')();
+  },
+  'target.height': shows({ target: { height: 40 } }),
+  'target.megapixels': shows({ target: { megapixels: 0.002 } }),
   // Documented to change nothing where no random numbers are drawn.
   seed: async () => {
     expect(await pictureOf('real-esrgan-fast', { seed: 1 })).toBe(await pictureOf('real-esrgan-fast'));
     await showsWithSeesr('seed')();
   },
   format: shows({ format: 'webp' }),
+  bit_depth: async () => {
+    await shows({ bit_depth: 16 })();
+    await shows({ bit_depth: 16, format: 'tiff' }, { format: 'tiff' })();
+  },
   quality: shows({ quality: 20 }, { format: 'jpeg' }),
   metadata: async () => {
     const made = new Set<string>();
@@ -143,7 +155,12 @@ const CASES: Record<string, () => Promise<void>> = {
   start_point: showsWithSeesr('start_point'),
   start_steps: showsWithSeesr('start_steps'),
   scheduler: showsWithSeesr('scheduler'),
-  color_fix: showsWithSeesr('color_fix'),
+  color_fix: async () => {
+    await shows({ color_fix: 'none' })();
+    await shows({ color_fix: 'adain' })();
+    expect(await pictureOf('real-esrgan', { color_fix: 'none' })).not.toBe(await pictureOf('real-esrgan'));
+    await showsWithSeesr('color_fix')();
+  },
   'preview.x': shows({ preview: { ...PART, x: 5 } }, { preview: PART }),
   'preview.y': shows({ preview: { ...PART, y: 5 } }, { preview: PART }),
   'preview.width': shows({ preview: { ...PART, width: 9 } }, { preview: PART }),
@@ -229,13 +246,13 @@ describe('POST /v1/jobs', () => {
   test.each(Object.keys(CASES))('%s', (field) => CASES[field]!());
 });
 
-describe.each(MODEL_IDS)('%s', (model) => {
+describe.each(METHOD_IDS)('%s', (model) => {
   test('takes its own parameters, and refuses those of others by name', async () => {
     const input = { upload_id: await upload(service) };
     for (const name of Object.keys(MODEL_PARAMETERS)) {
       const { value } = SAMPLES[name]!;
       const asked = { input, model, [name]: value };
-      if (name in MODELS[model].defaults) {
+      if (name in methodOf({ model: model }).defaults) {
         expect((await post<JobView>('/v1/jobs', asked)).parameters, name).toHaveProperty(name, value);
       } else {
         const refused = { status: 422, errors: [{ pointer: `#/${name}` }] };
@@ -247,7 +264,7 @@ describe.each(MODEL_IDS)('%s', (model) => {
 
 test('seesr-turbo has no parameter that is not proven with seesr, whose recipe it runs', () => {
   const proven = new Set(Object.keys(SEESR_CHANGES).map((field) => field.split('.')[0]));
-  expect(Object.keys(MODELS['seesr-turbo'].defaults).filter((name) => !proven.has(name))).toEqual([]);
+  expect(Object.keys(methodOf({ model: 'seesr-turbo' }).defaults).filter((name) => !proven.has(name))).toEqual([]);
 });
 
 test.each([{ steps: 4 }, { start_steps: 700 }, { fidelity: 0.8 }])(
@@ -255,7 +272,7 @@ test.each([{ steps: 4 }, { start_steps: 700 }, { fidelity: 0.8 }])(
   (asked) => {
     const callsOf = (more: object) => {
       const requested = requestedParametersSchema.parse({ model: 'seesr-turbo', ...more });
-      return planWork({ width: 128, height: 128 }, completeParameters(requested, MODEL_IDS)).calls;
+      return planWork({ width: 128, height: 128 }, completeParameters(requested, OWN_MODELS)).calls;
     };
     expect(callsOf(asked)).not.toBe(callsOf({}));
   },

@@ -21,7 +21,7 @@ const CELL = 32;
 const [GROUND, RED, GREEN, BLUE] = [9, 1, 2, 5];
 const COLORS: Record<number, string> = { [RED]: '#ff0000', [GREEN]: '#00ff00', [BLUE]: '#0000ff' };
 
-/** What is in the cells of a picture, from left to right and top to bottom; 0 for nothing. */
+/** The contents of the cells of a picture, from left to right and top to bottom; 0 for nothing. */
 const PICTURES: Record<string, number[]> = { one: [RED, GREEN, 0, RED], two: [0, 0, GREEN, BLUE] };
 
 let folder: string;
@@ -51,7 +51,7 @@ const run = (...given: string[]) => execute(process.execPath, [PROGRAM, ...truth
 const restored = (...names: string[]) => names.flatMap((name) => ['--restored', `${name}=${join(folder, name)}`]);
 const model = () => ['--model', join(folder, 'colors.onnx')];
 
-test('a network sees all in clean pictures, and in poor ones what can be counted', async () => {
+test('a network sees all in clean pictures, and a countable part in poor ones', async () => {
   const out = join(folder, 'out');
   const { stdout } = await run(...restored('clean', 'poor'), ...model(), '--out', out);
   const { models } = JSON.parse(await readFile(join(out, 'results.json'), 'utf8'));
@@ -76,7 +76,7 @@ test('a network sees all in clean pictures, and in poor ones what can be counted
   expect(await readFile(join(out, 'categories.csv'), 'utf8')).toContain('\nclean,9,ground,,,1,1,1,1\n');
 });
 
-test('what another program found is measured alike', async () => {
+test('findings of another program are measured alike', async () => {
   const { annotations } = JSON.parse(await readFile(join(folder, 'instances.json'), 'utf8'));
   const found = annotations.map((one: object, index: number) => ({ ...one, score: 1 - index / 10 }));
   await writeFile(join(folder, 'found.json'), JSON.stringify(found));
@@ -86,7 +86,7 @@ test('what another program found is measured alike', async () => {
   expect(stdout).toContain('| other | 100.0 | 100.0 | 100.0 | – |');
 });
 
-test('what cannot be measured is refused', async () => {
+test('an impossible measurement is refused', async () => {
   const few = join(folder, 'few');
   const large = join(folder, 'large');
   const silent = join(folder, 'silent');
@@ -99,24 +99,28 @@ test('what cannot be measured is refused', async () => {
       .toFile(join(large, `${name}.png`));
   await writeFile(join(silent, 'no.onnx'), await colorNetwork());
   await writeFile(join(silent, 'bad.onnx'), await colorNetwork());
+  await writeFile(join(silent, 'letter.onnx'), 'Dear reader');
+  await writeFile(join(silent, 'letter.json'), JSON.stringify(DESCRIPTION));
   await writeFile(join(silent, 'bad.json'), JSON.stringify({ ...DESCRIPTION, semantic: { scores: 'boxes' } }));
   const refused = async (...given: string[]) => {
     const failed = await run('--out', join(folder, 'refused'), ...given).catch((error: { stderr: string }) => error);
     return failed.stderr;
   };
-  const [onFew, onLarge, noDescription, wrongShape] = [
+  const [onFew, onLarge, noDescription, wrongShape, noNetwork] = [
     await refused(...restored('few'), ...model()),
     await refused(...restored('large'), ...model()),
     await refused(...restored('clean'), '--model', join(silent, 'no.onnx')),
     await refused(...restored('clean'), '--model', join(silent, 'bad.onnx')),
+    await refused(...restored('clean'), '--model', join(silent, 'letter.onnx')),
   ];
   expect(onFew).toMatch('few lacks 1 of 2 annotated pictures: two. See --subset.');
   expect(onLarge).toMatch('has 96×96 pixels; the ground truth of one was annotated at 64×64.');
   expect(noDescription).toMatch('needs its description');
   expect(wrongShape).toMatch('The output "boxes"');
+  expect(noNetwork).toMatch('letter.onnx cannot be run:');
 });
 
-test('what a network sees in a picture that was enlarged and padded is brought back to its pixels', async () => {
+test('findings of a network in a picture that was enlarged and padded are brought back to its pixels', async () => {
   const path = join(folder, 'halves.onnx');
   await writeFile(path, await halvesNetwork());
   const input = { name: 'image', shortest: 80, longest: 120, multiple_of: 64 };

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkSizes, findPairs } from '../../evaluation/pairs.ts';
 import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
+import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 
 const execute = promisify(execFile);
 const PROGRAM = fileURLToPath(new URL('../../evaluation/main.ts', import.meta.url));
@@ -44,7 +45,7 @@ interface Results {
 
 const run = (...given: string[]) => execute(process.execPath, [PROGRAM, '--hr', hr, '--lr', lr, ...given]);
 
-test('a network and the filter are measured, with what the user brings', async () => {
+test('a network and the filter are measured, with networks of the user', async () => {
   const networks = join(folder, 'networks');
   await mkdir(networks);
   await writeFile(join(networks, 'lpips.onnx'), await meanDifference());
@@ -66,7 +67,7 @@ test('a network and the filter are measured, with what the user brings', async (
   const values = bicubic.images.map((image) => image.values);
   expect(bicubic.means.ssim).toBeCloseTo((values[0]!.ssim! + values[1]!.ssim!) / 2, 12);
 
-  // The stand-ins for learned networks compute what can be said without them.
+  // The stand-ins for learned networks compute a result that is known without them.
   const { name, values: first } = bicubic.images[0]!;
   expect(name).toBe('eye, left');
   const colors = async (path: string) => (await sharp(path).stats()).channels.map(({ mean }) => mean / 255);
@@ -88,7 +89,11 @@ test('a network and the filter are measured, with what the user brings', async (
 
 test.each([
   ['an unknown model', ['--models', 'esrgan'], /--models esrgan: the models are bicubic, /],
-  ['a model that is not installed', ['--models', 'bicubic,seesr'], /^seesr is not installed; installed: /],
+  [
+    'a model that is not installed',
+    ['--models', 'bicubic,seesr'],
+    /^seesr evaluate: seesr is not installed; installed: /,
+  ],
   ['an unknown metric', ['--models', 'bicubic', '--metric', 'psnr=a.onnx'], /--metric psnr=a\.onnx: it is ID=FILE/],
   ['a missing network', ['--models', 'bicubic', '--metric', 'dists=no.onnx'], /there is no file no\.onnx/],
   ['a file that is no network', ['--models', 'bicubic', '--metric', `musiq=${PHOTO}`], /cannot be run: .*must have/s],
@@ -103,7 +108,9 @@ test('pictures must have partners', async () => {
   await copyFile(join(lr, 'fur.jpg'), join(half, 'fur.jpg'));
   await expect(findPairs(hr, half)).rejects.toThrow('alone are: eye, left.');
   await expect(findPairs(folder, lr)).rejects.toThrow('has no pictures');
-  await expect(checkSizes(await findPairs(hr, hr))).rejects.toThrow('eye, left: the photo has 208×200 pixels');
+  await expect(checkSizes(await findPairs(hr, hr), 4, DEFAULT_LIMITS)).rejects.toThrow(
+    'eye, left: the photo has 208×200 pixels',
+  );
 });
 
 /** In the place of LPIPS: the mean of all differences. */

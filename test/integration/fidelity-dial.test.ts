@@ -3,15 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
-import { loadSeesr } from '../../gpu-worker/models/seesr.ts';
-import { diffusion } from '../../gpu-worker/pipeline/diffusion.ts';
-import type { Method } from '../../gpu-worker/pipeline/method.ts';
-import { restore } from '../../gpu-worker/pipeline/restore.ts';
-import { superResolution } from '../../gpu-worker/pipeline/upscale.ts';
+import { bandsOf } from '../../gpu-worker/images/bands.ts';
+import type { Pixels } from '../../gpu-worker/images/image.ts';
+import { onePass } from '../../gpu-worker/methods/one-pass-engine.ts';
+import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
+import { loadSeesr } from '../../gpu-worker/methods/seesr/models.ts';
+import { diffusion } from '../../gpu-worker/methods/seesr/recipe.ts';
+import { restore } from '../../gpu-worker/restore/restore.ts';
+import type { Restorer } from '../../gpu-worker/restore/restorer.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
-import { MODEL_IDS, type ModelId, SHIPPED_MODELS } from '../../shared/models.ts';
+import { type MethodId, OWN_MODELS, SHIPPED_IDS } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import { gather } from '../support/bands.ts';
 import { buildRecorded } from '../support/recorded-models.ts';
 import { fixture } from '../support/sample-images.ts';
 
@@ -23,15 +26,19 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-async function measure(inputPath: string, method: Method, asked: { model: ModelId; fidelity: number; steps?: number }) {
-  const parameters = completeParameters(requestedParametersSchema.parse(asked), MODEL_IDS);
+async function measure(
+  inputPath: string,
+  method: Restorer,
+  asked: { model: MethodId; fidelity: number; steps?: number },
+) {
+  const parameters = completeParameters(requestedParametersSchema.parse(asked), OWN_MODELS);
   const request = { inputPath, outputPath: join(directory, 'output.png'), parameters, limits: DEFAULT_LIMITS };
   const { signal } = new AbortController();
   return (await restore(request, method, { tileSize: 96, signal, onProgress: () => {} })).fidelity_report!;
 }
 
 describe('the fidelity dial', () => {
-  test.each(SHIPPED_MODELS)('%s: the measured fidelity never falls as the dial rises', async (model) => {
+  test.each(SHIPPED_IDS)('%s: the measured fidelity never falls as the dial rises', async (model) => {
     const resolver = await loadSuperResolver({ model, device: 'cpu' });
     for (const name of ['gb82_city', 'gb82_mies', 'kodim08', 'kodim23']) {
       const inputPath = join(directory, `${name}.png`);
@@ -43,12 +50,14 @@ describe('the fidelity dial', () => {
         .toFile(inputPath);
       // The network does not depend on the dial: it runs once, and the blending each time.
       let calls = 0;
-      let kept: ReturnType<Method> | undefined;
-      const method: Method = async (...given) => {
+      let kept: Promise<Pixels> | undefined;
+      const method: Restorer = async (photo, options) => {
         calls++;
-        kept ??= superResolution(resolver)(...given);
-        const { pixels } = await kept;
-        return { pixels: { ...pixels, data: pixels.data.slice() } };
+        kept ??= onePass(resolver)
+          .restore(photo, options)
+          .then(({ bands }) => gather(bands, photo));
+        const picture = await kept;
+        return { bands: bandsOf({ ...picture, data: picture.data.slice() }, photo, options.signal) };
       };
       const reports = [];
       for (const fidelity of DIAL) reports.push(await measure(inputPath, method, { model, fidelity }));
@@ -63,7 +72,7 @@ describe('the fidelity dial', () => {
 
   test('seesr: starts later, is guided less, takes its share of the photo, and is measured so', async () => {
     await buildRecorded(directory, 'seesr');
-    const models = await loadSeesr({ modelsDirectory: directory, model: 'seesr', device: 'cpu' });
+    const models = await loadSeesr(join(directory, 'seesr'), 'cpu');
     const inputPath = join(directory, 'small.png');
     await sharp(fixture('pairs/kodim23.jpg')).extract({ left: 50, top: 40, width: 24, height: 16 }).toFile(inputPath);
     const found: number[] = [];

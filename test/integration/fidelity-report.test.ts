@@ -12,7 +12,7 @@ afterEach(() => open?.close());
 const DOG = new URL('../../local/demo-photo/dog.jpg', import.meta.url);
 
 describe('a finished job', () => {
-  test('says how true its result is, and keeps a map of what was added as long as the result', async () => {
+  test('says how true its result is, and keeps a map of the added detail as long as the result', async () => {
     const workshop: Workshop = await createWorkshop();
     open = workshop;
     workshop.startWorker();

@@ -10,6 +10,7 @@ import type { Problem } from '../../shared/error.ts';
 import { createLog } from '../../shared/log.ts';
 import { createTestClient, type TestClient } from '../support/client.ts';
 import { bombPng, fixture, noise, rawImage } from '../support/sample-images.ts';
+import { type SampleDirectory, tiffFile } from '../support/tiff-sample.ts';
 
 /** Every kind of file through the whole product, over HTTP: a result of the exact size, or a problem that explains. */
 
@@ -29,7 +30,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** What a client sees in the end. JPEG results keep the large pictures quick. */
+/** The end as a client sees it. JPEG results keep the large pictures quick. */
 async function restore(file: Uint8Array): Promise<JobView | Problem> {
   const upload_id = await client.upload(new Uint8Array(file));
   const job = { input: { upload_id }, model: 'real-esrgan-fast', format: 'jpeg', quality: 80 };
@@ -125,6 +126,8 @@ describe('files of the collection', () => {
 });
 
 describe('made files', () => {
+  const page: SampleDirectory = { width: 40, height: 30, samples: noise(40 * 30 * 3) };
+  const thumbnail: SampleDirectory = { width: 8, height: 6, samples: noise(8 * 6 * 3), more: [[254, 4, [1]]] };
   const solid = (width: number, height: number) =>
     sharp({ create: { width, height, channels: 3, background: '#a04020' } });
 
@@ -156,7 +159,48 @@ describe('made files', () => {
   });
 
   test('a bomb is refused by its header, before anything is decoded', async () => {
-    await expectRefused(await bombPng(), 'image-too-large', /50000×50000 = 2500000000 .* 16777216/);
+    await expectRefused(await bombPng(), 'image-too-large', /50000×50000 = 2500000000 .* 134217728/);
+  });
+
+  test.each<[string, () => Uint8Array | Promise<Uint8Array>, RegExp]>([
+    [
+      'camera RAW',
+      () => tiffFile([{ ...page, photometric: 32803, bits: [16], samples: noise(40 * 30 * 2) }]),
+      /camera RAW/,
+    ],
+    [
+      'camera RAW behind a thumbnail',
+      () => tiffFile([{ ...thumbnail, below: [{ ...page, photometric: 34892 }] }]),
+      /RAW/,
+    ],
+    ['TIFF by ZSTD', () => tiffFile([{ ...page, compression: 50000 }]), /compressed by ZSTD/],
+    ['TIFF of 12 bits', () => tiffFile([{ ...page, bits: [12, 12, 12] }]), /12 bits a sample/],
+    ['JPEG XL', () => Buffer.from('\xff\x0a\xfa\x1f\x01', 'latin1'), /JPEG XL/],
+    ['a film', () => Buffer.from('\0\0\0\x18ftypisom\0\0\0\0isommp41', 'latin1'), /a film/],
+  ])('%s is refused at submit by its content, before there is a job', async (_name, make, detail) => {
+    const upload_id = await client.upload(new Uint8Array(await make()));
+    const problem = await client.post<Problem>('/v1/jobs', { input: { upload_id } });
+    expect(problem).toMatchObject({
+      code: 'unsupported-media-type',
+      status: 415,
+      detail: expect.stringMatching(detail),
+    });
+    const quote = await client.post<Problem>('/v1/quotes', { input: { upload_id } });
+    expect(quote).toMatchObject({ code: 'unsupported-media-type' });
+  });
+
+  test('the price is that of the picture that is restored', async () => {
+    const tiff = tiffFile([thumbnail, page]);
+    const job = await expectRestored(tiff, 40, 30);
+    expect(job.notes?.join()).toMatch(/begins with a smaller picture; the photo of 40×30/);
+  });
+
+  test('damage is told with the result', async () => {
+    const jpeg = await rawImage(noise(60 * 40 * 3), 60, 40, 3)
+      .jpeg()
+      .toBuffer();
+    const job = await expectRestored(jpeg.subarray(0, jpeg.length - 2), 60, 40);
+    expect(job.notes?.join()).toMatch(/The file is damaged: its end is missing/);
   });
 
   test('text is refused', async () => {
@@ -173,6 +217,33 @@ describe('made files', () => {
     const problem = await client.post<Problem>('/v1/jobs', { input: { upload_id }, format: 'webp' });
     expect(problem).toMatchObject({ code: 'output-too-large', status: 422, errors: [{ pointer: '#/format' }] });
     expect(problem.detail).toMatch(/4×20000.*16383.*png, jpeg/);
+  });
+
+  const deepPhoto = () =>
+    rawImage(
+      Uint16Array.from({ length: 30 * 20 * 4 }, (_, index) => 20_000 + 7 * index),
+      30,
+      20,
+      4,
+    ).png();
+  test.each<[object, string, string, [number, number], 'uchar' | 'ushort']>([
+    [{ format: 'tif', scale: 1 }, 'tiff', 'tif', [30, 20], 'uchar'],
+    [{ format: 'jpg', scale: 1.5 }, 'jpeg', 'jpg', [45, 30], 'uchar'],
+    [{ format: 'tiff', bit_depth: 16, scale: 2 }, 'tiff', 'tif', [60, 40], 'ushort'],
+    [{ bit_depth: 16, target: { height: 50 } }, 'png', 'png', [75, 50], 'ushort'],
+    [{ format: 'avif', target: { megapixels: 0.0024 } }, 'avif', 'avif', [60, 40], 'uchar'],
+  ])('%j is the result, and so called', async (asked, format, ending, [width, height], depth) => {
+    const upload_id = await client.upload(new Uint8Array(await deepPhoto().toBuffer()));
+    const { id } = await client.submit({ input: { upload_id }, model: 'real-esrgan-fast', ...asked });
+    const job = await client.end(id, 20);
+    expect(job).toMatchObject({ status: 'succeeded', output: { width, height } });
+    const link = await client.json<{ url: string }>(`/v1/jobs/${id}/output_link`);
+    const response = await fetch(link.url);
+    expect(response.headers.get('content-disposition')).toContain(`${id}.${ending}"`);
+    expect(response.headers.get('content-type')).toBe(`image/${format}`);
+    const found = await sharp(await response.arrayBuffer()).metadata();
+    expect(found).toMatchObject({ format: format === 'avif' ? 'heif' : format, width, height, depth });
+    expect(found.hasAlpha).toBe(format !== 'jpeg');
   });
 
   test('after all that the worker is alive', async () => {

@@ -1,11 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { greet } from '../../local/greeting.ts';
+import { openDatabase } from '../../shared/adapters/local/database.ts';
 import type { Problem } from '../../shared/error.ts';
 import { createTestClient } from '../support/client.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
@@ -13,7 +15,7 @@ import { type ServiceProcess, startServiceProcess } from '../support/service-pro
 const run = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url).pathname;
 
-/** What a person would do at a terminal, with the real programs in processes of their own. */
+/** The steps of a person at a terminal, with the real programs in processes of their own. */
 
 let directory: string;
 const running: ServiceProcess[] = [];
@@ -43,7 +45,34 @@ const photo = async () =>
   );
 
 describe('npm start', () => {
-  test('prints the first key once, and keeps keys, jobs and results over a restart', async () => {
+  test('puts the first key into a file for its user, once, and says nothing of it where nobody sees it', async () => {
+    await writeFile(join(directory, 'first-key'), 'of an earlier database', { mode: 0o644 });
+    const first = await start();
+    const path = join(directory, 'first-key');
+    expect(first.firstKey).toMatch(/^sr_live_\w+$/);
+    expect(await readFile(path, 'utf8')).toBe(`${first.firstKey}\n`);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(first.output()).toContain(`first API key is in ${path} (`);
+    expect(first.output() + JSON.stringify(first.log)).not.toContain('sr_');
+    await first.kill('SIGTERM');
+    await rm(path);
+    const second = await start();
+    expect(second.output()).not.toContain('first');
+    expect(await readdir(directory)).not.toContain('first-key');
+  });
+
+  test('prints it at a terminal', () => {
+    const service = { url: 'http://127.0.0.1:1', firstKey: 'sr_live_x' };
+    const words = greet(service, { dataDirectory: directory, isTerminal: true });
+    expect(words).toContain('\n  sr_live_x\n');
+    expect(words).toContain('Open http://127.0.0.1:1/#key=sr_live_x');
+    const known = greet({ ...service, firstKey: undefined }, { dataDirectory: directory, isTerminal: true });
+    expect(known).not.toContain('key=');
+    const nowhere = { dataDirectory: join(directory, 'missing'), isTerminal: false };
+    expect(() => greet(service, nowhere)).toThrow(/first-key.*npm run keys -- create/);
+  });
+
+  test('keeps keys, jobs and results over a restart', async () => {
     const first = await start();
     const key = first.firstKey!;
     const client = createTestClient(first.url, key);
@@ -79,6 +108,18 @@ describe('npm start', () => {
     expect(await second.end(job.id)).toMatchObject({ status: 'succeeded', attempt: 2 });
   });
 
+  test('goes on where nobody reads its log any more, and counts the lines that nobody got', async () => {
+    const service = await start();
+    service.process.stderr!.destroy();
+    const client = createTestClient(service.url, service.firstKey!);
+    const input = { upload_id: await client.upload(await photo()) };
+    const job = await client.submit({ input, model: 'real-esrgan-fast' });
+    expect((await client.end(job.id)).status).toBe('succeeded');
+    const { stdout } = await program('local/keys.ts', 'create', '--scopes', 'metrics:read', '--json');
+    const metrics = await fetch(`${service.url}/metrics`, { headers: { 'x-api-key': JSON.parse(stdout).key } });
+    expect(await metrics.text()).toMatch(/^seesr_log_lines_lost_total [1-9]/m);
+  });
+
   test('ends with npm, which passes no SIGTERM on', async () => {
     const environment = { HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory };
     const npm = spawn('npm', ['start'], { cwd: ROOT, env: { ...process.env, ...environment } });
@@ -106,7 +147,7 @@ describe('npm start', () => {
     const job = await client.submit({ input: { upload_id: upload.id }, model: 'real-esrgan-fast' });
     expect(job.status).toBe('awaiting_upload');
     const send = (body: Uint8Array<ArrayBuffer>, type = 'image/png') =>
-      fetch(upload.url, { method: 'PUT', headers: { 'content-type': type }, body });
+      fetch(upload.url, { method: 'PUT', headers: { ...upload.headers, 'Content-Type': type }, body });
     expect((await send(file, 'image/jpeg')).status).toBe(403);
     expect((await send(file.slice(1))).status).toBe(403);
     expect((await send(file)).status).toBe(200);
@@ -128,9 +169,10 @@ describe('npm start', () => {
     const good = await fetch(url);
     expect(good.status).toBe(200);
     expect(good.headers.get('content-disposition')).toContain('attachment');
-    expect((await fetch(url, { method: 'HEAD' })).headers.get('content-length')).toBe(
-      good.headers.get('content-length'),
-    );
+    const output = `${service.url}/v1/jobs/${job.id}/output`;
+    const head = await fetch(output, { method: 'HEAD', headers: { Authorization: `Bearer ${service.firstKey}` } });
+    expect(head.headers.get('content-length')).toBe(good.headers.get('content-length'));
+    expect((await fetch(url, { method: 'HEAD' })).status).toBe(403);
     expect((await fetch(url.replace('/out/', '/in/'))).status).toBe(403);
     expect((await fetch(url, { method: 'PUT', body: 'x' })).status).toBe(403);
   });
@@ -146,17 +188,18 @@ describe('npm start', () => {
     });
     const { port, pathname, search } = new URL(upload.url);
     const socket = connect(Number(port), '127.0.0.1');
-    const length = `Content-Length: ${file.byteLength}`;
-    socket.write(`PUT ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n${length}\r\n\r\n`);
+    const all = { Host: 'x', ...upload.headers, 'Content-Length': file.byteLength };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`PUT ${pathname}${search} HTTP/1.1\r\n${lines.join('')}\r\n`);
     socket.write(file.subarray(0, 20));
     const unfinished = () => readdir(join(directory, 'objects', '.unfinished')).catch(() => []);
     await expect.poll(unfinished).toHaveLength(1);
     socket.destroy();
-    await expect.poll(unfinished).toEqual([]);
     await expect.poll(() => service.log.map(({ event }) => event)).toContain('client-left');
     expect(service.log.filter(({ level }) => level === 'error')).toEqual([]);
     const sent = await fetch(upload.url, { method: 'PUT', headers: upload.headers, body: file });
     expect(sent.status).toBe(200);
+    await expect.poll(unfinished).toEqual([]); // the part that had come was kept for a resumed upload
   });
 
   test('a second process is refused the data directory', async () => {
@@ -251,16 +294,17 @@ describe('npm run keys', () => {
     expect(old).toMatchObject({ test: true, spend_cap: 100, allowed_origins: ['https://a.example'] });
     expect(old.scopes).not.toContain('keys:manage');
     expect(await ask(old.key, { origin: 'https://b.example' })).toBe(403);
-    const rotated = await keys('rotate', old.id, '--overlap-seconds', '3600');
+    const rotated = await keys('rotate', old.id);
     expect(rotated.key).toMatch(/^sr_test_/);
     expect([await ask(old.key), await ask(rotated.key)]).toEqual([200, 200]);
-    const last = await keys('rotate', old.id);
+    const last = await keys('rotate', old.id, '--overlap-seconds', '0');
     expect([await ask(old.key), await ask(rotated.key), await ask(last.key)]).toEqual([401, 401, 200]);
     const capped = program('local/keys.ts', 'create', '--inflight-cap', '1', '--scopes', 'keys:manage');
     await expect(capped).rejects.toThrow(/could lift/);
   });
 
-  test('names what is wrong', async () => {
+  test('names the fault', async () => {
+    openDatabase(directory).close();
     await expect(program('local/keys.ts', 'create', '--inflight-cap', 'x')).rejects.toThrow(/inflight_cap/);
     await expect(program('local/keys.ts', 'create', '--scopes', 'jobs:all')).rejects.toThrow(
       /"jobs:all" is not a scope/,

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type BuildProgress, buildModel } from '../../gpu-worker/build.ts';
-import { listInstalled, type ModelManifest, openInstalled } from '../../gpu-worker/models/installed.ts';
-import { loadSeesr } from '../../gpu-worker/models/seesr.ts';
-import { type Dtype, planSeesr } from '../../gpu-worker/models/seesr-plan.ts';
-import { verifyModels } from '../../gpu-worker/models/verify.ts';
-import { SHIPPED_MODELS } from '../../shared/models.ts';
+import { loadSeesr } from '../../gpu-worker/methods/seesr/models.ts';
+import { planSeesr } from '../../gpu-worker/methods/seesr/plan.ts';
+import { type BuildProgress, buildModel } from '../../gpu-worker/model-store/build.ts';
+import type { Dtype } from '../../gpu-worker/model-store/build-plan.ts';
+import { listInstalled, type ModelManifest, openInstalled } from '../../gpu-worker/model-store/installed.ts';
+import { verifyModels } from '../../gpu-worker/model-store/verify.ts';
+import { SHIPPED_IDS } from '../../shared/methods/registry.ts';
 import { openCase } from '../support/recorded-case.ts';
 import { buildRecorded, recordedSources } from '../support/recorded-models.ts';
 
@@ -83,15 +84,15 @@ async function copySd(): Promise<{ sd: string; vae: string }> {
 }
 
 describe('a model built from the published files', () => {
-  test('is installed, says what it is made of, and computes what PyTorch does', async () => {
-    expect(await listInstalled(sound.modelsDirectory)).toEqual(['seesr', ...SHIPPED_MODELS]);
+  test('is installed, says what it is made of, and computes the numbers of PyTorch', async () => {
+    expect(await listInstalled(sound.modelsDirectory)).toEqual(['seesr', ...SHIPPED_IDS]);
     expect(sound.manifest.sources.map(({ path }) => path)).toEqual(
       expect.arrayContaining([SOURCES.ram, SOURCES.dape, join(SOURCES.sd, 'tokenizer/vocab.json')]),
     );
     const notice = await readFile(join(sound.modelsDirectory, 'seesr/LICENSES.md'), 'utf8');
     for (const license of ['Open RAIL++-M', 'Apache-2.0', 'MIT']) expect(notice).toContain(license);
 
-    const models = await loadSeesr({ modelsDirectory: sound.modelsDirectory, model: 'seesr', device: 'cpu' });
+    const models = await loadSeesr(join(sound.modelsDirectory, 'seesr'), 'cpu');
     const recorded = await openCase('text');
     const prompts = recorded.parameters.prompts as string[];
     const encode = () => models.textEncoder.encode(prompts.map((prompt) => models.tokenizer.encode(prompt)));
@@ -105,7 +106,7 @@ describe('a model built from the published files', () => {
     const { files } = await build({ dtype: 'fp16' });
     const bytesOf = (list: ModelManifest['files']) => list.find(({ file }) => file === 'text-encoder.onnx.data')!.bytes;
     expect(bytesOf(files)).toBeLessThan(0.6 * bytesOf(sound.manifest.files));
-    const models = await loadSeesr({ modelsDirectory, model: 'seesr', device: 'cpu' });
+    const models = await loadSeesr(join(modelsDirectory, 'seesr'), 'cpu');
     const recorded = await openCase('text');
     const { data } = await recorded.tensor('ids');
     const ids = [data.subarray(0, 77), data.subarray(77)].map((text) => [...text]);
@@ -120,15 +121,15 @@ describe('a model built from the published files', () => {
     expect(checksums(await build({ force: true }))).toEqual(checksums(sound.manifest));
     await rm(join(modelsDirectory, 'seesr/manifest.json'));
     await expect(build({ force: true })).rejects.toThrow(/was not built by this program: move it away/);
-    expect(await listInstalled(modelsDirectory)).toEqual(SHIPPED_MODELS);
+    expect(await listInstalled(modelsDirectory)).toEqual(SHIPPED_IDS);
   });
 });
 
 describe('a build that is interrupted', () => {
-  test('leaves nothing that looks installed, and goes on with what was finished', async () => {
+  test('leaves nothing that looks installed, and goes on from the finished parts', async () => {
     await expect(build({ onProgress: stopAt('context') })).rejects.toThrow('stopped at context');
     expect(await readdir(modelsDirectory)).toEqual(['.seesr.building', '.seesr.lock']);
-    expect(await listInstalled(modelsDirectory)).toEqual(SHIPPED_MODELS);
+    expect(await listInstalled(modelsDirectory)).toEqual(SHIPPED_IDS);
     const finished = join(modelsDirectory, '.seesr.building/vae-decoder.onnx.data');
     const { mtimeMs, ino } = await stat(finished);
     expect(checksums(await build())).toEqual(checksums(sound.manifest));
@@ -161,7 +162,7 @@ describe('a build that is interrupted', () => {
       setTimeout(() => child.kill('SIGKILL'), milliseconds);
       const { signal } = await ended;
       const installed = await listInstalled(modelsDirectory);
-      expect(installed).toEqual(signal ? SHIPPED_MODELS : ['seesr', ...SHIPPED_MODELS]);
+      expect(installed).toEqual(signal ? SHIPPED_IDS : ['seesr', ...SHIPPED_IDS]);
       if (!signal) break;
     }
     if (!(await listInstalled(modelsDirectory)).includes('seesr')) {
@@ -200,7 +201,7 @@ describe('verify', () => {
     expect(output).toMatch(/tokenizer\/merges\.txt: missing/);
     expect(output).toMatch(/stem\.onnx: damaged, it has 10 bytes instead of \d+/);
     expect(output).toMatch(/tokenizer\/notes\.txt: foreign/);
-    expect(await listInstalled(modelsDirectory)).toEqual(SHIPPED_MODELS);
+    expect(await listInstalled(modelsDirectory)).toEqual(SHIPPED_IDS);
     expect((await runCli(['list']).ended).output).toMatch(/^seesr +damaged +.*stem\.onnx has 10 bytes/m);
   });
 

@@ -7,7 +7,7 @@ import { isTerminal, outputKey } from '../../shared/job.ts';
 import { buildRecorded } from '../support/recorded-models.ts';
 import { createWorkshop, type Workshop } from '../support/workshop.ts';
 
-/** Networks made to fail: what they give out must never reach anybody, and costs nothing. */
+/** Networks made to fail: their output must never reach anybody, and costs nothing. */
 
 let modelsDirectory: string;
 let workshop: Workshop;

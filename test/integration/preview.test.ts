@@ -8,11 +8,10 @@ import { uploadArrived } from '../../shared/admission.ts';
 import type { JobView } from '../../shared/api.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
-import { SHIPPED_MODELS } from '../../shared/models.ts';
+import { modelsNamed, SHIPPED_IDS } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
-import { createRateLimiter, rateLimitsSchema } from '../../shared/rate-limit.ts';
-import { createClock } from '../support/clock.ts';
+import { rateLimitsSchema } from '../../shared/rate-limits.ts';
 import { decodeBytes, fixture } from '../support/sample-images.ts';
 import { announce, bodyOf, createService, pngOf, problemOf, send, upload } from '../support/service.ts';
 
@@ -22,7 +21,7 @@ afterEach(() => open?.close());
 const PART = { x: 30, y: 40, width: 24, height: 18 };
 
 describe('a preview', () => {
-  test('is what a job with just this part gives', async () => {
+  test('is the result of a job with just this part', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'seesr-preview-'));
     const engine = createEngine({ device: 'cpu', modelsDirectory: directory, log: createLog('silent', () => {}) });
     open = { close: () => engine.close().then(() => rm(directory, { recursive: true })) };
@@ -32,7 +31,7 @@ describe('a preview', () => {
       const [inputPath, outputPath] = [join(directory, 'input'), join(directory, 'output')];
       await writeFile(inputPath, file);
       const requested = requestedParametersSchema.parse({ model: 'real-esrgan-fast' });
-      const parameters = { ...completeParameters(requested, SHIPPED_MODELS), ...more };
+      const parameters = { ...completeParameters(requested, modelsNamed(SHIPPED_IDS)), ...more };
       const request = { inputPath, outputPath, parameters, limits: DEFAULT_LIMITS };
       await engine.restore(request, { onProgress: () => {}, signal: new AbortController().signal });
       return await decodeBytes(await readFile(outputPath));
@@ -76,9 +75,8 @@ describe('a preview', () => {
   });
 
   test('is a small one, and so many a day', async () => {
-    const { now, advance } = createClock();
-    const limits = rateLimitsSchema.parse({ previews: { quota: 2, window_seconds: 86_400 } });
-    const service = await createService({ limiter: createRateLimiter({ limits, now }) });
+    const rateLimits = rateLimitsSchema.parse({ previews: { quota: 2, window_seconds: 86_400 } });
+    const service = await createService({ rateLimits });
     open = service;
     const upload_id = await upload(service);
     const ask = (width: number) =>
@@ -88,7 +86,7 @@ describe('a preview', () => {
     const refused = await ask(6);
     expect(refused.headers.get('Retry-After')).toBe('43200');
     expect(await problemOf(refused)).toMatchObject({ status: 429, 'violated-policies': ['previews'] });
-    advance(43_200);
+    service.clock.advance(43_200);
     expect((await ask(6)).status).toBe(202);
   });
 });

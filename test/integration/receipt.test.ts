@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { REAL_ESRGAN_DIRECTORY } from '../../gpu-worker/models/real-esrgan.ts';
+import { directoryOf } from '../../gpu-worker/model-store/installed.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
 import { planWork } from '../../shared/pricing.ts';
 import { buildRecorded } from '../support/recorded-models.ts';
 import { createWorkshop, type Workshop } from '../support/workshop.ts';
 
-/** What the worker tells for the receipt of a job, beside what it was asked for and what its price was counted from. */
+/** Facts of the worker for the receipt of a job, beside the request and the quantities behind the price. */
 
 let modelsDirectory: string;
 let workshop: Workshop;
@@ -49,9 +49,9 @@ test('names photo, result, weights, work and time of a super-resolution job', as
   expect(run!.input.sha256).toBe(sha256(file));
   expect(run!.output.sha256).toBe(sha256(await workshop.bytesOf(job.output!.key)));
   expect(run!.output).toMatchObject({ width: 1540, height: 12, mime: 'image/png' });
-  expect(run!.weights_sha256).toBe(sha256(await readFile(join(REAL_ESRGAN_DIRECTORY, 'manifest.json'))));
+  expect(run!.weights_sha256).toBe(sha256(await readFile(join(directoryOf('', 'real-esrgan-fast'), 'manifest.json'))));
   const { tiles, steps } = planWork(job.input!, job.parameters);
-  expect(run).toMatchObject({ tiles, steps, tile_size: 384, device: 'cpu' });
+  expect(run).toMatchObject({ tiles, steps, tile_size: 256, device: 'cpu' });
   expect(tiles).toBe(2);
   expect(run!.seconds.upscale).toBeGreaterThan(0);
   expect(run!.software).toMatch(/^seesr-cloud\/\d+\.\d+\.\d+$/);

@@ -36,7 +36,7 @@ beforeAll(async () => {
   await writeFile(inputPath, photo);
   const engine = createEngine({ device: 'cpu', modelsDirectory, log: createLog('silent', () => {}) });
   for (const asked of [DDPM, DPM_SOLVER]) {
-    const parameters = completeParameters(requestedParametersSchema.parse(asked), ['seesr']);
+    const parameters = completeParameters(requestedParametersSchema.parse(asked), [{ model: 'seesr' }]);
     const request = { inputPath, outputPath: join(modelsDirectory, 'out.png'), parameters, limits: DEFAULT_LIMITS };
     const run = await engine.restore(request, { onProgress: () => {}, signal: new AbortController().signal });
     whole[asked.scheduler] = run.sha256;
@@ -68,7 +68,7 @@ function counting(engine: Engine): Engine & { steps: Set<number> } {
 
 const hasDone = (steps: number) => (job: Job) => (job.checkpoint?.step ?? 0) >= steps;
 
-/** The job goes on at the step after its checkpoint, and nobody can tell. */
+/** The job goes on at the step after its savepoint, and nobody can tell. */
 async function expectResumed(interrupted: Job, other: Parameters<Workshop['startWorker']>[1] = {}): Promise<void> {
   const { checkpoint } = interrupted;
   expect(checkpoint!.step).toBeGreaterThan(1);
@@ -82,10 +82,10 @@ async function expectResumed(interrupted: Job, other: Parameters<Workshop['start
   expect([...engine.steps]).toEqual(expected);
   const captures = await workshop.state.listLedger({ account: workshop.account, job_id: job.id });
   expect(captures.map(({ kind }) => kind)).toEqual(['reserve', 'capture']);
-  await expectNoCheckpoints(job);
+  await expectNoSavepoints(job);
 }
 
-async function expectNoCheckpoints(job: Job): Promise<void> {
+async function expectNoSavepoints(job: Job): Promise<void> {
   for (let attempt = 1; attempt <= job.attempt; attempt++) {
     for (let slot = 0; slot < CHECKPOINT_SLOTS; slot++) {
       await expect.poll(() => workshop.objects.head(checkpointKey(job, attempt, slot))).toBeNull();
@@ -102,7 +102,7 @@ describe('a job of a diffusion model goes on where it was', () => {
       await queue.extend(message!.receipt, 0);
     }
     const first = counting(workshop.engine);
-    const worker = workshop.startWorker(first, { checkpointMilliseconds: 3_600_000 });
+    const worker = workshop.startWorker(first, { savepointMilliseconds: 3_600_000 });
     await workshop.until(id, ({ progress }) => (progress?.step ?? 0) >= 3);
     await worker.drain();
     const job = (await workshop.state.getJob(id))!;
@@ -136,7 +136,7 @@ describe('a job of a diffusion model goes on where it was', () => {
   test('when the child of its worker dies', async () => {
     const { id } = await workshop.submit(photo, DDPM);
     const engine = counting(workshop.engine);
-    workshop.startWorker(engine, { checkpointMilliseconds: 0 });
+    workshop.startWorker(engine, { savepointMilliseconds: 0 });
     await workshop.until(id, hasDone(3));
     process.kill(workshop.engine.pid()!, 'SIGSEGV');
     const { checkpoint } = await workshop.until(id, ({ failures }) => failures === 1);
@@ -144,6 +144,6 @@ describe('a job of a diffusion model goes on where it was', () => {
     const job = await workshop.until(id, isTerminal);
     expect(job).toMatchObject({ status: 'succeeded', attempt: 2, output: { sha256: whole.ddpm } });
     expect(Math.min(...engine.steps)).toBeGreaterThan(checkpoint!.step);
-    await expectNoCheckpoints(job);
+    await expectNoSavepoints(job);
   });
 });

@@ -7,7 +7,7 @@ import { createEngine } from '../../gpu-worker/engine.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
-import { MODELS } from '../../shared/models.ts';
+import { methodOf, modelsNamed } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { SEESR_CHANGES } from '../support/picture-changes.ts';
 import { buildRecorded } from '../support/recorded-models.ts';
@@ -48,7 +48,7 @@ describe('a job with seesr', () => {
   test('is the default once it is built, tells its steps, and says what it saw', async () => {
     const { submit, until, bytesOf } = await startWorkshop();
     const submitted = await submit(await photo(), { model: undefined, steps: 4 });
-    expect(submitted.parameters).toMatchObject({ ...MODELS.seesr.defaults, model: 'seesr', steps: 4 });
+    expect(submitted.parameters).toMatchObject({ ...methodOf({ model: 'seesr' }).defaults, model: 'seesr', steps: 4 });
     const seen: string[] = [];
     const job = await until(submitted.id, (job) => {
       if (job.progress) seen.push(`${job.progress.stage} ${job.progress.step ?? ''}`.trim());
@@ -89,7 +89,7 @@ describe('a job with seesr', () => {
 
 const isDenoising = ({ progress }: Job) => progress?.stage === 'denoise';
 
-describe('what is asked for', () => {
+describe('requested parameters', () => {
   const engine = () => createEngine({ device: 'cpu', modelsDirectory, log: createLog('silent', () => {}) });
 
   test('every parameter changes the picture, and the same ones give the same bytes', async () => {
@@ -99,10 +99,10 @@ describe('what is asked for', () => {
     const running = engine();
     const restore = async (asked: object) => {
       const requested = requestedParametersSchema.parse({ model: 'seesr', steps: 1, ...asked });
-      const parameters = completeParameters(requested, ['seesr', 'seesr-turbo']);
+      const parameters = completeParameters(requested, modelsNamed(['seesr', 'seesr-turbo']));
       const request = { inputPath, outputPath: join(directory, 'output'), parameters, limits: DEFAULT_LIMITS };
       const restored = running.restore(request, { onProgress: () => {}, signal: new AbortController().signal });
-      // Without the colors of the photo, the random networks give what the output gate refuses.
+      // Without the colors of the photo, the output gate refuses the pictures of the random networks.
       return await restored.then(
         ({ sha256 }) => sha256,
         (error: Error) => error.message,

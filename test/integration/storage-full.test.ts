@@ -11,8 +11,8 @@ import { createTestClient } from '../support/client.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 
 /**
- * The whole product where the system takes no more bytes. What needs no privileges to bring about that: a limit on the
- * size of a file (RLIMIT_FSIZE), which programs are told as they are told of a full disk.
+ * The whole product where the system takes no more bytes. One way to that needs no privileges: a limit on the size of a
+ * file (RLIMIT_FSIZE), which programs are told as they are told of a full disk.
  */
 
 const run = promisify(execFile);
@@ -81,7 +81,7 @@ test.runIf(process.platform === 'linux')('a full storage costs time, and nothing
   expect(await client.end(job.id)).toMatchObject({ status: 'succeeded', attempt: 2 });
 });
 
-test.runIf(process.platform === 'linux')('what a full device says is known', async () => {
+test.runIf(process.platform === 'linux')('the error of a full device is known', async () => {
   const error = await writeFile('/dev/full', 'x').catch((reason: unknown) => reason);
   expect(asStorageFull(error)).toMatchObject({ code: 'storage-full', status: 503 });
   expect(asStorageFull(new Error('other'))).toMatchObject({ message: 'other' });

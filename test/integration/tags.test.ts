@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createEngine } from '../../gpu-worker/engine.ts';
-import { runWorker } from '../../gpu-worker/worker.ts';
+import { runWorker } from '../../gpu-worker/worker/worker.ts';
 import type { JobView } from '../../shared/api.ts';
 import { DEFAULT_LIMITS } from '../../shared/limits.ts';
+import { modelsNamed } from '../../shared/methods/registry.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { buildRecorded } from '../support/recorded-models.ts';
 import { announce, bodyOf, createService, problemOf, type Service, upload } from '../support/service.ts';
@@ -25,8 +26,11 @@ const ask = (upload_id: string, headers: Record<string, string> = {}) =>
   service.call('POST', '/v1/tags', { json: { upload_id }, headers });
 
 describe('POST /v1/tags', () => {
-  test('says what the tagger of the model sees, for nothing, and makes no picture', async () => {
-    service = await createService({ installedModels: ['seesr-turbo', 'real-esrgan'], prices: PRICE_LISTS.standard });
+  test('tells the tags of the model, for nothing, and makes no picture', async () => {
+    service = await createService({
+      installedModels: modelsNamed(['seesr-turbo', 'real-esrgan']),
+      prices: PRICE_LISTS.standard,
+    });
     const { state, objects, queue, log } = service;
     const engine = createEngine({ device: 'cpu', modelsDirectory: directory, log });
     const drain = new AbortController();
@@ -54,7 +58,7 @@ describe('POST /v1/tags', () => {
   });
 
   test('answers with the job while no worker comes to it', async () => {
-    service = await createService({ installedModels: ['seesr-turbo', 'real-esrgan'] });
+    service = await createService({ installedModels: modelsNamed(['seesr-turbo', 'real-esrgan']) });
     const response = await ask(await upload(service), { Prefer: 'wait=1' });
     expect(response.status).toBe(202);
     const job = await bodyOf<JobView>(response);
@@ -63,7 +67,7 @@ describe('POST /v1/tags', () => {
   });
 
   test('a repeat with the same Idempotency-Key waits for the same job, and costs no second one', async () => {
-    service = await createService({ installedModels: ['seesr-turbo', 'real-esrgan'] });
+    service = await createService({ installedModels: modelsNamed(['seesr-turbo', 'real-esrgan']) });
     const { state } = service;
     const upload_id = await upload(service);
     const headers = { Prefer: 'wait=1', 'Idempotency-Key': '"a"' };
@@ -89,12 +93,12 @@ describe('POST /v1/tags', () => {
     expect((await ask(upload_id, headers)).status).toBe(410);
   });
 
-  test('refuses without a diffusion model, without the file, and what is not there', async () => {
+  test('refuses without a diffusion model, without the file, and with an unknown upload', async () => {
     service = await createService();
     const id = await upload(service);
     expect(await problemOf(await ask(id))).toMatchObject({ status: 422, code: 'model-unavailable' });
     await service.close();
-    service = await createService({ installedModels: ['seesr', 'real-esrgan'] });
+    service = await createService({ installedModels: modelsNamed(['seesr', 'real-esrgan']) });
     const later = await announce(service, new Uint8Array(10));
     expect(await problemOf(await ask(later))).toMatchObject({ status: 409, code: 'conflict' });
     const unknown = await problemOf(await ask('upl_00000000000000000000000000'));

@@ -5,12 +5,12 @@ import sharp from 'sharp';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createEngine, type Engine } from '../../gpu-worker/engine.ts';
 import { shrink } from '../../gpu-worker/images/enlarge.ts';
-import { runWorker } from '../../gpu-worker/worker.ts';
+import { runWorker } from '../../gpu-worker/worker/worker.ts';
 import type { JobView } from '../../shared/api.ts';
 import { PRICE_LISTS } from '../../shared/pricing.ts';
 import { bodyOf, createService, pngOf, type Service, upload } from '../support/service.ts';
 
-/** Test keys, from the API through the queue and the real worker; and, as their jobs are quick, who is served when. */
+/** Test keys, from the API through queue and real worker; and, as their jobs are quick, the order of accounts. */
 
 let service: Service;
 let directory: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fixColors } from '../../gpu-worker/pipeline/color-fix.ts';
+import { fixColorsAsPublished } from '../../gpu-worker/diffusion/published-color-fix.ts';
 import { openCase } from '../support/recorded-case.ts';
 
 test('adain and wavelet agree with the reference', async () => {
@@ -8,7 +8,7 @@ test('adain and wavelet agree with the reference', async () => {
   for (const name of recorded.outputNames) {
     const [, method, index] = /^(adain|wavelet)(\d+)$/.exec(name)!;
     const [result, condition] = [await recorded.image(`result${index}`), await recorded.image(`condition${index}`)];
-    const { data } = fixColors(result, condition, method as 'adain' | 'wavelet', 'down');
+    const { data } = fixColorsAsPublished(result, condition, method as 'adain' | 'wavelet');
     await recorded.expectClose(name, data);
   }
 });

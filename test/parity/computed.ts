@@ -1,8 +1,8 @@
-/** What was computed for a case. */
+/** The computed values of a case. */
 export interface Computed {
   /** Whole tensors by the name of the output; more than are recorded does no harm. */
   outputs: Record<string, { data: ArrayLike<number>; shape: readonly number[] }>;
-  /** What has to be equal beside them. */
+  /** The facts that have to be equal beside them. */
   facts?: readonly Fact[];
   /** Outputs that are no tensors, and that the facts speak of. */
   covers?: readonly string[];

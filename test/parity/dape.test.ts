@@ -6,8 +6,8 @@ import { expect, test } from 'vitest';
 import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
 import { planWindows } from '../../gpu-worker/graphs/swin-windows.ts';
 import { resizeForTagger } from '../../gpu-worker/images/bilinear-resize.ts';
-import { createTagger } from '../../gpu-worker/models/tagger.ts';
-import { findTags } from '../../gpu-worker/pipeline/prompt.ts';
+import { findTags } from '../../gpu-worker/methods/seesr/prompt.ts';
+import { createTagger } from '../../gpu-worker/methods/seesr/tagger.ts';
 import { openCase, openSet, RECORDED_SET } from '../support/recorded-case.ts';
 import { openRecordedCheckpoints } from '../support/recorded-checkpoints.ts';
 import { compileTagger, computeDape } from './compute/dape.ts';
@@ -109,7 +109,7 @@ test('stored in fp16 it is close: 11 significant bits of every weight', async ()
 });
 
 test.each(['float32', 'float16'] as const)(
-  'stored in %s, what depends only on weights is computed when it is loaded',
+  'stored in %s, values that depend only on weights are computed when it is loaded',
   async (storage) => {
     const { model, graph } = await compileTagger(RECORDED_SET, { flavor: { storage, compute: storage } });
     const operators = await profiledOperators(model, 384);

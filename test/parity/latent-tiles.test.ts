@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { centered, gaussianWindow, halfOff } from '../../gpu-worker/pipeline/latent-tiles.ts';
+import { centered, gaussianWindow, halfOff } from '../../gpu-worker/tiling/latent-tiles.ts';
 import { openCase } from '../support/recorded-case.ts';
 
 it.each(['tiled_s16_v4', 'tiled_s16_v9'])('the weights of a tile are those of the reference: %s', async (id) => {

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { REAL_ESRGAN_X4PLUS, type RrdbnetConfig, rrdbnet } from '../../gpu-worker/graphs/rrdbnet.ts';
 import { REAL_ESRGAN_GENERAL_X4V3, srvgg, srvggByWinograd } from '../../gpu-worker/graphs/srvgg.ts';
-import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
+import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
@@ -11,10 +11,10 @@ import { openSafetensors } from '../../gpu-worker/weights/safetensors.ts';
 /** Recorded from PyTorch; see the README beside it. */
 const REFERENCE = fileURLToPath(new URL('../fixtures/real-esrgan/reference.safetensors', import.meta.url));
 const X4PLUS = fileURLToPath(
-  new URL('../../gpu-worker/weights/real-esrgan/realesrgan-x4plus.safetensors', import.meta.url),
+  new URL('../../gpu-worker/shipped/real-esrgan/realesrgan-x4plus.safetensors', import.meta.url),
 );
 const GENERAL = fileURLToPath(
-  new URL('../../gpu-worker/weights/real-esrgan/realesr-general-x4v3.safetensors', import.meta.url),
+  new URL('../../gpu-worker/shipped/real-esrgan-fast/realesr-general-x4v3.safetensors', import.meta.url),
 );
 const TOLERANCE = 2e-4;
 
@@ -52,7 +52,7 @@ it('the compact network by Winograd agrees with PyTorch', async () => {
 });
 
 /** On x64 the first width goes through the graph by Winograd, the second through the plain one. */
-it('real-esrgan-fast gives the same whatever the width', async () => {
+it('real-esrgan-fast gives the same at any width', async () => {
   const [height, widths] = [132, [128, 126]];
   const pixels = numbers(3 * height * 128, 0.5);
   const resolver = await loadSuperResolver({ model: 'real-esrgan-fast', device: 'cpu' });
@@ -69,12 +69,15 @@ it('real-esrgan-fast gives the same whatever the width', async () => {
 });
 
 it.each([
-  [1, 4],
-  [5, 12],
-  [9, 64],
-])('by Winograd the compact network is the same at %i × %i, borders included', async (height, width) => {
-  const config = { features: 32, convolutions: 2 };
-  const input = { data: numbers(3 * height * width, 0.5), shape: [1, 3, height, width] };
+  [1, 4, {}],
+  [5, 12, {}],
+  [9, 64, {}],
+  [7, 8, { inputChannels: 1, outputChannels: 3, scale: 3 }],
+  [6, 16, { inputChannels: 4, outputChannels: 4, scale: 1 }],
+])('by Winograd the compact network is the same at %i × %i, borders included: %o', async (height, width, other) => {
+  const config = { ...REAL_ESRGAN_GENERAL_X4V3, features: 32, convolutions: 2, ...other };
+  const shape = [1, config.inputChannels, height, width];
+  const input = { data: numbers(config.inputChannels * height * width, 0.5), shape };
   const outputs = await Promise.all(
     [srvgg(config), srvggByWinograd(config)].map(async (graph) => {
       // Slopes of the published networks lie between −1.7 and 1.9.

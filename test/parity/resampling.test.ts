@@ -1,10 +1,9 @@
 import { expect, it, test } from 'vitest';
 import { resizeForTagger } from '../../gpu-worker/images/bilinear-resize.ts';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { pillowResize, prepareCompat } from '../../gpu-worker/images/pillow-resize.ts';
+import { pillowResize } from '../../gpu-worker/images/pillow-resize.ts';
+import { publishedCondition } from '../../gpu-worker/methods/seesr/published-mode.ts';
 import { openCase } from '../support/recorded-case.ts';
-
-const REFERENCE = { processSize: 512, upscale: 4 };
 
 test('bicubic resampling is that of Pillow, to the bit', async () => {
   const recorded = await openCase('resize');
@@ -22,12 +21,12 @@ test('the prepared picture is that of the reference: sizes, and corners to the b
   const sizes = recorded.parameters.sizes as { input: [number, number]; prepared: [number, number] }[];
   for (const { input, prepared } of sizes) {
     const [width, height] = input;
-    const result = prepareCompat({ width, height, channels: 1, data: new Uint8Array(width * height) }, REFERENCE);
+    const result = publishedCondition({ width, height, channels: 1, data: new Uint8Array(width * height) }).image;
     expect([input, [result.width, result.height]]).toEqual([input, prepared]);
   }
   for (const index of recorded.inputNames.keys()) {
     const corner = `corner${index}`;
-    const prepared = prepareCompat(await recorded.image(`in${index}`), REFERENCE);
+    const prepared = publishedCondition(await recorded.image(`in${index}`)).image;
     const [height, width] = recorded.shape(corner);
     await recorded.expectClose(corner, cutCorner(prepared, width!, height!));
   }

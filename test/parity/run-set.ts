@@ -1,61 +1,70 @@
 import { isDeepStrictEqual } from 'node:util';
-import { openSet, type RecordedCase } from '../support/recorded-case.ts';
-import { openRecordedModels } from '../support/recorded-models.ts';
+import { AppError } from '../../shared/error.ts';
+import { type RecordedCase, readSet } from '../support/recorded-case.ts';
 import type { Computed } from './computed.ts';
-import { computeCase, type GetModels } from './kinds.ts';
+import type { OpenSystem, Parity } from './parity.ts';
 import { readSamples } from './samples.ts';
+import { SYSTEMS } from './systems.ts';
+import type { Verdict } from './verdict.ts';
 
-/** What was found about one recorded number, tensor or file. */
-export interface Verdict {
-  /** Id of the case. */
-  id: string;
-  /** Which of its outputs, or what else was compared. */
-  output: string;
-  passes: boolean;
-  largestDifference?: number;
-  largestRelative?: number;
-  /** The rule. */
-  tolerance?: string;
-  /** What is wrong. */
-  message?: string;
-}
-
-/** Blocks of the denoiser in the order in which they are computed: the first wrong one is where to look. */
-const BLOCKS = ['stem', 'residual', 'residual_mid', 'block_down', 'block_mid', 'block_up', 'eps'];
-
-/** Computes every case of a set in the documented layout and reads all of its sample files; nothing is left out. */
-export async function runSet(folder: string, report: (verdicts: readonly Verdict[]) => void): Promise<void> {
-  await using models = openRecordedModels(folder);
-  for (const recorded of (await openSet(folder)).values()) report(await runCase(recorded, models.get));
+/**
+ * Computes every case of a set in the documented layout and reads all of its sample files; nothing is left out. Reports
+ * the verdicts of each case, and which of its outputs was wrong first.
+ */
+export async function runSet(
+  folder: string,
+  report: (verdicts: readonly Verdict[], firstWrong?: string) => void,
+): Promise<void> {
+  const { system, cases } = await readSet(folder);
+  const load = SYSTEMS.get(system);
+  if (!load)
+    throw new AppError('invalid', `Nothing here computes ${system}; systems are ${[...SYSTEMS.keys()].join(', ')}.`);
+  const { parity } = await load();
+  await using opened = parity.open(folder);
+  for (const recorded of cases.values()) {
+    const verdicts = await runCase(recorded, parity, opened);
+    report(verdicts, firstWrong(verdicts, parity.blocks));
+  }
   report(await readSamples(folder));
 }
 
-/** One verdict for each recorded output and whatever else was recorded. */
-async function runCase(recorded: RecordedCase, models: GetModels): Promise<Verdict[]> {
+/** One verdict for each recorded output and every other recorded value. */
+async function runCase(recorded: RecordedCase, parity: Parity, { kinds }: OpenSystem): Promise<Verdict[]> {
+  const { id, outputNames, kind = parity.kindOf?.(recorded) } = recorded;
   let computed: Computed;
   try {
-    computed = await computeCase(recorded, models);
+    const compute = kind === undefined ? undefined : kinds[kind];
+    if (!compute)
+      throw new AppError(
+        'invalid',
+        `Nothing here computes a case of kind ${kind} (outputs ${outputNames.join(', ')}).`,
+      );
+    computed = await compute(recorded);
   } catch (error) {
     const { stack } = error as Error;
-    return recorded.outputNames.map((output) => ({ id: recorded.id, output, passes: false, message: `${stack}` }));
+    // A case may have no outputs, only facts.
+    const failed = outputNames.length > 0 ? outputNames : ['(all)'];
+    return failed.map((output) => ({ id, output, passes: false, message: `${stack}` }));
   }
   const verdicts: Verdict[] = [];
-  for (const output of recorded.outputNames) {
+  for (const output of outputNames) {
     if (computed.covers?.includes(output)) continue;
-    verdicts.push({ id: recorded.id, output, ...(await judge(recorded, output, computed)) });
+    verdicts.push({ id, output, ...(await judge(recorded, output, computed)) });
   }
   for (const { name, actual, expected } of computed.facts ?? []) {
     const passes = isDeepStrictEqual(actual, expected);
     const message = passes ? {} : { message: `${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}` };
-    verdicts.push({ id: recorded.id, output: name, passes, tolerance: 'equal', ...message });
+    verdicts.push({ id, output: name, passes, tolerance: 'equal', ...message });
   }
+  if (verdicts.length === 0) verdicts.push({ id, output: '(all)', passes: false, message: 'Nothing was compared.' });
   return verdicts;
 }
 
-/** The first block that is wrong, in the order of the computation. */
-export function firstWrong(verdicts: readonly Verdict[]): string | undefined {
+/** `blocks`: see `Parity`. */
+function firstWrong(verdicts: readonly Verdict[], blocks?: readonly string[]): string | undefined {
   const wrong = verdicts.filter(({ passes }) => !passes).map(({ output }) => output);
-  const rank = (name: string) => BLOCKS.indexOf(name.replace(/\d+$/, ''));
+  if (!blocks) return wrong[0];
+  const rank = (name: string) => blocks.indexOf(name.replace(/\d+$/, ''));
   const number = (name: string) => Number(/\d+$/.exec(name)?.[0] ?? 0);
   return wrong.toSorted((a, b) => rank(a) - rank(b) || number(a) - number(b))[0];
 }

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { createDdpm } from '../../gpu-worker/schedulers/ddpm.ts';
 import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.ts';
-import type { Spacing } from '../../shared/timesteps.ts';
+import type { Spacing } from '../../shared/methods/timesteps.ts';
 import { openCase, type RecordedCase } from '../support/recorded-case.ts';
 
 const schedule = createNoiseSchedule({
@@ -38,12 +38,12 @@ test('each recorded step of DDPM agrees with diffusers', async () => {
   const steps = recorded.outputNames.filter((name) => name.startsWith('step_'));
   expect(steps.length).toBeGreaterThan(0);
   const { data: sample } = await recorded.tensor('sample');
-  const { data: noisePrediction } = await recorded.tensor('eps');
+  const { data: prediction } = await recorded.tensor('eps');
   for (const name of steps) {
     const timestep = Number(name.replace('step_', ''));
     const { data: noise } = await recorded.tensor(`noise_${timestep}`);
     const index = scheduler.timesteps.indexOf(timestep);
-    const next = scheduler.step({ state: { sample }, index, noisePrediction, drawNoise: () => noise });
+    const next = scheduler.step({ state: { sample }, index, prediction, drawNoise: () => noise });
     await recorded.expectClose(name, next.sample);
   }
 });

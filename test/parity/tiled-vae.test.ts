@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { vaeDecoder, vaeEncoder } from '../../gpu-worker/graphs/vae.ts';
-import type { VaeConfig } from '../../gpu-worker/graphs/vae-steps.ts';
-import { createVae, type Vae } from '../../gpu-worker/models/vae.ts';
-import { decodeTiled, encodeTiled } from '../../gpu-worker/pipeline/tiled-vae.ts';
 import { writeModel } from '../../gpu-worker/runtime/compile.ts';
 import { elementCount, type Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { copyWindow, cutWindow } from '../../gpu-worker/tensor/window.ts';
+import { exactVaeTiles } from '../../gpu-worker/vae/exact-vae-tiles.ts';
+import { publishedVaeTiles } from '../../gpu-worker/vae/published-vae-tiles.ts';
+import { decodeTiled, encodeTiled } from '../../gpu-worker/vae/tiled-vae.ts';
+import { createVae, type Vae } from '../../gpu-worker/vae/vae.ts';
+import { vaeDecoder, vaeEncoder } from '../../gpu-worker/vae/vae-graphs.ts';
+import type { VaeConfig } from '../../gpu-worker/vae/vae-steps.ts';
 
 /** Three levels instead of four: a latent is a quarter of its picture. */
 const CONFIG: VaeConfig = {
@@ -46,9 +48,9 @@ describe('exact tiles', () => {
   ])('$height × $width latents in tiles of $tileSize, $maxKeptBytes bytes kept: as the whole', async (options) => {
     const { height, width, tileSize, maxKeptBytes } = options;
     const latent = random([1, 3, height, width]);
-    const image = await decodeTiled(vae, latent, { compat: false, tileSize, maxKeptBytes });
+    const image = await decodeTiled(vae, latent, { tiling: exactVaeTiles(tileSize), maxKeptBytes });
     expectClose(image, await vae.decode(latent));
-    const encoded = await encodeTiled(vae, image, { compat: false, tileSize: 4 * tileSize, maxKeptBytes });
+    const encoded = await encodeTiled(vae, image, { tiling: exactVaeTiles(4 * tileSize), maxKeptBytes });
     const { mean, logVariance } = await vae.encode(image);
     expectClose(encoded.mean, mean);
     expectClose(encoded.logVariance, logVariance);
@@ -64,7 +66,7 @@ describe('exact tiles', () => {
       const tile = await vae.decode(cutWindow(latent, { top: 0, left, height, width: half }));
       copyWindow(tile, { top: 0, left: 0, height: 4 * height, width: 4 * half }, alone, { top: 0, left: 4 * left });
     }
-    const tiled = await decodeTiled(vae, latent, { compat: false, tileSize: half - 1 });
+    const tiled = await decodeTiled(vae, latent, { tiling: exactVaeTiles(half - 1) });
     const seam = (image: Tensor) => Math.abs(largestStep(image, 4 * half) - largestStep(whole, 4 * half));
     expect(seam(alone)).toBeGreaterThan(100 * TOLERANCE);
     for (let column = 1; column < 4 * width; column++) {
@@ -76,16 +78,19 @@ describe('exact tiles', () => {
 describe('tiles as published', () => {
   test('one tile is the whole picture', async () => {
     const latent = random([1, 3, 9, 12]);
-    expect(await decodeTiled(vae, latent, { compat: true, tileSize: 8 })).toEqual(await vae.decode(latent));
+    expect(await decodeTiled(vae, latent, { tiling: publishedVaeTiles(8) })).toEqual(await vae.decode(latent));
   });
 });
 
-describe.each([{ compat: true }, { compat: false }])('tiles with $compat as compat', ({ compat }) => {
+describe.each([
+  { mode: 'exact', tiling: exactVaeTiles(8) },
+  { mode: 'published', tiling: publishedVaeTiles(8) },
+])('$mode tiles', ({ tiling }) => {
   const latent = random([1, 3, 40, 5]);
 
   test('tell how many are done, from none to all', async () => {
     const told: [number, number][] = [];
-    await decodeTiled(vae, latent, { compat, tileSize: 8, onTile: (...numbers) => told.push(numbers) });
+    await decodeTiled(vae, latent, { tiling, onTile: (...numbers) => told.push(numbers) });
     const total = told[0]![1];
     expect(total).toBeGreaterThan(20);
     expect(told).toEqual(Array.from({ length: total + 1 }, (_, done) => [done, total]));
@@ -98,7 +103,7 @@ describe.each([{ compat: true }, { compat: false }])('tiles with $compat as comp
       tiles = done;
       if (done === 3) controller.abort(new Error('enough'));
     };
-    const decoding = decodeTiled(vae, latent, { compat, tileSize: 8, onTile, signal: controller.signal });
+    const decoding = decodeTiled(vae, latent, { tiling, onTile, signal: controller.signal });
     await expect(decoding).rejects.toThrow('enough');
     expect(tiles).toBe(3);
   });
@@ -106,7 +111,7 @@ describe.each([{ compat: true }, { compat: false }])('tiles with $compat as comp
 
 test('a picture whose sides a latent cannot have is refused', async () => {
   const image = random([1, 3, 16, 18]);
-  await expect(encodeTiled(vae, image, { compat: false })).rejects.toThrow('multiples of 4, not 18');
+  await expect(encodeTiled(vae, image, { tiling: exactVaeTiles() })).rejects.toThrow('multiples of 4, not 18');
 });
 
 /** The same for the same name. */

@@ -1,9 +1,9 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
-import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
-import type { SuperResolutionModelId } from '../../shared/models.ts';
+import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
+import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
+import { upscaleImage } from '../support/bands.ts';
 import { fixture } from '../support/sample-images.ts';
 
 const WHOLE = 10_000;
@@ -24,11 +24,7 @@ function gradient(width: number, height: number): Pixels {
 }
 
 /** Differences of the 8-bit values of all tile sizes against the picture in one piece. */
-async function differences(
-  model: SuperResolutionModelId,
-  pixels: Pixels,
-  tileSizes: readonly number[],
-): Promise<Uint8Array[]> {
+async function differences(model: RealEsrganId, pixels: Pixels, tileSizes: readonly number[]): Promise<Uint8Array[]> {
   const resolver = await loadSuperResolver({ model, device: 'cpu' });
   const upscale = (tileSize: number) =>
     upscaleImage(pixels, resolver, { tileSize, onTile: () => {}, signal: new AbortController().signal });
@@ -58,7 +54,7 @@ test.each(['photos/04_face_grace_hopper.png', 'photos/10_text_mies.png', 'photos
 test('real-esrgan in tiles: no seam in a gradient, and close to the whole on a photo', async () => {
   const [smooth] = await differences('real-esrgan', gradient(130, 100), [96]);
   expect(largest(smooth!)).toBeLessThanOrEqual(2);
-  // What this network invents can tip on something far away, so single values differ by more (models/real-esrgan.ts).
+  // This network's inventions can tip on something far away, so single values differ by more (shared/methods/real-esrgan.ts).
   const [difference] = await differences('real-esrgan', await photo('photos/13_phone_shoes.jpg', 150, 132), [128]);
   expect(mean(difference!)).toBeLessThan(1);
   expect(difference!.filter((value) => value > 2).length / difference!.length).toBeLessThan(0.05);

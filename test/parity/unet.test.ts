@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { contextGraph, stemGraph, timeGraph } from '../../gpu-worker/graphs/conditioning.ts';
-import { denoiserGraph } from '../../gpu-worker/graphs/denoiser.ts';
-import { createDenoiser } from '../../gpu-worker/models/denoiser.ts';
+import { contextGraph, stemGraph, timeGraph } from '../../gpu-worker/methods/seesr/conditioning-graphs.ts';
+import { createDenoiser } from '../../gpu-worker/methods/seesr/denoiser.ts';
+import { denoiserGraph } from '../../gpu-worker/methods/seesr/denoiser-graph.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { checkShapes } from '../../gpu-worker/weights/checkpoint.ts';

@@ -1,14 +1,14 @@
 import { convolution, nearestUpsampling } from '../../../gpu-worker/graphs/convolution.ts';
 import { createGraphBuilder, type Graph } from '../../../gpu-worker/graphs/onnx.ts';
 import { REAL_ESRGAN_X4PLUS, rrdbnet } from '../../../gpu-worker/graphs/rrdbnet.ts';
-import type { SuperResolutionModelId } from '../../../shared/models.ts';
+import type { RealEsrganId } from '../../../shared/methods/real-esrgan.ts';
 
 const FEATURES = 64;
 const CONVOLUTIONS = 32;
 const SCALE = 4;
 
 /** The network as its authors' code exports it: operators of ONNX alone, nothing made faster. */
-export function publishedGraph(model: SuperResolutionModelId): Graph {
+export function publishedGraph(model: RealEsrganId): Graph {
   return model === 'real-esrgan' ? rrdbnet(REAL_ESRGAN_X4PLUS) : publishedSrvgg();
 }
 

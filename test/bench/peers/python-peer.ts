@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { install, run } from '../../support/aws-servers.ts';
 
-/** What PyPI has, each in a folder of its own that is kept: one that is missing there takes no other along. */
+/** Packages of PyPI, each in a folder of its own that is kept: one that is missing there takes no other along. */
 const PACKAGES = {
   onnxruntime: ['onnxruntime==1.32.0', 'numpy==2.4.6'],
   openvino: ['openvino==2026.4.1', 'numpy==2.4.6'],
@@ -11,8 +11,8 @@ const PACKAGES = {
 export type PeerEngine = keyof typeof PACKAGES;
 
 /**
- * The environment in which python3 finds the engine. Threads that wait shall sleep, as ours do: else they burn what the
- * others need where the machine is not idle. Rejects where there is no python3 or no such package.
+ * The environment in which python3 finds the engine. Threads that wait shall sleep, as ours do: else they burn the time
+ * of the others where the machine is not idle. Rejects where there is no python3 or no such package.
  */
 export async function peerEnvironment(engine: PeerEngine): Promise<NodeJS.ProcessEnv> {
   const packages = PACKAGES[engine];

@@ -73,7 +73,7 @@ function peerRow(costs: TorchCost[], ours: Cost[]) {
 }
 
 const PEER = 'PyTorch, eager';
-const NOTE = `A process for every turn, the faster of ${REPEATS} steps in each. PyTorch computes what the authors' code computes: both halves of everything in every step; ours leaves out what does not change. The difference is the largest of any number, in standard deviations of all. OpenVINO and ncnn are not compared here: our graph uses operators of ONNX Runtime, and SeeSR is not published for them.`;
+const NOTE = `A process for every turn, the faster of ${REPEATS} steps in each. PyTorch computes the same as the authors' code: both halves of everything in every step; ours leaves out the constant parts. The difference is the largest of any number, in standard deviations of all. OpenVINO and ncnn are not compared here: our graph uses operators of ONNX Runtime, and SeeSR is not published for them.`;
 
 function columns(costs: Cost[], ours: Cost[]) {
   const least = (of: Cost[], key: keyof Cost) => Math.min(...of.map((cost) => cost[key]));

@@ -5,10 +5,10 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { REAL_ESRGAN_DIRECTORY, REAL_ESRGAN_FILES } from '../../../gpu-worker/models/real-esrgan.ts';
+import { openInstalled } from '../../../gpu-worker/model-store/installed.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import { openSafetensors } from '../../../gpu-worker/weights/safetensors.ts';
-import type { SuperResolutionModelId } from '../../../shared/models.ts';
+import type { RealEsrganId } from '../../../shared/methods/real-esrgan.ts';
 import { percentile } from '../../support/fleet-simulator.ts';
 import { uniform } from '../../support/random-seesr.ts';
 import type { BenchTable } from '../bench.ts';
@@ -16,7 +16,7 @@ import { publishedGraph } from './published-graph.ts';
 import { type PeerEngine, peerEnvironment, peerScript } from './python-peer.ts';
 
 export interface TileCase {
-  model: SuperResolutionModelId;
+  model: RealEsrganId;
   /** Of the square tile, in pixels of the input. */
   side: number;
   /** Files of fp32: [1, 3, side, side], and four times as large. */
@@ -49,7 +49,7 @@ const ENGINES = Object.keys(LABELS) as Engine[];
 const NOTE = `Every engine is a process of its own and computes in fp32 with as many threads as there are cores, which sleep while they wait; all take turns. Ratios are medians over the turns. ONNX Runtime runs the graph as it is published (with PRelu), from Python. The difference is the largest of any number of the output, where 1/255 is one step of 8 bits.`;
 
 /** The same tile through every engine, `turns` times in turn. An engine that cannot be had is a row that says why. */
-export async function raceTiles(model: SuperResolutionModelId, side: number, turns: number): Promise<BenchTable> {
+export async function raceTiles(model: RealEsrganId, side: number, turns: number): Promise<BenchTable> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-peers-'));
   const racers: Racer[] = [];
   const missing: BenchTable['rows'] = [];
@@ -75,17 +75,18 @@ export async function raceTiles(model: SuperResolutionModelId, side: number, tur
 }
 
 /** Of real-esrgan-fast at denoise 1, which is just one file of weights. */
-async function modelBytes(model: SuperResolutionModelId): Promise<Uint8Array> {
-  await using checkpoint = await openSafetensors(weightsOf(model));
+async function modelBytes(model: RealEsrganId): Promise<Uint8Array> {
+  await using checkpoint = await openSafetensors(await weightsOf(model));
   return await compileModel(publishedGraph(model), checkpoint.read);
 }
 
-function weightsOf(model: SuperResolutionModelId): string {
-  return join(REAL_ESRGAN_DIRECTORY, REAL_ESRGAN_FILES[model][0]);
+async function weightsOf(model: RealEsrganId): Promise<string> {
+  const { directory, manifest } = await openInstalled('', model);
+  return join(directory, manifest.files[0]!.file);
 }
 
 /** Resolves when it has run the tile once. */
-async function startRacer(engine: Engine, model: SuperResolutionModelId, side: number, directory: string) {
+async function startRacer(engine: Engine, model: RealEsrganId, side: number, directory: string) {
   const folder = join(directory, engine);
   await mkdir(folder);
   const own: TileCase = { model, side, input: join(directory, 'input'), output: join(folder, 'output') };

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { loadSuperResolver } from '../../../gpu-worker/models/real-esrgan.ts';
+import { loadSuperResolver } from '../../../gpu-worker/methods/real-esrgan/engine.ts';
 import type { TileCase } from './tile-race.ts';
 
 /** Our engine, spoken to as those in tile.py are. */

@@ -11,22 +11,16 @@ interface Policy {
   Statement: { actions: string[]; resources: string[] }[];
 }
 
-const TABLE = ['arn:StateTable', 'arn:StateTable/index/*'];
+const TABLE = 'arn:StateTable';
 const IN = 'arn:BucketBucket/in/*';
 const OUT = 'arn:BucketBucket/out/*';
 
-const useTable = allow(
-  [
-    'dynamodb:BatchGetItem',
-    'dynamodb:BatchWriteItem',
-    'dynamodb:DeleteItem',
-    'dynamodb:GetItem',
-    'dynamodb:PutItem',
-    'dynamodb:Query',
-    'dynamodb:UpdateItem',
-  ],
-  TABLE,
-);
+const useTable = (...more: string[]) =>
+  allow(
+    ['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem', ...more],
+    [TABLE],
+  );
+const useIndexes = allow(['dynamodb:Query'], [`${TABLE}/index/*`]);
 const seeMissing = allow(['s3:ListBucket'], ['arn:BucketBucket']);
 const writeLog = (name: string) => allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [`arn:${name}:*`]);
 const invoke = (name: string) => allow(['lambda:InvokeFunction'], [`arn:${name}`]);
@@ -34,7 +28,8 @@ const invoke = (name: string) => allow(['lambda:InvokeFunction'], [`arn:${name}`
 /** Everything that anybody of the service may do, as `action on resource`. */
 const ALLOWED: Record<string, string[]> = {
   ApiRole: [
-    ...useTable,
+    ...useTable('dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'),
+    ...useIndexes,
     ...seeMissing,
     ...allow(['s3:GetObject'], [IN, OUT, 'arn:BucketBucket/readiness']),
     ...allow(['s3:PutObject'], [IN]),
@@ -43,20 +38,29 @@ const ALLOWED: Record<string, string[]> = {
     ...writeLog('ApiLog'),
   ],
   NotifyRole: [
-    ...useTable,
+    ...useTable('dynamodb:DeleteItem'),
+    ...useIndexes,
     ...allow(
       ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator', 'dynamodb:ListStreams'],
       ['arn:StateTable/stream/1'],
     ),
     ...seeMissing,
     ...allow(['s3:GetObject'], [IN, OUT]),
-    ...allow(['s3:AbortMultipartUpload', 's3:PutObject'], [IN]),
-    ...allow(['s3:DeleteObject'], [IN, OUT]),
+    ...allow(['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:PutObject'], [IN]),
     ...allow(['sqs:SendMessage'], ['arn:JobsQueue']),
     ...writeLog('NotifyLog'),
   ],
+  ArriveRole: [
+    ...useTable(),
+    ...useIndexes,
+    ...seeMissing,
+    ...allow(['s3:GetObject'], [IN]),
+    ...allow(['sqs:SendMessage'], ['arn:JobsQueue']),
+    ...writeLog('ArriveLog'),
+  ],
   ReapRole: [
-    ...useTable,
+    ...useTable('dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'),
+    ...useIndexes,
     ...seeMissing,
     ...allow(['s3:GetObject'], [IN]),
     ...allow(['s3:DeleteObject'], [IN, OUT]),
@@ -65,26 +69,21 @@ const ALLOWED: Record<string, string[]> = {
     ...writeLog('ReapLog'),
   ],
   ScaleRole: [
-    ...allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], TABLE),
+    ...allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], [TABLE]),
+    ...useIndexes,
     ...allow(['sqs:GetQueueAttributes'], ['arn:JobsQueue']),
     ...allow(['ecs:DescribeServices', 'ecs:UpdateService'], ['WorkerService-id']), // its id is its ARN
     ...writeLog('ScaleLog'),
   ],
   WorkerTaskRole: [
-    ...useTable,
+    ...useTable(),
     ...seeMissing,
     ...allow(['s3:GetObject'], [IN, OUT]),
     ...allow(['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:PutObject'], [OUT]),
     ...allow(['s3:ListBucket'], ['arn:ModelsBucket']),
     ...allow(['s3:GetObject'], ['arn:ModelsBucket/*']),
     ...allow(
-      [
-        'sqs:ChangeMessageVisibility',
-        'sqs:DeleteMessage',
-        'sqs:GetQueueAttributes',
-        'sqs:ReceiveMessage',
-        'sqs:SendMessage',
-      ],
+      ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage', 'sqs:SendMessage'],
       ['arn:JobsQueue'],
     ),
     ...allow(
@@ -103,7 +102,7 @@ const ALLOWED: Record<string, string[]> = {
 };
 
 export const access: Check = {
-  name: 'each role may do what its program does, and nothing else',
+  name: 'each role may do the work of its program, and nothing else',
   holds(program) {
     const found = ofType(program, 'aws:iam/role:Role').map(({ name, inputs }) => [name, grantsOf(inputs)]);
     const expected = Object.entries(ALLOWED).map(([name, grants]) => [name, [...grants].sort()]);

@@ -24,10 +24,20 @@ const SERVICE = 'seesr-cloud-production';
 /** SST's, whose end is left to chance. */
 const PHYSICAL_NAME = /^seesr-cloud-production-(\w+)-\w{8}$/;
 
-/** What each alarm looks at, as `namespace metric of whose`. */
+/** The metrics of each alarm, as `namespace metric of whose`. */
 const MEASURES: Record<string, string[]> = {
   ApiErrors: ['AWS/Lambda Errors of ApiFunction', 'AWS/Lambda Throttles of ApiFunction'],
+  ArriveErrors: ['AWS/Lambda Errors of ArriveFunction', 'AWS/Lambda Throttles of ArriveFunction'],
   DeadLettersStay: ['AWS/SQS ApproximateNumberOfMessagesVisible of DeadLettersQueue'],
+  DeafWorkers: [
+    'AWS/SQS ApproximateNumberOfMessagesVisible of JobsQueue',
+    'AWS/SQS ApproximateNumberOfMessagesNotVisible of JobsQueue',
+    `SeeSR WorkersReady of ${SERVICE}`,
+  ],
+  FirewallRefuses: [
+    `AWS/WAFV2 BlockedRequests of ${SERVICE}`, // the name of its measures
+    `AWS/WAFV2 AllowedRequests of ${SERVICE}`,
+  ],
   IdleGpu: [
     'AWS/AutoScaling GroupInServiceInstances of GpuOnDemand',
     'AWS/AutoScaling GroupInServiceInstances of GpuSpot',
@@ -41,7 +51,7 @@ const MEASURES: Record<string, string[]> = {
   ScaleErrors: ['AWS/Lambda Errors of ScaleFunction', 'AWS/Lambda Throttles of ScaleFunction'],
   ScalerSilent: [`SeeSR WorkersWanted of ${SERVICE}`],
   ServerErrors: ['AWS/Lambda Url5xxCount of ApiFunction', 'AWS/Lambda UrlRequestCount of ApiFunction'],
-  WorkerLost: ['AWS/SQS NumberOfMessagesDeleted of DeadLettersQueue'],
+  WorkerLost: ['SeeSR/production JobsLost of all'],
 };
 
 const alarms: Check = {
@@ -56,7 +66,7 @@ const alarms: Check = {
         alarm.metricQueries.filter(({ returnData }) => returnData),
         name,
       ).toHaveLength(1);
-      // What the expression names, the others must define.
+      // The others must define the names in the expression.
       const ids = alarm.metricQueries.map(({ id }) => id);
       for (const { expression = '' } of alarm.metricQueries) {
         expect(ids, name).toEqual(expect.arrayContaining(expression.match(/\b[a-z]\w*\b/g) ?? []));
@@ -79,14 +89,17 @@ const alarms: Check = {
 };
 
 const sources: Check = {
-  name: 'what alarms look at is told by somebody',
+  name: 'every metric of an alarm is told by somebody',
   holds(program) {
     const filters = ofType(program, 'aws:cloudwatch/logMetricFilter:LogMetricFilter').map(({ inputs }) => inputs);
-    expect(filters).toHaveLength(2);
+    expect(filters).toHaveLength(3);
+    const writers: Record<string, string> = {
+      [inputsOf<{ name: string }>(program, 'WorkerLogGroupWorker').name]: 'gpu-worker/worker/worker.ts',
+      ReapLog: 'functions/reap/reap.ts',
+    };
     for (const filter of filters) {
-      expect(filter.logGroupName).toBe(inputsOf<{ name: string }>(program, 'WorkerLogGroupWorker').name);
       const event = /\$\.event = "([\w.]+)"/.exec(String(filter.pattern))?.[1];
-      expect(readFileSync('gpu-worker/worker.ts', 'utf8')).toContain(`('${event}'`);
+      expect(readFileSync(writers[String(filter.logGroupName)]!, 'utf8')).toContain(`('${event}'`);
     }
     const told = ofType(program, ALARM).flatMap(({ inputs }) => measuresOf(inputs as unknown as Alarm));
     const ofScaler = told.filter((measure) => measure.startsWith('SeeSR ')).map((measure) => measure.split(' ')[1]!);
@@ -134,7 +147,7 @@ export const watching: Check[] = [alarms, sources, budget];
 function measuresOf({ metricQueries }: Alarm): string[] {
   return metricQueries.flatMap(({ metric }) => {
     if (!metric) return [];
-    const [whose = 'all'] = Object.values(metric.dimensions);
+    const whose = Object.values(metric.dimensions).find((value) => value !== 'ALL') ?? 'all';
     return [`${metric.namespace} ${metric.metricName} of ${whose.replace(PHYSICAL_NAME, '$1')}`];
   });
 }

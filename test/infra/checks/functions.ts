@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { keyOf } from '../../../shared/adapters/aws/dynamo-items.ts';
-import { type Check, inputsOf, set } from '../check.ts';
+import { ATTEMPT_SECONDS } from '../../../shared/delivery.ts';
+import { LAMBDA_STREAM_SECONDS, MAX_WAIT_SECONDS } from '../../../shared/limits.ts';
+import { type Check, inputsOf, ofType, set } from '../check.ts';
 import type { Resource } from '../evaluate.ts';
 
 interface Lambda {
@@ -10,12 +12,13 @@ interface Lambda {
   architectures: string[];
   handler: string;
   timeout: number;
+  reservedConcurrentExecutions?: number;
   environment: { variables: Record<string, string> };
   loggingConfig: { logGroup: string; logFormat: string };
 }
 
-const FUNCTIONS = { Api: 'api', Notify: 'notify', Reap: 'reap', Scale: 'scale' };
-/** What Lambda has in every Node, and sets; of nobody's account. */
+const FUNCTIONS = { Api: 'api', Arrive: 'arrive', Notify: 'notify', Reap: 'reap', Scale: 'scale' };
+/** The global and the variables that Lambda sets in every Node; of nobody's account. */
 const RUNTIME = 'globalThis.awslambda = { streamifyResponse: (handler) => handler };';
 const OF_LAMBDA = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' };
 
@@ -97,7 +100,68 @@ const wakers: Check = {
   },
 };
 
-export const functions: Check[] = [runtime, start, wakers];
+const arrival: Check = {
+  name: 'every file that comes is told of, however it was sent, and nothing else',
+  holds(program) {
+    expect(inputsOf(program, 'BucketNotificationsNotification')).toMatchObject({
+      lambdaFunctions: [
+        { lambdaFunctionArn: 'arn:ArriveFunction', events: ['s3:ObjectCreated:*'], filterPrefix: 'in/' },
+      ],
+    });
+    const permissions = ofType(program, 'aws:lambda/permission:Permission').map(({ inputs }) => inputs);
+    expect(permissions).toContainEqual(
+      expect.objectContaining({ function: 'arn:ArriveFunction', principal: 's3.amazonaws.com' }),
+    );
+  },
+  mistakes: {
+    'nobody is told': (program) => set(program, 'BucketNotificationsNotification', 'lambdaFunctions', []),
+    'not of files longer than a part': (program) => {
+      inputsOf<{ lambdaFunctions: { events: string[] }[] }>(program, 'BucketNotificationsNotification')
+        .lambdaFunctions[0]!.events = ['s3:ObjectCreated:Put'];
+    },
+    'S3 may not ask': (program) => {
+      for (const { inputs } of ofType(program, 'aws:lambda/permission:Permission')) inputs.principal = 'nobody';
+    },
+  },
+};
+
+const places: Check = {
+  name: 'callers of the API cannot keep the other functions from running',
+  holds(program) {
+    for (const name of ['Arrive', 'Notify', 'Reap', 'Scale']) {
+      expect(lambda(program, name).reservedConcurrentExecutions, name).toBeGreaterThan(0);
+    }
+    expect(lambda(program, 'Api').reservedConcurrentExecutions).toBeUndefined(); // it has the rest
+    // Not the account's whole quota either: AWS refuses to leave less than 100 of 1,000 for the rest.
+    const reserved = Object.keys(FUNCTIONS).map((name) => lambda(program, name).reservedConcurrentExecutions ?? 0);
+    expect(reserved.reduce((sum, places) => sum + places, 0)).toBeLessThanOrEqual(100);
+  },
+  mistakes: {
+    'refunds wait for callers': (program) => set(program, 'ReapFunction', 'reservedConcurrentExecutions', undefined),
+    never: (program) => set(program, 'ScaleFunction', 'reservedConcurrentExecutions', 0),
+    'a bound for callers': (program) => set(program, 'ApiFunction', 'reservedConcurrentExecutions', 5),
+    'all of it': (program) => set(program, 'NotifyFunction', 'reservedConcurrentExecutions', 900),
+  },
+};
+
+const times: Check = {
+  name: 'callers may wait as long as they are told, and hold a function not much longer',
+  holds(program) {
+    const longest = Math.max(MAX_WAIT_SECONDS, LAMBDA_STREAM_SECONDS);
+    expect(lambda(program, 'Api').timeout).toBeGreaterThan(longest + 20);
+    expect(lambda(program, 'Api').timeout).toBeLessThan(120);
+    // Or it would begin with nothing.
+    const longestAttempt = Math.max(...Object.values(ATTEMPT_SECONDS));
+    expect(lambda(program, 'Notify').timeout).toBeGreaterThan(longestAttempt + 60);
+  },
+  mistakes: {
+    'cut off while they wait': (program) => set(program, 'ApiFunction', 'timeout', 60),
+    'held by a caller that has gone': (program) => set(program, 'ApiFunction', 'timeout', 330),
+    'no time for a delivery': (program) => set(program, 'NotifyFunction', 'timeout', 120),
+  },
+};
+
+export const functions: Check[] = [runtime, start, places, times, wakers, arrival];
 
 const STREAM = 'StateSubscriberNotifyStreamEventSourceMapping';
 

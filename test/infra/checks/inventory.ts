@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { type Check, ofType, remove } from '../check.ts';
 import type { Resource } from '../evaluate.ts';
 
-/** How many of each type, with GPU instances. What a deployment makes is money: more is as wrong as less. */
+/** How many of each type, with GPU instances. Each resource costs money: more is as wrong as less. */
 const WITH_GPU: Record<string, number> = {
   'aws:appautoscaling/target:Target': 1,
   'aws:autoscaling/group:Group': 2,
@@ -12,9 +12,9 @@ const WITH_GPU: Record<string, number> = {
   'aws:cloudfront/function:Function': 1,
   'aws:cloudfront/keyValueStore:KeyValueStore': 1,
   'aws:cloudwatch/dashboard:Dashboard': 1,
-  'aws:cloudwatch/logGroup:LogGroup': 5,
-  'aws:cloudwatch/logMetricFilter:LogMetricFilter': 2,
-  'aws:cloudwatch/metricAlarm:MetricAlarm': 12,
+  'aws:cloudwatch/logGroup:LogGroup': 7,
+  'aws:cloudwatch/logMetricFilter:LogMetricFilter': 3,
+  'aws:cloudwatch/metricAlarm:MetricAlarm': 15,
   'aws:dynamodb/table:Table': 1,
   'aws:ec2/defaultSecurityGroup:DefaultSecurityGroup': 1,
   'aws:ec2/internetGateway:InternetGateway': 1,
@@ -30,15 +30,16 @@ const WITH_GPU: Record<string, number> = {
   'aws:ecs/service:Service': 1,
   'aws:ecs/taskDefinition:TaskDefinition': 1,
   'aws:iam/instanceProfile:InstanceProfile': 1,
-  'aws:iam/role:Role': 10,
+  'aws:iam/role:Role': 11,
   'aws:lambda/eventSourceMapping:EventSourceMapping': 1,
-  'aws:lambda/function:Function': 4,
+  'aws:lambda/function:Function': 5,
   'aws:lambda/functionUrl:FunctionUrl': 1,
-  'aws:lambda/permission:Permission': 2,
+  'aws:lambda/permission:Permission': 3,
   'aws:s3/bucket:Bucket': 2,
   'aws:s3/bucketCorsConfiguration:BucketCorsConfiguration': 1,
   'aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration': 1,
-  'aws:s3/bucketObjectv2:BucketObjectv2': 4,
+  'aws:s3/bucketNotification:BucketNotification': 1,
+  'aws:s3/bucketObjectv2:BucketObjectv2': 5,
   'aws:s3/bucketPolicy:BucketPolicy': 2,
   'aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock': 2,
   'aws:s3/bucketVersioning:BucketVersioning': 1,
@@ -49,15 +50,16 @@ const WITH_GPU: Record<string, number> = {
   'aws:sns/topicSubscription:TopicSubscription': 1,
   'aws:sqs/queue:Queue': 2,
   'aws:wafv2/webAcl:WebAcl': 1,
+  'aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration': 1,
   'docker-build:index:Image': 1,
 };
 const WITHOUT_GPU: Record<string, number> = {
   'aws:autoscaling/group:Group': 0,
-  'aws:cloudwatch/metricAlarm:MetricAlarm': 11,
+  'aws:cloudwatch/metricAlarm:MetricAlarm': 14,
   'aws:ec2/launchTemplate:LaunchTemplate': 0,
   'aws:ecs/capacityProvider:CapacityProvider': 0,
   'aws:iam/instanceProfile:InstanceProfile': 0,
-  'aws:iam/role:Role': 9,
+  'aws:iam/role:Role': 10,
 };
 
 export const inventory = checkInventory('every resource, and no other', WITH_GPU);

@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { expect } from 'vitest';
-import { STOP_TIMEOUT_SECONDS } from '../../../shared/limits.ts';
+import { DEAF_SECONDS, STOP_TIMEOUT_SECONDS } from '../../../shared/limits.ts';
 import { type Check, inputsOf, named, set } from '../check.ts';
 import type { Resource } from '../evaluate.ts';
 
@@ -52,6 +54,7 @@ const container: Check = {
   holds(program) {
     const { stopTimeout, pseudoTerminal, portMappings, secrets, environment, healthCheck } = containerOf(program);
     expect(healthCheck?.command.join(' ')).toMatch(/^CMD node -e .*READY_FILE/);
+    expect(healthCheck?.command.join(' ')).toContain(`< ${DEAF_SECONDS * 1000} `);
     expect(stopTimeout).toBe(STOP_TIMEOUT_SECONDS);
     expect({ pseudoTerminal, portMappings, secrets }).toEqual({
       pseudoTerminal: false,
@@ -59,7 +62,15 @@ const container: Check = {
       secrets: [],
     });
     expect(environment.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['TABLE', 'BUCKET', 'QUEUE_URL', 'DEAD_LETTERS_URL', 'MODELS_BUCKET', 'CACHE_DIR']),
+      expect.arrayContaining([
+        'AWS_REGION',
+        'TABLE',
+        'BUCKET',
+        'QUEUE_URL',
+        'DEAD_LETTERS_URL',
+        'MODELS_BUCKET',
+        'CACHE_DIR',
+      ]),
     );
     expect(inputsOf(program, 'WorkerService')).toMatchObject({ enableExecuteCommand: false, desiredCount: 0 });
     expect(inputsOf(program, 'WorkerLogGroupWorker')).toMatchObject({ retentionInDays: 90 });
@@ -153,7 +164,69 @@ const instances: Check = {
   },
 };
 
-export const workers: Check[] = [gpu, container, service, instances];
+/**
+ * ECS tells a container on an instance neither region nor account; here are only the keys of its role, and a GPU that
+ * this machine does not have. Nobody answers, which is another matter: only the service and the place asked count.
+ */
+const start: Check = {
+  name: 'the worker starts with the variables of its container, and asks its queue, table and bucket in the region',
+  holds(program) {
+    const { environment } = containerOf(program);
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', ASK], {
+      env: {
+        PATH: process.env.PATH,
+        ...Object.fromEntries(environment.map(({ name, value }) => [name, value])),
+        AWS_ACCESS_KEY_ID: 'of the role',
+        AWS_SECRET_ACCESS_KEY: 'of the role',
+        DEVICE: 'cpu',
+        CACHE_DIR: tmpdir(),
+      },
+      encoding: 'utf8',
+    });
+    expect(stdout.split('\n').filter(Boolean), stderr).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching('^us-east-1/dynamodb .*State'),
+        expect.stringMatching('^us-east-1/s3 /.*out/readiness'),
+        expect.stringMatching('^us-east-1/sqs .*/Jobs'),
+      ]),
+    );
+  },
+  mistakes: {
+    'no region': (program) => dropVariable(program, 'AWS_REGION'),
+    'no queue': (program) => dropVariable(program, 'QUEUE_URL'),
+    'no table': (program) => dropVariable(program, 'TABLE'),
+    'no bucket of models': (program) => dropVariable(program, 'MODELS_BUCKET'),
+  },
+};
+
+/** Starts the worker beside a server that answers everything with 200, and tells each first question: `REGION/SERVICE WHAT`. */
+const ASK = String.raw`
+  import { spawn } from 'node:child_process';
+  import { createServer } from 'node:http';
+  const asked = new Map();
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray()).toString();
+    const [, region, service] = /Credential=[^/]+\/\d+\/([\w-]+)\/(\w+)/.exec(request.headers.authorization) ?? [];
+    if (!asked.has(service)) asked.set(service, [region, service].join('/') + ' ' + request.url + ' ' + body);
+    if (service === 'sqs') end();
+    response.end('{}');
+  }).listen(0, '127.0.0.1', () => {
+    const url = 'http://127.0.0.1:' + server.address().port;
+    const env = { ...process.env, AWS_ENDPOINT_URL: url, S3_PATH_STYLE: 'true' };
+    // The SDK asks the host of the queue's URL.
+    if (env.QUEUE_URL) env.QUEUE_URL = url + new URL(env.QUEUE_URL).pathname;
+    worker = spawn(process.execPath, ['gpu-worker/main.ts'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    worker.on('exit', end);
+  });
+  let worker;
+  function end() {
+    for (const question of asked.values()) console.log(question);
+    worker.kill('SIGKILL');
+    process.exit();
+  }
+`;
+
+export const workers: Check[] = [gpu, container, service, instances, start];
 
 export const workersWithoutGpu: Check = {
   name: 'without a GPU the worker runs on Fargate, by spot',
@@ -195,6 +268,12 @@ function containerOf(program: readonly Resource[]): Container {
   const containers = JSON.parse(containerDefinitions) as Container[];
   expect(containers).toHaveLength(1);
   return containers[0]!;
+}
+
+function dropVariable(program: readonly Resource[], dropped: string): void {
+  changeContainer(program, (container) => {
+    container.environment = container.environment.filter(({ name }) => name !== dropped);
+  });
 }
 
 function variable({ environment }: Container, name: string): string | undefined {

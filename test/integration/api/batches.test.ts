@@ -1,9 +1,9 @@
 import type { z } from '@hono/zod-openapi';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { notifyOnce } from '../../functions/notify/notify.ts';
-import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
-import type { batchViewSchema } from '../../shared/batch-api.ts';
-import { startReceiver } from '../support/receiver.ts';
+import { notifyOnce } from '../../../functions/notify/notify.ts';
+import { createGuardedFetch } from '../../../shared/adapters/node/guarded-fetch.ts';
+import type { batchViewSchema } from '../../../shared/batch-api.ts';
+import { startReceiver } from '../../support/receiver.ts';
 import {
   announce,
   bodyOf,
@@ -13,7 +13,7 @@ import {
   type Service,
   succeed,
   upload,
-} from '../support/service.ts';
+} from '../../support/service.ts';
 
 type BatchView = z.output<typeof batchViewSchema>;
 
@@ -146,7 +146,7 @@ test('one webhook tells of the whole, when the last job has ended', async () => 
 describe('POST /v1/batches/{id}/cancel', () => {
   const cancel = (id: string, key?: string) => service.call('POST', `/v1/batches/${id}/cancel`, key ? { key } : {});
 
-  test('cancels what has not ended, says how many, and may be repeated', async () => {
+  test('cancels unfinished jobs, says how many, and may be repeated', async () => {
     const items = [...(await inputs(3)), { input: { upload_id: await announce(service, await pngOf(5, 5)) } }];
     const { id, jobs } = await bodyOf<BatchView>(post({ items }));
     await succeed(service, jobs[0]!.id);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type JobView, newClientTokenSchema } from '../../shared/api.ts';
-import { createRateLimiter, rateLimitsSchema } from '../../shared/rate-limit.ts';
+import { type JobView, newClientTokenSchema } from '../../../shared/api.ts';
+import { rateLimitsSchema } from '../../../shared/rate-limits.ts';
 import {
   announce,
   bodyOf,
@@ -10,7 +10,7 @@ import {
   serviceForEach,
   succeed,
   upload,
-} from '../support/service.ts';
+} from '../../support/service.ts';
 
 const service = serviceForEach();
 
@@ -96,6 +96,8 @@ describe('a client token', () => {
     expect(refused.headers.get('Link')).toContain('rel="describedby"');
     const quote = await service.call('POST', '/v1/quotes', { json: { input: { width: 20, height: 10 } }, key: token });
     expect(quote.status).toBe(200);
+    const tags = await service.call('POST', '/v1/tags', { json: { upload_id: json.input.upload_id }, key: token });
+    expect((await problemOf(tags)).code).not.toBe('idempotency-key-missing');
   });
 
   test('gets its own answer again, with the next token of the same user too, and never that of another user', async () => {
@@ -160,7 +162,7 @@ describe('a client token', () => {
     expect((await submit(b.token)).status).toBe(429);
   });
 
-  test('cannot do what it has no scope for: keys, tokens, and whatever its key lacks', async () => {
+  test('cannot act outside its scopes: keys, tokens, and all that its key lacks', async () => {
     const { token } = await createToken();
     for (const [method, path] of [
       ['POST', '/v1/client_tokens'],
@@ -210,11 +212,11 @@ describe('a client token', () => {
   });
 
   test('has a burst of its own, and shares the jobs of its key', async () => {
-    const limits = rateLimitsSchema.parse({
+    const rateLimits = rateLimitsSchema.parse({
       burst: { quota: 3, window_seconds: 1000 },
       jobs: { quota: 1, window_seconds: 1000 },
     });
-    const limited = await createService({ limiter: createRateLimiter({ limits, now: service.now }) });
+    const limited = await createService({ rateLimits });
     const tokens = [];
     for (const end_user of ['user-1', 'user-2']) {
       const { token } = await bodyOf<{ token: string }>(

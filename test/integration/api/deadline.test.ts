@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { reap } from '../../functions/reap/reap.ts';
-import type { JobView } from '../../shared/api.ts';
-import { LEASE_SECONDS, RESEND_SECONDS } from '../../shared/limits.ts';
-import { announce, bodyOf, claim, pngOf, problemOf, serviceForEach, succeed, upload } from '../support/service.ts';
+import { reap } from '../../../functions/reap/reap.ts';
+import type { JobView } from '../../../shared/api.ts';
+import { LEASE_SECONDS, RESEND_SECONDS } from '../../../shared/limits.ts';
+import { announce, bodyOf, claim, pngOf, problemOf, serviceForEach, succeed, upload } from '../../support/service.ts';
 
 const service = serviceForEach();
 

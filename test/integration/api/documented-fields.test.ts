@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
-import type { JobView } from '../../shared/api.ts';
-import { DEFAULT_LIMITS } from '../../shared/limits.ts';
-import { MODEL_IDS } from '../../shared/models.ts';
-import { PRICE_LISTS } from '../../shared/pricing.ts';
-import { SAMPLES } from '../support/picture-changes.ts';
-import { documentedFields } from '../support/request-fields.ts';
-import { announce, bodyOf, createService, pngOf, problemOf, type Service, upload } from '../support/service.ts';
+import { createGuardedFetch } from '../../../shared/adapters/node/guarded-fetch.ts';
+import type { JobView } from '../../../shared/api.ts';
+import { DEFAULT_LIMITS } from '../../../shared/limits.ts';
+import { OWN_MODELS } from '../../../shared/methods/registry.ts';
+import { PRICE_LISTS } from '../../../shared/pricing.ts';
+import { SAMPLES } from '../../support/picture-changes.ts';
+import { documentedFields } from '../../support/request-fields.ts';
+import { announce, bodyOf, createService, pngOf, problemOf, type Service, upload } from '../../support/service.ts';
 
 /** Every documented field of these requests does something, and here is the proof (POST /v1/jobs: documented-parameters.test.ts). */
 
@@ -15,7 +15,7 @@ type Cases = Record<string, () => Promise<void>>;
 let service: Service;
 beforeAll(async () => {
   service = await createService({
-    installedModels: [...MODEL_IDS],
+    installedModels: [...OWN_MODELS],
     limits: DEFAULT_LIMITS,
     prices: PRICE_LISTS.standard,
     outbound: createGuardedFetch({ allowHttp: false, allowHosts: [] }),
@@ -28,6 +28,8 @@ const post = <Answer>(path: string, json: object) => bodyOf<Answer>(service.call
 const jobOf = async (id: string) => (await service.state.getJob(id))!;
 const RECEIVER = 'https://receiver.example/hook';
 const newEndpoint = () => post<{ id: string }>('/v1/webhook_endpoints', { url: RECEIVER, events: [] });
+/** Of parameters that are objects. */
+const FIELDS: Record<string, string[]> = { tags: ['mode', 'list'], target: ['width', 'height', 'megapixels'] };
 const sampleOf = (name: string, value = SAMPLES[name]!.value) => {
   const model = SAMPLES[name]!.model ?? 'real-esrgan';
   return { model, ...(name === 'quality' && { format: 'jpeg' }), [name]: value };
@@ -40,22 +42,23 @@ describe('POST /v1/quotes', () => {
     steps: number;
     tiles: number;
     input: object;
+    output: object;
   }
   const size = { width: 300, height: 200 };
   const quote = (asked: object) => post<Quote>('/v1/quotes', { input: size, ...asked });
-  /** What the quote says besides its id. */
+  /** The content of the quote besides its id. */
   const saysOf = async (asked: object) => {
-    const { price, steps, tiles, input } = await quote(asked);
+    const { price, steps, tiles, input, output } = await quote(asked);
     expect(price).toBeGreaterThan(0);
-    return { price, steps, tiles, input };
+    return { price, steps, tiles, input, output };
   };
-  /** The price or the work behind it is another. */
+  /** The price, the work behind it or the size of the result is another. */
   const counts = (name: string) => async () => {
     const { model } = sampleOf(name);
     const plain = name === 'model' ? { model: 'real-esrgan' } : { model };
     expect(await saysOf(sampleOf(name))).not.toEqual(await saysOf(plain));
   };
-  /** Nothing that is to be paid: but what the job would be refused for, the quote is. */
+  /** Nothing to pay for, but the quote is refused for the same reasons as the job. */
   const isChecked =
     (name: string, wrong: unknown, pointer = `#/${name}`) =>
     async () => {
@@ -69,6 +72,10 @@ describe('POST /v1/quotes', () => {
   const bounds = (change: object) => async () => {
     expect((await previewOf({})).price).toBe(0);
     expect(await previewOf(change)).toMatchObject({ status: 422, errors: [{ pointer: '#/preview' }] });
+  };
+
+  const makes = (target: object, output: object) => async () => {
+    expect(await quote({ model: 'real-esrgan', target })).toMatchObject({ output });
   };
 
   const cases: Cases = {
@@ -86,6 +93,9 @@ describe('POST /v1/quotes', () => {
     },
     model: counts('model'),
     scale: counts('scale'),
+    'target.width': makes({ width: 333 }, { width: 333, height: 222 }),
+    'target.height': makes({ height: 333 }, { width: 500, height: 333 }),
+    'target.megapixels': makes({ megapixels: 0.24 }, { width: 600, height: 400 }),
     steps: counts('steps'),
     guidance_scale: counts('guidance_scale'),
     start_steps: counts('start_steps'),
@@ -104,6 +114,7 @@ describe('POST /v1/quotes', () => {
       const webp = await quote({ input, model: 'real-esrgan', format: 'webp' });
       expect(webp).toMatchObject({ status: 422, code: 'output-too-large' });
     },
+    bit_depth: isChecked('bit_depth', 12),
     seed: isChecked('seed', -1),
     quality: isChecked('quality', 101),
     metadata: isChecked('metadata', 'some'),
@@ -192,7 +203,7 @@ describe('POST /v1/batches', () => {
     const batch = await submit({ items: [{ input: { upload_id: await upload(service) }, ...item }], ...more });
     return jobOf(batch.jobs[0]!.id);
   };
-  /** The job is what it would be if it had been submitted alone. */
+  /** The job is the same as if it had been submitted alone. */
   const becomes = (name: string, place: 'item' | 'all') => async () => {
     const asked = sampleOf(name);
     const job = place === 'item' ? await one(asked) : await one({}, { parameters: asked });
@@ -200,10 +211,10 @@ describe('POST /v1/batches', () => {
     expect(job.parameters).toEqual((await post<JobView>('/v1/jobs', { input, ...asked })).parameters);
     expect(job.parameters).toHaveProperty(name, SAMPLES[name]!.value);
   };
-  const parameters = Object.keys(SAMPLES).flatMap((name) => (name === 'tags' ? ['tags.mode', 'tags.list'] : [name]));
+  const parameters = Object.keys(SAMPLES).flatMap((name) => FIELDS[name]?.map((field) => `${name}.${field}`) ?? [name]);
   const forEachParameter = (prefix: string, place: 'item' | 'all'): Cases =>
     Object.fromEntries(parameters.map((field) => [`${prefix}${field}`, becomes(field.split('.')[0]!, place)]));
-  /** A batch of one that has ended at once, and what is told of it. */
+  /** A batch of one that has ended at once, and the types of its deliveries. */
   const toldOf = async (webhook: object, queryOf: (batch: Batch) => string) => {
     const awaited = { upload_id: await announce(service, await pngOf(5, 5)) };
     const batch = await submit({ items: [{ input: awaited }], webhook });

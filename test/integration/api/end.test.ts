@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type JobView, jobSchema, outputLinkSchema, photoLinkSchema } from '../../shared/api.ts';
-import { AppError } from '../../shared/error.ts';
-import { DOWNLOAD_URL_SECONDS } from '../../shared/limits.ts';
+import { type JobView, jobSchema, outputLinkSchema, photoLinkSchema } from '../../../shared/api.ts';
+import { AppError } from '../../../shared/error.ts';
+import { DOWNLOAD_URL_SECONDS } from '../../../shared/limits.ts';
 import {
   announce,
   bodyOf,
@@ -14,7 +14,7 @@ import {
   submit,
   succeed,
   upload,
-} from '../support/service.ts';
+} from '../../support/service.ts';
 
 const service = serviceForEach();
 let job: JobView;
@@ -49,7 +49,7 @@ describe('POST /v1/jobs/{id}/cancel', () => {
     expect((await cancel()).status).toBe(200);
   });
 
-  test('erases what an attempt had put out that was given back', async () => {
+  test('erases the output of an attempt that was given back', async () => {
     const attempt = await claim(service, job.id);
     const key = await putOutput(service, job.id);
     await service.state.updateJob(job.id, { type: 'give_back', attempt });
@@ -91,7 +91,7 @@ describe('DELETE /v1/jobs/{id}', () => {
     for (const call of [erase, cancel, output]) expect((await call()).status).toBe(410);
   });
 
-  test('erases what every attempt had put out, not only the last', async () => {
+  test('erases the output of every attempt, not only of the last', async () => {
     await service.state.updateJob(job.id, { type: 'give_back', attempt: await claim(service, job.id) });
     const attempt = await claim(service, job.id);
     const first = (await putOutput(service, job.id)).replace('/2.', '/1.');

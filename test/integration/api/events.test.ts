@@ -1,9 +1,9 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createHttpServer } from '../../local/http-server.ts';
-import type { JobView } from '../../shared/api.ts';
-import { EVENTS_LINK_SECONDS } from '../../shared/limits.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createHttpServer } from '../../../local/http-server.ts';
+import type { JobView } from '../../../shared/api.ts';
+import { EVENTS_LINK_SECONDS, PING_SECONDS } from '../../../shared/limits.ts';
 import {
   bodyOf,
   claim,
@@ -13,9 +13,9 @@ import {
   type Service,
   submit,
   succeed,
-} from '../support/service.ts';
+} from '../../support/service.ts';
 
-/** Over a real connection: what is tested is that events come while it is open. */
+/** Over a real connection: the test is that events come while it is open. */
 
 let service: Service;
 let server: Server;
@@ -89,6 +89,19 @@ test('tells every change, with the version as id, until the job has ended', asyn
   expect(await stream.next()).toBeUndefined();
 });
 
+test('says that it is alive while nothing changes', async () => {
+  const job = await submit(service);
+  const stream = await open(`/v1/jobs/${job.id}/events`);
+  await stream.next();
+  await stream.next();
+  const real = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => real() + PING_SECONDS * 1000);
+  expect(await stream.next()).toEqual({ event: 'ping', data: {} });
+  vi.restoreAllMocks();
+  await claim(service, job.id);
+  expect(await stream.next()).toMatchObject({ event: 'status', id: '2' });
+});
+
 test('tells of live previews, and after a pause of the one that was missed', async () => {
   const job = await submit(service, undefined, { live_previews: true });
   const attempt = await claim(service, job.id);
@@ -122,7 +135,7 @@ test('tells of live previews, and after a pause of the one that was missed', asy
 
 const bearer = () => ({ headers: { Authorization: `Bearer ${service.secret}` } });
 
-test('goes on after what the client has seen, and ends for good when it has seen the end', async () => {
+test('goes on after the last event that the client has seen, and ends for good when it has seen the end', async () => {
   const job = await submit(service);
   const attempt = await claim(service, job.id);
   const resume = (id: string) => open(`/v1/jobs/${job.id}/events`, { ...bearer().headers, 'Last-Event-ID': id });
@@ -141,6 +154,18 @@ test('goes on after what the client has seen, and ends for good when it has seen
   const nonsense = await resume('x');
   await nonsense.next();
   expect(await nonsense.next()).toMatchObject({ event: 'end' });
+});
+
+test('that has lasted long enough ends with a word to come again at once, and goes on there', async () => {
+  const short = await createService({ streamSeconds: 0.1 });
+  const job = await submit(short);
+  const stream = await short.call('GET', `/v1/jobs/${job.id}/events`);
+  const messages = (await stream.text()).split('\n\n');
+  expect(messages).toEqual(['retry: 3000', expect.stringMatching(/^event: status\n/), 'retry: 100', '']);
+  await succeed(short, job.id);
+  const next = await short.call('GET', `/v1/jobs/${job.id}/events`, { headers: { 'Last-Event-ID': '1' } });
+  expect((await next.text()).split('\n\n')).toEqual(['retry: 3000', expect.stringMatching(/^event: end\n/), '']);
+  await short.close();
 });
 
 test('ends when the job is deleted under it', async () => {
@@ -163,7 +188,11 @@ test('a signed link needs no key, for this job and for a while', async () => {
   await stream.next();
   expect(await stream.next()).toMatchObject({ event: 'status', id: '1' });
   stream.close();
-  for (const url of [link.url.replace(job.id, other.id), `${link.url}x`, link.url.replace('token=1', 'token=2')]) {
+  for (const url of [
+    link.url.replace(job.id, other.id),
+    `${link.url}x`,
+    link.url.replace('token=evt_', 'token=quo_'),
+  ]) {
     expect(await problemOf(await fetch(url))).toMatchObject({ status: 403, code: 'signature-invalid' });
   }
   service.clock.advance(EVENTS_LINK_SECONDS);

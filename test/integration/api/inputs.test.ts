@@ -1,13 +1,24 @@
+import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { notifyOnce } from '../../functions/notify/notify.ts';
-import { createBlobRoutes } from '../../local/blob-routes.ts';
-import type { FileObjectStore } from '../../shared/adapters/local/file-object-store.ts';
-import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
-import type { JobView } from '../../shared/api.ts';
-import type { Job } from '../../shared/job.ts';
-import { MAX_INLINE_BYTES } from '../../shared/limits.ts';
-import { type Answer, startReceiver } from '../support/receiver.ts';
-import { bodyOf, createService, pngOf, problemOf, type Service, submit, succeed, upload } from '../support/service.ts';
+import { notifyOnce } from '../../../functions/notify/notify.ts';
+import { createBlobRoutes } from '../../../local/blob-routes.ts';
+import type { FileObjectStore } from '../../../shared/adapters/local/file-object-store.ts';
+import { createGuardedFetch } from '../../../shared/adapters/node/guarded-fetch.ts';
+import type { JobView } from '../../../shared/api.ts';
+import type { Job } from '../../../shared/job.ts';
+import { MAX_INLINE_BYTES } from '../../../shared/limits.ts';
+import { PRICE_LISTS } from '../../../shared/pricing.ts';
+import { type Answer, startReceiver } from '../../support/receiver.ts';
+import {
+  bodyOf,
+  createService,
+  pngOf,
+  problemOf,
+  type Service,
+  submit,
+  succeed,
+  upload,
+} from '../../support/service.ts';
 
 let service: Service;
 const receivers: { close(): void }[] = [];
@@ -85,6 +96,18 @@ describe('input by URL', () => {
     });
   });
 
+  test('counts with the bytes that came, and not at all where none did', async () => {
+    const file = await pngOf(20, 10);
+    const job = await submitUrl((await receiverOf(answerWith(file))).url);
+    const gone = await submitUrl((await receiverOf(404)).url);
+    const canceled = await submitUrl((await receiverOf(answerWith(file))).url);
+    await service.call('POST', `/v1/jobs/${canceled.id}/cancel`);
+    await work();
+    expect(await service.state.getUpload(job.upload_id)).toMatchObject({ bytes: file.length });
+    expect(await service.state.getUpload(gone.upload_id)).toBeNull();
+    expect(await service.state.getUpload(canceled.upload_id)).toBeNull();
+  });
+
   test('too many pixels are found out then', async () => {
     const { url } = await receiverOf(answerWith(await pngOf(200, 100)));
     const job = await submitUrl(url);
@@ -153,6 +176,37 @@ describe('input by URL', () => {
 });
 
 describe('inline input', () => {
+  test('of a refused or repeated request leaves nothing behind', async () => {
+    const paid = await createService({ prices: PRICE_LISTS.standard });
+    const base64 = Buffer.from(await pngOf(20, 10)).toString('base64');
+    const post = (path: string, json: object, headers?: Record<string, string>) =>
+      paid.call('POST', path, { json, headers: headers ?? {} });
+    const input = { base64 };
+    const refused = [
+      await post('/v1/jobs', { input }), // cannot be paid
+      await post('/v1/jobs', { input, max_price: 1 }),
+      await post('/v1/jobs', { input, preview: { x: 19, y: 0, width: 9, height: 9 } }),
+      await post('/v1/jobs', { input, webhook: { endpoint_id: 'whe_none' } }),
+      await post('/v1/batches', { items: [{ input }, { input }] }),
+      await post('/v1/batches', { items: [{ input }, { input: { upload_id: 'upl_none' } }] }),
+    ];
+    expect(refused.map(({ status }) => status)).toEqual([402, 422, 422, 404, 402, 404]);
+    const left = () => paid.database.prepare('SELECT count(*) AS count FROM uploads').get()!.count;
+    const files = async () => {
+      const all = await readdir(paid.directory, { recursive: true, withFileTypes: true });
+      return all.filter((entry) => entry.isFile() && entry.parentPath.includes('/objects/in')).length;
+    };
+    expect([left(), await files()]).toEqual([0, 0]);
+    await paid.state.topUp({ account: 'acc_one', amount: 100_000, payment: 'p' });
+    const headers = { 'Idempotency-Key': 'k' };
+    const answers = await Promise.all(Array.from({ length: 5 }, () => post('/v1/jobs', { input }, headers)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(5).fill(202));
+    expect([left(), await files()]).toEqual([1, 1]);
+    expect((await post('/v1/batches', { items: [{ input }, { input }] })).status).toBe(201);
+    expect([left(), await files()]).toEqual([3, 3]);
+    await paid.close();
+  });
+
   test('is queued at once', async () => {
     const base64 = Buffer.from(await pngOf(20, 10)).toString('base64');
     const job = await bodyOf<JobView>(submitInput({ base64 }));
@@ -229,7 +283,7 @@ describe('delivery of the result', () => {
     expect(JSON.stringify(after)).not.toContain(url);
   });
 
-  test('is tried again, and what fails in the end takes nothing from the job', async () => {
+  test('is tried again, and a failure in the end takes nothing from the job', async () => {
     const busy = await receiverOf(503, 200);
     const closed = await receiverOf({ status: 403, body: 'expired' });
     const first = await submitTo({ url: busy.url });
@@ -243,6 +297,22 @@ describe('delivery of the result', () => {
       charge: { state: 'captured' },
     });
     expect([busy.received.length, closed.received.length]).toEqual([2, 1]);
+  });
+
+  test.each<[string, Answer[], object, string]>([
+    ['S3 has it, and its answer was lost', ['drop', 412], { 'if-none-match': '*' }, 'delivered'],
+    ['Google has it', ['drop', 412], { 'x-goog-if-generation-match': '0' }, 'delivered'],
+    ['Azure has it, and could not say so', [500, 409], { 'if-none-match': '*' }, 'delivered'],
+    ['somebody else’s is there', [412], { 'if-none-match': '*' }, 'failed'],
+    ['a receiver that was busy has something there', [429, 412], { 'if-none-match': '*' }, 'failed'],
+    ['the receiver refuses it for another reason', ['drop', 412], {}, 'failed'],
+  ])('%s', async (_, answers, headers, status) => {
+    const { url, received } = await receiverOf(...answers);
+    const job = await submitTo({ url, headers });
+    await succeed(service, job.id);
+    await work(answers.length - 1);
+    expect((await view(job.id)).delivery).toMatchObject({ status });
+    expect(received).toHaveLength(answers.length);
   });
 
   test('fails when the result is gone before it could be put', async () => {

@@ -1,9 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { createSqliteStateStore } from '../../shared/adapters/local/sqlite-state-store.ts';
-import { type JobView, newKeySchema } from '../../shared/api.ts';
-import { LAST_USED_SECONDS } from '../../shared/limits.ts';
-import { PRICE_LISTS } from '../../shared/pricing.ts';
-import { announce, bodyOf, createService, pngOf, problemOf, send, serviceForEach, upload } from '../support/service.ts';
+import { type JobView, newKeySchema } from '../../../shared/api.ts';
+import { LAST_USED_SECONDS } from '../../../shared/limits.ts';
+import { PRICE_LISTS } from '../../../shared/pricing.ts';
+import { rateLimitsSchema } from '../../../shared/rate-limits.ts';
+import {
+  announce,
+  bodyOf,
+  createService,
+  pngOf,
+  problemOf,
+  send,
+  serviceForEach,
+  upload,
+} from '../../support/service.ts';
 
 const service = serviceForEach();
 
@@ -36,9 +45,54 @@ describe('rotation', () => {
     expect((await list(rotated.key)).status).toBe(200);
   });
 
+  test('the old secret stays for an hour where nothing is said', async () => {
+    const old = await createKey({ scopes: ['jobs:read'] });
+    for (const json of [{}, undefined]) {
+      const rotated = await bodyOf<{ key: string }>(service.call('POST', `/v1/keys/${old.id}/rotate`, { json }));
+      expect([(await list(old.key)).status, (await list(rotated.key)).status]).toEqual([200, 200]);
+    }
+    service.clock.advance(3600);
+    expect((await list(old.key)).status).toBe(401);
+  });
+
+  test('a repeat with its Idempotency-Key gets the same secret, while that is valid', async () => {
+    const key = await createKey({ scopes: ['keys:manage', 'jobs:read'] });
+    const rotateOnce = (secret: string, json: object = {}) =>
+      service.call('POST', `/v1/keys/${key.id}/rotate`, { json, key: secret, headers: { 'Idempotency-Key': 'r' } });
+    const first = await Promise.all(Array.from({ length: 5 }, () => rotateOnce(key.key)));
+    expect(first.map(({ status }) => status)).toEqual(Array(5).fill(200));
+    expect(first.filter(({ headers }) => headers.get('Idempotent-Replayed') === 'true')).toHaveLength(4);
+    const bodies = new Set(await Promise.all(first.map((response) => response.text())));
+    expect(bodies.size).toBe(1);
+    const rotated = newKeySchema.parse(JSON.parse([...bodies][0]!));
+    expect(rotated).toMatchObject({ id: key.id, rotated_at: new Date(service.clock.now()).toISOString() });
+    const [known] = (await service.state.listKeys('acc_one')).filter(({ id }) => id === key.id);
+    expect(known).toMatchObject({ last4: rotated.last4, rotated_at: rotated.rotated_at });
+    expect((await list(rotated.key)).status).toBe(200);
+    expect((await rotateOnce(key.key, { overlap_seconds: 5 })).status).toBe(422);
+    // Another secret of the key cannot open the answer to the first.
+    expect((await problemOf(await rotateOnce(rotated.key))).detail).toContain('earlier secret');
+    await rotate(key.id, { overlap_seconds: 0 }, rotated.key);
+    expect((await list(key.key)).status).toBe(401);
+  });
+
+  test('a repeat says that it is over when the secret was replaced, revoked or has expired', async () => {
+    const headers = { 'Idempotency-Key': 'r' };
+    const over = async (work: (id: string) => Promise<unknown>) => {
+      const { id } = await createKey({ scopes: ['jobs:read'], expires_at: '2026-01-01T12:00:00Z' });
+      const once = () => service.call('POST', `/v1/keys/${id}/rotate`, { json: {}, headers });
+      expect((await once()).status).toBe(200);
+      await work(id);
+      return (await problemOf(await once())).code;
+    };
+    expect(await over((id) => rotate(id, { overlap_seconds: 0 }))).toBe('gone');
+    expect(await over((id) => service.call('DELETE', `/v1/keys/${id}`) as Promise<unknown>)).toBe('gone');
+    expect(await over(async () => service.clock.advance(12 * 3600))).toBe('gone');
+  });
+
   test('without overlap the old secret ends at once, for a key that rotates itself too', async () => {
     const self = await createKey({ scopes: ['keys:manage', 'jobs:read'] });
-    const rotated = await bodyOf<{ key: string }>(rotate(self.id, {}, self.key));
+    const rotated = await bodyOf<{ key: string }>(rotate(self.id, { overlap_seconds: 0 }, self.key));
     expect((await list(self.key)).status).toBe(401);
     expect((await list(rotated.key)).status).toBe(200);
     expect((await service.call('DELETE', `/v1/keys/${self.id}`)).status).toBe(204);
@@ -66,7 +120,7 @@ describe('rotation', () => {
 });
 
 describe('caps', () => {
-  test('spend_cap: 402 where a job would exceed it; what was released counts no more', async () => {
+  test('spend_cap: 402 where a job would exceed it; released amounts count no more', async () => {
     const paid = await createService({ prices: PRICE_LISTS.standard });
     await paid.state.topUp({ account: 'acc_one', amount: 1_000_000, payment: 'pay' });
     const submit = async (key: string) =>
@@ -101,23 +155,28 @@ describe('caps', () => {
     expect((await post(key)).status).toBe(202);
   });
 
-  test('a key that has no inflight_cap has that of the installation', async () => {
-    const state = createSqliteStateStore(service.database, { now: service.now, inflightCap: 2 });
-    const limited = await createService({ state });
+  test('the keys of an account have the unfinished jobs of the installation together, with any own cap', async () => {
+    const limited = await createService({ rateLimits: rateLimitsSchema.parse({ inflight: { quota: 3 } }) });
     const { secret } = await limited.newKey();
     const own = await bodyOf<{ key: string }>(
-      limited.call('POST', '/v1/keys', { json: { name: 'key', inflight_cap: 3 } }),
+      limited.call('POST', '/v1/keys', { json: { name: 'key', inflight_cap: 1000 } }),
     );
+    const small = await bodyOf<{ key: string }>(
+      limited.call('POST', '/v1/keys', { json: { name: 'key', inflight_cap: 1 } }),
+    );
+    const other = await limited.newKey('acc_two');
     const statuses = async (key: string) => {
       const upload_id = await upload(limited, undefined, key);
       const answers = [];
-      for (let i = 0; i < 4; i++) {
+      for (let i = 0; i < 2; i++) {
         answers.push((await limited.call('POST', '/v1/jobs', { json: { input: { upload_id } }, key })).status);
       }
       return answers;
     };
-    expect(await statuses(secret)).toEqual([202, 202, 429, 429]);
-    expect(await statuses(own.key)).toEqual([202, 202, 202, 429]);
+    expect(await statuses(small.key)).toEqual([202, 429]);
+    expect(await statuses(secret)).toEqual([202, 202]);
+    expect(await statuses(own.key)).toEqual([429, 429]);
+    expect(await statuses(other.secret)).toEqual([202, 202]);
     await limited.close();
   });
 
@@ -142,6 +201,48 @@ describe('caps', () => {
 });
 
 describe('allowed origins', () => {
+  test.each([
+    ['capacitor://localhost', 'capacitor://localhost'],
+    ['ionic://localhost', 'ionic://localhost'],
+    ['https://localhost', 'https://localhost'],
+    ['tauri://localhost', 'tauri://localhost'],
+    ['app://.', 'app://.'],
+    ['chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'chrome-extension://abcdefghijklmnopabcdefghijklmnop'],
+    ['moz-extension://2B9D5E4C-0000-4000-8000-000000000000', 'moz-extension://2b9d5e4c-0000-4000-8000-000000000000'],
+    ['safari-web-extension://2B9D5E4C', 'safari-web-extension://2B9D5E4C'],
+    ['https://Shop.EXAMPLE', 'https://shop.example'],
+    ['https://shop.example:443', 'https://shop.example'],
+    ['http://shop.example:80/', 'http://shop.example'],
+    ['HTTPS://shop.example:8443', 'https://shop.example:8443'],
+    ['https://bücher.example', 'https://xn--bcher-kva.example'],
+    ['http://[0:0::1]:3000', 'http://[::1]:3000'],
+  ])('%s is the origin of pages that send %s', async (given, sent) => {
+    const { key, ...made } = await createKey({ scopes: ['jobs:read'], allowed_origins: ['https://a.example', given] });
+    expect(made.allowed_origins).toEqual(['https://a.example', sent.toLowerCase()]);
+    expect((await list(key, { Origin: sent })).status).toBe(200);
+    expect((await list(key, { Origin: `${sent}x` })).status).toBe(403);
+  });
+
+  test.each([
+    ['null', 'null is sent by all pages that have no origin'],
+    ['*', 'an origin such as https://example.com'],
+    ['https://*.example.com', 'each host is to be named'],
+    ['file:///', 'no page has one with file:'],
+    ['wss://a.example', 'no page has one with wss:'],
+    ['https://a.example/path', 'nothing comes after the host'],
+    ['https://a.example?', 'nothing comes after the host'],
+    ['https://user@a.example', 'nothing comes after the host'],
+    ['shop.example', 'an origin such as https://example.com'],
+    ['localhost:3000', 'it has no host'],
+    ['capacitor://', 'it has no host'],
+  ])('%s is refused with the reason', async (origin, reason) => {
+    const json = { name: 'page', scopes: ['jobs:read'], allowed_origins: [origin] };
+    const refused = await service.call('POST', '/v1/keys', { json });
+    expect(refused.status).toBe(422);
+    const { errors } = await problemOf(refused);
+    expect(errors).toMatchObject([{ pointer: '#/allowed_origins/0', message: expect.stringContaining(reason) }]);
+  });
+
   test('pages of other origins get 403, which they can read; programs send none', async () => {
     const { key } = await createKey({ scopes: ['jobs:read'], allowed_origins: ['https://shop.example'] });
     expect((await list(key, { Origin: 'https://shop.example' })).status).toBe(200);
@@ -155,7 +256,7 @@ describe('allowed origins', () => {
     expect((await list(service.secret, { Origin: 'https://evil.example' })).status).toBe(200);
   });
 
-  test('a preflight needs no key and allows what the API reads', async () => {
+  test('a preflight needs no key and allows the headers that the API reads', async () => {
     const headers = {
       Origin: 'https://shop.example',
       'Access-Control-Request-Method': 'POST',
@@ -249,7 +350,7 @@ describe('test mode', () => {
   });
 });
 
-test('no secret reaches the log, whatever goes wrong', async () => {
+test('no secret reaches the log, with any error', async () => {
   const { secret } = service;
   const token = await bodyOf<{ token: string }>(service.call('POST', '/v1/client_tokens', { json: { end_user: 'a' } }));
   const failing = await createService({

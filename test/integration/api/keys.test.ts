@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { newKeySchema } from '../../shared/api.ts';
-import { ALL_SCOPES } from '../../shared/keys.ts';
-import { bodyOf, createService, problemOf, serviceForEach, submit, upload } from '../support/service.ts';
+import { newKeySchema } from '../../../shared/api.ts';
+import { ALL_SCOPES } from '../../../shared/keys.ts';
+import { bodyOf, createService, problemOf, serviceForEach, submit, upload } from '../../support/service.ts';
 
 const service = serviceForEach();
 
@@ -170,5 +170,29 @@ describe('keys', () => {
     expect((await problemOf(response)).detail).toContain('revoked');
     expect((await service.call('DELETE', `/v1/keys/${id}`)).status).toBe(204);
     expect((await service.call('DELETE', '/v1/keys/key_00000000000000000000000000')).status).toBe(404);
+  });
+});
+
+describe('whose a key is', () => {
+  const ask = async (key: string) => bodyOf(service.call('GET', '/v1/key', { key }));
+
+  test('is the same for every key of the account, and another for test mode, another end user, another account', async () => {
+    const scopes = ['jobs:read'] as const;
+    const same = await service.newKey('acc_one', scopes);
+    expect(await ask(same.secret)).toEqual({ account: 'acc_one', scopes });
+    expect(await ask(service.secret)).toMatchObject({ account: 'acc_one' });
+    expect(await ask((await service.newKey('acc_two', scopes)).secret)).toMatchObject({ account: 'acc_two' });
+    const body = { name: 'test', test: true };
+    const { key } = await bodyOf<{ key: string }>(service.call('POST', '/v1/keys', { json: body }));
+    expect(await ask(key)).toMatchObject({ account: 'acc_one', test: true });
+    const { token } = await bodyOf<{ token: string }>(
+      service.call('POST', '/v1/client_tokens', { json: { end_user: 'anna' } }),
+    );
+    expect(await ask(token)).toMatchObject({ account: 'acc_one', end_user: 'anna' });
+  });
+
+  test('is told to none that may not see jobs', async () => {
+    const { secret } = await service.newKey('acc_one', ['uploads:write']);
+    expect(await problemOf(await service.call('GET', '/v1/key', { key: secret }))).toMatchObject({ code: 'forbidden' });
   });
 });

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createRateLimiter, rateLimitsSchema } from '../../shared/rate-limit.ts';
-import { createClock } from '../support/clock.ts';
-import { bodyOf, createService, problemOf, type Service, submit, upload } from '../support/service.ts';
+import { createApp } from '../../../functions/api/app.ts';
+import { createSqliteStateStore } from '../../../shared/adapters/local/sqlite-state-store.ts';
+import { createRateLimiter } from '../../../shared/rate-limit.ts';
+import { rateLimitsSchema } from '../../../shared/rate-limits.ts';
+import { bodyOf, createService, problemOf, type Service, submit, upload } from '../../support/service.ts';
 
 const LIMITS = rateLimitsSchema.parse({
   burst: { quota: 20, window_seconds: 10 },
@@ -11,10 +13,8 @@ const LIMITS = rateLimitsSchema.parse({
 });
 
 let service: Service;
-const clock = createClock();
 beforeEach(async () => {
-  const limiter = createRateLimiter({ limits: LIMITS, now: clock.now });
-  service = await createService({ limiter });
+  service = await createService({ rateLimits: LIMITS });
 });
 afterEach(() => service.close());
 
@@ -50,6 +50,34 @@ describe('RateLimit fields', () => {
     expect((await service.app.request('/v1/jobs')).headers.has('RateLimit-Policy')).toBe(false);
   });
 
+  test('of jobs and previews are the same from every process; none of several tells its own counts', async () => {
+    const { limits, now } = { limits: LIMITS, now: service.now };
+    const processes = [1, 2].map(() => {
+      const state = createSqliteStateStore(service.database, { now, limits });
+      return createApp({ ...service, state, limiter: createRateLimiter({ limits, now, isAlone: false }) });
+    });
+    const preview = { x: 0, y: 0, width: 9, height: 9 };
+    const json = JSON.stringify({ input: { upload_id: await upload(service) }, preview });
+    const headers = { Authorization: `Bearer ${service.secret}`, 'Content-Type': 'application/json' };
+    const told: (string | null)[] = [];
+    for (let i = 0; i < 4; i++) {
+      const response = await processes[i % 2]!.request('/v1/jobs', { method: 'POST', headers, body: json });
+      expect(response.headers.get('RateLimit-Policy')).toMatch(/^"burst";q=20;w=10, "jobs";q=3;w=3600/);
+      told.push(response.headers.get('RateLimit'));
+    }
+    expect(told).toEqual([
+      '"jobs";r=2;t=1200, "previews";r=49;t=1728',
+      '"jobs";r=1;t=2400, "previews";r=48;t=3456',
+      '"jobs";r=0;t=1200, "previews";r=47;t=5184',
+      '"jobs";r=0;t=1200',
+    ]);
+    for (let i = 0; i < 40; i++) {
+      const response = await processes[0]!.request('/v1/jobs', { headers });
+      expect(response.headers.has('RateLimit')).toBe(false);
+      expect(response.headers.has('Retry-After')).toBe(response.status === 429);
+    }
+  });
+
   test('a submit tells how many jobs are left', async () => {
     const json = { input: { upload_id: await upload(service) } };
     const response = await service.call('POST', '/v1/jobs', { json });
@@ -75,7 +103,7 @@ describe('429', () => {
     });
     const other = await service.newKey();
     expect((await list(other.secret)).status).toBe(200);
-    clock.advance(1);
+    service.clock.advance(1);
     expect((await list()).status).toBe(200);
   });
 
@@ -90,30 +118,31 @@ describe('429', () => {
         expect((await problemOf(response))['violated-policies']).toEqual(['poll']);
         expect(response.headers.get('Retry-After')).toBe('1');
       }
-      clock.advance(0.1);
+      service.clock.advance(0.1);
     }
     expect(statuses.filter((status) => status === 200)).toHaveLength(2);
     expect((await service.call('GET', `/v1/jobs/${other.id}`)).status).toBe(200);
-    clock.advance(1);
+    service.clock.advance(1);
     expect((await service.call('GET', `/v1/jobs/${job.id}`)).status).toBe(200);
     expect((await service.state.getJob(job.id))?.status).toBe('queued');
   });
 
   test('polls that find nothing new cost no quota but their own', async () => {
-    const limits = { ...LIMITS, burst: { quota: 5, window_seconds: 1_000_000 } };
-    const limited = await createService({ limiter: createRateLimiter({ limits, now: clock.now }) });
+    const limited = await createService({
+      rateLimits: { ...LIMITS, burst: { quota: 5, window_seconds: 1_000_000 } },
+    });
     const job = await submit(limited); // two requests
     const poll = (headers: Record<string, string>) => limited.call('GET', `/v1/jobs/${job.id}`, { headers });
     for (let i = 0; i < 10; i++) {
       const response = await poll({ 'If-None-Match': 'W/"j1"' });
       expect(response.status).toBe(304);
       expect(remaining(response)).toMatch(/^"poll";r=0;t=1, "burst";r=2;t=\d+$/);
-      clock.advance(1);
+      limited.clock.advance(1);
     }
     const statuses: number[] = [];
     for (let i = 0; i < 4; i++) {
       statuses.push((await poll({})).status);
-      clock.advance(1);
+      limited.clock.advance(1);
     }
     expect(statuses).toEqual([200, 200, 200, 429]);
     await limited.close();
@@ -128,8 +157,41 @@ describe('429', () => {
     expect((await problemOf(refused))['violated-policies']).toEqual(['jobs']);
     expect(Number(refused.headers.get('Retry-After'))).toBe(1200);
     expect((await post('1')).headers.get('Idempotent-Replayed')).toBe('true');
-    clock.advance(1200);
+    service.clock.advance(1200);
     expect((await post('4')).status).toBe(202); // 429 was not remembered
+  });
+
+  test.each<[policy: string, quota: object, path: string, json: object]>([
+    ['keys', { quota: 2, window_seconds: 60 }, '/v1/keys', { name: 'key' }],
+    ['tokens', { quota: 2, window_seconds: 60 }, '/v1/client_tokens', { end_user: 'a' }],
+    ['uploads', { quota: 2, bytes: 1000 }, '/v1/uploads', { bytes: 10, content_type: 'image/png' }],
+    ['uploads', { quota: 9, bytes: 20 }, '/v1/uploads', { bytes: 10, content_type: 'image/png' }],
+  ])('after as many %s as an account may create, by any key', async (policy, quota, path, json) => {
+    const limited = await createService({ rateLimits: rateLimitsSchema.parse({ [policy]: quota }) });
+    const keys = [limited.secret, (await limited.newKey()).secret];
+    const post = (i: number, key = keys[i % 2]!) => limited.call('POST', path, { json, key });
+    // The key of `newKey` is one of the account, too.
+    for (let i = policy === 'keys' ? 2 : 0; i < 2; i++) expect((await post(i)).status).toBe(201);
+    for (let i = 0; i < 2; i++) {
+      const refused = await post(i);
+      expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0);
+      expect(await problemOf(refused)).toMatchObject({ status: 429, 'violated-policies': [policy], retryable: true });
+    }
+    expect((await post(0, (await limited.newKey('acc_two')).secret)).status).toBe(201);
+    await limited.close();
+  });
+
+  test('after as many pings and replays', async () => {
+    const outbound = { check() {}, fetch: () => Promise.reject(new Error('Nothing is sent here.')) };
+    const rateLimits = rateLimitsSchema.parse({ pings: { quota: 2, window_seconds: 60 } });
+    const limited = await createService({ rateLimits, outbound });
+    const json = { url: 'https://example.com/' };
+    const { id } = await bodyOf<{ id: string }>(limited.call('POST', '/v1/webhook_endpoints', { json }));
+    const ping = await bodyOf<{ id: string }>(limited.call('POST', `/v1/webhook_endpoints/${id}/ping`));
+    const replay = () => limited.call('POST', `/v1/webhook_deliveries/${ping.id}/replay`);
+    expect((await replay()).status).toBe(202);
+    expect((await problemOf(await replay()))['violated-policies']).toEqual(['pings']);
+    await limited.close();
   });
 
   test('is documented for every route with a key', async () => {

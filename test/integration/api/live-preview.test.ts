@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { createBlobRoutes } from '../../local/blob-routes.ts';
-import type { FileObjectStore } from '../../shared/adapters/local/file-object-store.ts';
-import { livePreviewKey } from '../../shared/job.ts';
-import { bodyOf, claim, problemOf, serviceForEach, submit } from '../support/service.ts';
+import { createBlobRoutes } from '../../../local/blob-routes.ts';
+import type { FileObjectStore } from '../../../shared/adapters/local/file-object-store.ts';
+import { livePreviewKey } from '../../../shared/job.ts';
+import { bodyOf, claim, problemOf, serviceForEach, submit } from '../../support/service.ts';
 
 const service = serviceForEach();
 
-/** What a worker does: puts a live preview and tells of it. */
+/** Puts a live preview and tells of it, as a worker does. */
 async function show(id: string, number: number): Promise<string> {
   const job = (await service.state.getJob(id))!;
   const key = livePreviewKey(job, job.attempt, number);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { countEvents } from '../../shared/event-metrics.ts';
-import { bodyOf, claim, problemOf, serviceForEach, submit } from '../support/service.ts';
+import { countEvents } from '../../../shared/event-metrics.ts';
+import { bodyOf, claim, problemOf, serviceForEach, submit } from '../../support/service.ts';
 
 const service = serviceForEach();
 
@@ -45,7 +45,13 @@ test('jobs by status, the queue and the age of its oldest, requests by route', a
   );
 });
 
-test('what the log tells is counted, whether it is written or not', async () => {
+test('an event that has not happened yet is told as 0, so that its first time is an increase', async () => {
+  expect(await scrape()).toEqual(expect.arrayContaining(['seesr_storage_full_total 0', 'seesr_clock_steps_total 0']));
+  countEvents(service.log, service.metrics).warn('engine.out-of-memory');
+  expect(await scrape()).toContain('seesr_out_of_memory_total 1');
+});
+
+test('events of the log are counted, whether they are written or not', async () => {
   const log = countEvents(service.log, service.metrics);
   log.info('attempt.ended', { status: 'succeeded' });
   log.warn('attempt.failed', { error: 'drain' });

@@ -5,10 +5,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { claimOwnership } from '../../shared/adapters/local/database.ts';
-import type { LedgerEntry } from '../../shared/ports.ts';
-import { flatPrices } from '../support/prices.ts';
-import { bodyOf, createService, pngOf, problemOf, type Service, submit, succeed, upload } from '../support/service.ts';
+import { takeDataDirectory } from '../../../local/data-directory.ts';
+import type { LedgerEntry } from '../../../shared/ledger.ts';
+import { flatPrices } from '../../support/prices.ts';
+import {
+  bodyOf,
+  createService,
+  pngOf,
+  problemOf,
+  type Service,
+  submit,
+  succeed,
+  upload,
+} from '../../support/service.ts';
 
 describe('balance and usage', () => {
   let service: Service;
@@ -18,7 +27,7 @@ describe('balance and usage', () => {
   });
   afterEach(() => service.close());
 
-  test('show what was reserved, given back and charged', async () => {
+  test('show the reserved, released and charged amounts', async () => {
     const balance = () => bodyOf<object>(service.call('GET', '/v1/balance'));
     expect(await balance()).toEqual({ balance: 2_000, prices: 'flat' });
     const upload_id = await upload(service, await pngOf(4, 4));
@@ -62,7 +71,7 @@ describe('npm run accounts', () => {
   let release: () => void;
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'seesr-accounts-'));
-    release = claimOwnership(directory); // as a running service does
+    ({ release } = await takeDataDirectory(directory)); // as a running service does
   });
   afterEach(async () => {
     release();
@@ -70,7 +79,7 @@ describe('npm run accounts', () => {
   });
 
   const run = async (script: 'accounts' | 'keys', ...words: string[]) => {
-    const path = fileURLToPath(new URL(`../../local/${script}.ts`, import.meta.url));
+    const path = fileURLToPath(new URL(`../../../local/${script}.ts`, import.meta.url));
     const env = { ...process.env, DATA_DIR: directory };
     const { stdout } = await promisify(execFile)(process.execPath, [path, ...words], { env });
     return stdout;
@@ -90,13 +99,13 @@ describe('npm run accounts', () => {
   });
 
   test.each([
-    [['top-up', '5000'], 'acc_local'],
-    [['top-up', '0.5'], '0.5'],
-    [['top-up', 'much'], 'NaN'],
-    [['create'], 'npm run accounts'],
-    [['check', 'it'], 'npm run accounts'],
-  ])('%j fails, saying %s', async (words, text) => {
-    await expect(run('accounts', ...words)).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(text) });
+    [['top-up', '5000'], 1, 'acc_local'],
+    [['top-up', '0.5'], 1, '0.5'],
+    [['top-up', 'much'], 1, 'NaN'],
+    [['create'], 2, '"create" is not a command, or lacks something; "seesr accounts --help"'],
+    [['check', 'it'], 2, '"check it" is not a command'],
+  ])('%j ends with %d, saying %s', async (words, code, text) => {
+    await expect(run('accounts', ...words)).rejects.toMatchObject({ code, stderr: expect.stringContaining(text) });
   });
 
   test('keys of an account that is not there are refused', async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
-import { bodyOf, serviceForEach } from '../support/service.ts';
+import { requestedParametersSchema } from '../../../shared/parameters.ts';
+import { bodyOf, serviceForEach } from '../../support/service.ts';
 
 interface Document {
   openapi: string;
@@ -122,4 +123,24 @@ test('where no field is required the body may be left out, and the document says
   expect((await service.call('POST', '/v1/webhook_endpoints')).status).toBe(201);
   expect(document.paths['/v1/uploads']!.post!.requestBody!.required).toBe(true);
   expect((await service.call('POST', '/v1/uploads')).status).toBe(422);
+});
+
+test('every setting says what the page calls it, and its options', () => {
+  type Setting = { enum?: unknown[]; 'x-form'?: { title: string; options?: Record<string, string> } };
+  const { schema } = document.paths['/v1/jobs']!.post!.requestBody!.content['application/json']!;
+  const { properties } = schema as { properties: Record<string, Setting> };
+  const settings = Object.keys(requestedParametersSchema.omit({ model: true, scale: true, target: true }).shape);
+  for (const name of settings) {
+    const { enum: values, 'x-form': words } = properties[name]!;
+    expect(words?.title, name).toMatch(/^[A-Z][a-z ,]+$/);
+    if (!words?.options) continue;
+    const unknown = Object.keys(words.options).filter(
+      (value) => value !== '' && values?.every((v) => `${v}` !== value),
+    );
+    expect(unknown, name).toEqual([]);
+  }
+  expect(properties.denoise!['x-form']).toEqual({
+    title: 'Take noise away',
+    about: '0 keeps the grain of the photo, 1 takes away as much as it can.',
+  });
 });

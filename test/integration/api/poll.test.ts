@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type JobView, jobSchema } from '../../shared/api.ts';
-import type { Progress } from '../../shared/job.ts';
+import { type JobView, jobSchema } from '../../../shared/api.ts';
+import type { Progress } from '../../../shared/job.ts';
 import {
   bodyOf,
   claim,
@@ -10,7 +10,7 @@ import {
   submit,
   succeed,
   upload,
-} from '../support/service.ts';
+} from '../../support/service.ts';
 
 interface JobList {
   data: JobView[];
@@ -49,7 +49,7 @@ describe('GET /v1/jobs/{id}', () => {
     expect(body).not.toHaveProperty('queue');
   });
 
-  test('guesses when it ends, from what the jobs before it took; the guess makes no new version', async () => {
+  test('estimates its end from the times of the jobs before it; the estimate makes no new version', async () => {
     const timeIn = (seconds: number) => new Date(service.now() + seconds * 1000).toISOString();
     const view = async () => jobSchema.parse(await (await poll()).json());
     await service.state.recordPace('real-esrgan', { seconds: 6, work: 0.0002, loadSeconds: 2 }); // as many pixels
@@ -72,6 +72,19 @@ describe('GET /v1/jobs/{id}', () => {
     await service.state.updateJob(later.id, { type: 'give_back', attempt });
     await claim(service, later.id);
     expect(await view()).not.toHaveProperty('cold_start');
+  });
+
+  test('guesses no end before now, though the clock of the worker is ahead', async () => {
+    service.clock.advance(30);
+    const attempt = await claim(service, job.id);
+    const progress = { percent: 40, stage: 'upscale' } as const;
+    await service.state.updateJob(job.id, { type: 'progress', attempt, progress });
+    service.clock.advance(-30);
+    const response = await poll();
+    expect(Number(response.headers.get('Retry-After'))).toBeGreaterThanOrEqual(1);
+    const { created_at, started_at, eta } = jobSchema.parse(await response.json());
+    expect(Date.parse(started_at!) - Date.parse(created_at)).toBe(30_000);
+    expect(Date.parse(eta!)).toBeGreaterThanOrEqual(service.now());
   });
 
   test('shows the result by its stable URL, never a signed one, and nothing internal', async () => {

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { uploadArrived } from '../../shared/admission.ts';
-import type { JobView, quoteSchema } from '../../shared/api.ts';
-import { DEFAULT_LIMITS, QUOTE_SECONDS } from '../../shared/limits.ts';
-import { MODEL_IDS } from '../../shared/models.ts';
-import { PRICE_LISTS, type PriceList } from '../../shared/pricing.ts';
-import { flatPrices } from '../support/prices.ts';
+import { uploadArrived } from '../../../shared/admission.ts';
+import type { JobView, modelListSchema, quoteSchema } from '../../../shared/api.ts';
+import { findLedgerProblems } from '../../../shared/ledger.ts';
+import { DEFAULT_LIMITS, QUOTE_SECONDS } from '../../../shared/limits.ts';
+import { METHOD_IDS, OWN_MODELS } from '../../../shared/methods/registry.ts';
+import { PRICE_LISTS, type PriceList } from '../../../shared/pricing.ts';
+import { flatPrices } from '../../support/prices.ts';
 import {
   announce,
   bodyOf,
@@ -15,17 +16,18 @@ import {
   type Service,
   send,
   submit,
+  succeed,
   upload,
-} from '../support/service.ts';
+} from '../../support/service.ts';
 
 type Quote = z.infer<typeof quoteSchema>;
 
-/** What a service charges; the operator may exchange it between two requests. */
+/** The prices of a service; the operator may exchange it between two requests. */
 let prices: PriceList;
 let service: Service;
 beforeEach(async () => {
   prices = { ...PRICE_LISTS.standard };
-  service = await createService({ prices, installedModels: [...MODEL_IDS], limits: DEFAULT_LIMITS });
+  service = await createService({ prices, installedModels: [...OWN_MODELS], limits: DEFAULT_LIMITS });
   await service.state.topUp({ account: 'acc_one', amount: 1_000_000, payment: 'first' });
 });
 afterEach(() => service.close());
@@ -44,9 +46,13 @@ describe('a quote', () => {
     const upload_id = await upload(service, await pngOf(1000, 700));
     const byUpload = await quote({ input: { upload_id }, model: 'real-esrgan' });
     expect(byUpload).toMatchObject({ input: { width: 1000, height: 700 }, price: 22_400, tiles: 20, steps: 1 });
+    expect([bySize.output, byUpload.output]).toEqual([
+      { width: 1024, height: 1024 },
+      { width: 4000, height: 2800 },
+    ]);
   });
 
-  test('is what the job costs, to the micro-unit, whatever becomes of the price list meanwhile', async () => {
+  test('is the cost of the job, to the micro-unit, also when the price list changes meanwhile', async () => {
     const upload_id = await upload(service, await pngOf(123, 77));
     const asked = { input: { upload_id }, model: 'seesr', steps: 7, start_steps: 700 };
     const { id, price } = await quote(asked);
@@ -63,7 +69,6 @@ describe('a quote', () => {
   test.each([
     { change: { steps: 8 }, detail: 'steps 7, not 8' },
     { change: { model: 'seesr-turbo' }, detail: 'model seesr, not seesr-turbo' },
-    { change: { scale: 2 }, detail: 'scale 4, not 2' },
     { change: { guidance_scale: 1 }, detail: 'guidance_scale 5.5, not 1' },
     { change: { start_steps: 998 }, detail: 'start_steps 999, not 998' },
     { change: { scheduler: 'dpm-solver++' }, detail: 'scheduler ddpm, not dpm-solver++' },
@@ -75,6 +80,19 @@ describe('a quote', () => {
     expect(problem).toMatchObject({ status: 422, code: 'quote-invalid', errors: [{ pointer: '#/quote_id' }] });
     expect(problem.detail).toContain(detail);
     expect(await balance()).toBe(1_000_000);
+  });
+
+  test.each([
+    { model: 'real-esrgan', quoted: {}, asked: { scale: 1 } },
+    { model: 'real-esrgan', quoted: { scale: 1 }, asked: { scale: 4 } },
+    { model: 'real-esrgan-fast', quoted: { scale: 2 }, asked: { target: { width: 50 } } },
+    { model: 'seesr', quoted: { target: { megapixels: 0.001 } }, asked: { scale: 3, format: 'tif' } },
+  ])('of $model with $quoted holds with $asked: the work is the same', async ({ model, quoted, asked }) => {
+    const input = { upload_id: await upload(service, await pngOf(20, 10)) };
+    const { id, price } = await quote({ input, model, ...quoted });
+    expect((await quote({ input, model, ...asked })).price).toBe(price);
+    const job = await bodyOf<JobView>(post({ input, model, ...asked, quote_id: id }));
+    expect(job.charge).toEqual({ state: 'reserved', amount: price });
   });
 
   test('does not hold for another size, another account, later, or when it is not ours', async () => {
@@ -114,7 +132,7 @@ describe('a quote', () => {
 
   test('guesses the time from the latest jobs and the queue', async () => {
     const asked = { model: 'real-esrgan', input: { width: 200, height: 100 } };
-    // Two cores take 235 s a megapixel (README), until a job of this service has told better.
+    // Two cores take 235 s a megapixel (docs/measured.md), until a job of this service has told better.
     expect((await quote(asked)).eta_seconds).toBe(5);
     await service.state.recordPace('real-esrgan', { seconds: 10, work: 0.01, loadSeconds: 4 });
     expect((await quote(asked)).eta_seconds).toBe(20); // twice the pixels
@@ -147,7 +165,7 @@ describe('a quote', () => {
 });
 
 describe('max_price', () => {
-  test('refuses what costs more, and says what it costs', async () => {
+  test('refuses a job that costs more, and tells its cost', async () => {
     const input = { upload_id: await upload(service) };
     const problem = await problemOf(await post({ input, model: 'real-esrgan', max_price: 999 }));
     expect(problem).toMatchObject({ status: 422, code: 'price-exceeded', needed: 1000, available: 999 });
@@ -211,9 +229,91 @@ describe('a job whose photo is not there yet', () => {
   });
 });
 
-test('402 says what is needed and what there is', async () => {
+test('402 tells the needed and the available credit', async () => {
   const key = (await service.newKey('acc_two')).secret;
   const input = { upload_id: await upload(service, undefined, key) };
   const problem = await problemOf(await post({ input, model: 'real-esrgan' }, key));
   expect(problem).toMatchObject({ status: 402, code: 'insufficient-credit', needed: 1000, available: 0 });
+});
+
+test('the check of the ledger computes the price of every job again, however it was agreed', async () => {
+  const file = await pngOf(1000, 700);
+  const input = { upload_id: await upload(service, file) };
+  const asked = { input, model: 'real-esrgan' };
+  const { id: quote_id } = await quote(asked);
+  Object.assign(prices, flatPrices(5_000));
+  const ids = [await submit(service, input.upload_id, { model: 'real-esrgan', quote_id })];
+  ids.push(await submit(service, input.upload_id, { model: 'real-esrgan' }));
+  ids.push(await submit(service, input.upload_id, { preview: { x: 0, y: 0, width: 9, height: 9 } }));
+  const later = await announce(service, file);
+  ids.push(await submit(service, later, { model: 'real-esrgan', scale: 2 }));
+  await send(service, later, file);
+  await uploadArrived(service, (await service.state.getUpload(later))!);
+  const batch = { items: [{ input }, { input, model: 'seesr-turbo' }] };
+  ids.push(...(await bodyOf<{ jobs: JobView[] }>(service.call('POST', '/v1/batches', { json: batch }))).jobs);
+  for (const { id } of ids) await succeed(service, id);
+  const statement = await service.state.getStatement('acc_one');
+  expect(statement.jobs).toHaveLength(6);
+  expect(findLedgerProblems(statement)).toEqual([]);
+  for (const [index, job] of statement.jobs.entries()) {
+    const other = { ...job, charge: { ...job.charge, amount: job.charge.amount + 1 } };
+    const problems = findLedgerProblems({ ...statement, jobs: statement.jobs.with(index, other) });
+    expect(
+      problems.some((problem) => problem.endsWith(`its price is ${job.charge.amount}.`)),
+      job.id,
+    ).toBe(true);
+  }
+});
+
+describe('a price list that leaves models out', () => {
+  beforeEach(async () => {
+    await service.close();
+    prices = { ...PRICE_LISTS.standard, name: 'few', per_network_call: {}, per_output_megapixel: { 'real-esrgan': 5 } };
+    service = await createService({ prices, installedModels: [...OWN_MODELS], limits: DEFAULT_LIMITS });
+    await service.state.topUp({ account: 'acc_one', amount: 1_000_000, payment: 'first' });
+  });
+
+  test('sells the others, of which the best is the default', async () => {
+    const { data } = await bodyOf<z.infer<typeof modelListSchema>>(service.call('GET', '/v1/models'));
+    expect(data.map(({ id, default: isDefault }) => [id, isDefault])).toEqual([['real-esrgan', true]]);
+    const { id, price } = await quote({ input: { width: 100, height: 100 } });
+    expect(price).toBe(1_000);
+    const upload_id = await upload(service, await pngOf(100, 100));
+    const job = await bodyOf<JobView>(post({ input: { upload_id }, quote_id: id }));
+    expect([job.parameters.model, job.charge?.amount]).toEqual(['real-esrgan', 1_000]);
+  });
+
+  test.each(['seesr', 'seesr-turbo', 'real-esrgan-fast'])('refuses %s, before its photo is there', async (model) => {
+    const problem = {
+      status: 422,
+      code: 'model-unavailable',
+      detail: `${model} is not sold here: the price list few has no price of it; it has real-esrgan.`,
+      errors: [{ pointer: '#/model', message: 'not sold here', expected: 'real-esrgan' }],
+    };
+    expect(await problemOf(await ask({ input: { width: 100, height: 100 }, model }))).toMatchObject(problem);
+    const upload_id = await announce(service, await pngOf(100, 100));
+    expect(await problemOf(await post({ input: { upload_id }, model }))).toMatchObject(problem);
+    expect(await balance()).toBe(1_000_000);
+  });
+
+  test('the log tells at the start which of them are installed', () => {
+    const told = service.lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'models.unsold');
+    const models = METHOD_IDS.filter((id) => id !== 'real-esrgan');
+    expect(told).toMatchObject([{ level: 'warn', models, prices: 'few' }]);
+  });
+
+  test('a quote and a job from before keep their price', async () => {
+    Object.assign(prices, PRICE_LISTS.standard);
+    const asked = { model: 'seesr', steps: 2, start_steps: 999 };
+    const { id, price } = await quote({ input: { width: 100, height: 100 }, ...asked });
+    const late = await announce(service, await pngOf(100, 100));
+    const waiting = await bodyOf<JobView>(post({ input: { upload_id: late }, ...asked }));
+    Object.assign(prices, { per_network_call: {} });
+    const upload_id = await upload(service, await pngOf(100, 100));
+    const job = await bodyOf<JobView>(post({ input: { upload_id }, quote_id: id, ...asked }));
+    expect(job.charge?.amount).toBe(price);
+    await send(service, late, await pngOf(100, 100));
+    const ended = await bodyOf<JobView>(service.call('GET', `/v1/jobs/${waiting.id}`));
+    expect(ended).toMatchObject({ status: 'failed', error: { code: 'model-unavailable' }, charge: { amount: 0 } });
+  });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { serviceForEach, submit } from '../support/service.ts';
+import { serviceForEach, submit } from '../../support/service.ts';
 
 const service = serviceForEach();
 

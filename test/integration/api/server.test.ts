@@ -3,10 +3,11 @@ import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createHttpServer } from '../../local/http-server.ts';
-import type { JobView } from '../../shared/api.ts';
-import { UPLOAD_URL_SECONDS } from '../../shared/limits.ts';
-import { createService, pngOf, type Service, send, succeed, upload } from '../support/service.ts';
+import { readConfig } from '../../../local/config.ts';
+import { createHttpServer } from '../../../local/http-server.ts';
+import type { JobView } from '../../../shared/api.ts';
+import { UPLOAD_URL_SECONDS } from '../../../shared/limits.ts';
+import { createService, pngOf, type Service, send, succeed, upload } from '../../support/service.ts';
 
 let service: Service;
 let server: Server;
@@ -90,7 +91,7 @@ test('a client that leaves ends its wait but not its job', async () => {
   expect((await service.state.getJob(message!.jobId))!.status).toBe('queued');
 });
 
-/** What the server answers to these bytes, until it closes the connection. */
+/** The answer of the server to these bytes, until it closes the connection. */
 async function answerTo(bytes: string): Promise<string> {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   socket.write(bytes);
@@ -114,6 +115,28 @@ test.each([
   expect(problem).toMatchObject({ status, charged: false, request_id: expect.stringMatching(/./) });
 });
 
+test('idle connections outlive those of proxies; headers that trickle in do not', async () => {
+  expect(server.keepAliveTimeout).toBe(130_000);
+  expect(server.headersTimeout).toBe(60_000);
+  expect((await request('/healthz')).headers.get('Keep-Alive')).toBe('timeout=130');
+  const { keepAliveSeconds } = readConfig({ KEEP_ALIVE_SECONDS: '620' });
+  expect(createHttpServer(service.app.fetch, { keepAliveSeconds }).keepAliveTimeout).toBe(620_000);
+  expect(() => readConfig({ KEEP_ALIVE_SECONDS: '0' })).toThrow('KEEP_ALIVE_SECONDS=0');
+});
+
 test('a slow upload is not cut off while its URL is valid', () => {
   expect(server.requestTimeout).toBe(UPLOAD_URL_SECONDS * 1000);
 });
+
+test.each(['200-maybe', 'a-receipt', 'x'.repeat(200)])(
+  'an expectation that is not known ends with a problem document and the connection: %s',
+  async (expectation) => {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+    // The body never comes.
+    socket.write(`POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: ${expectation}\r\n\r\n`);
+    const answer = await text(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 417 /);
+    expect(answer).toContain('"code":"expectation-failed"');
+    expect(answer).toContain(`Expect is ${expectation}`);
+  },
+);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { modelListSchema, uploadSchema } from '../../shared/api.ts';
-import { MAX_JSON_BYTES } from '../../shared/limits.ts';
-import { PRICE_LISTS } from '../../shared/pricing.ts';
-import { bodyOf, createService, problemOf, serviceForEach } from '../support/service.ts';
+import { modelListSchema, uploadSchema } from '../../../shared/api.ts';
+import { MAX_JSON_BYTES } from '../../../shared/limits.ts';
+import { METHOD_IDS, modelsNamed } from '../../../shared/methods/registry.ts';
+import { PRICE_LISTS } from '../../../shared/pricing.ts';
+import { bodyOf, createService, problemOf, serviceForEach } from '../../support/service.ts';
 
 const service = serviceForEach();
 
@@ -14,6 +15,8 @@ const EXPOSED = [
   'Idempotent-Replayed',
   'Preference-Applied',
   'X-Request-Id',
+  'Content-Range',
+  'Content-Disposition',
 ];
 
 describe('every answer', () => {
@@ -55,6 +58,33 @@ describe('every answer', () => {
       ]),
     );
     expect(response.headers.get('Access-Control-Allow-Credentials')).toBeNull();
+  });
+
+  test.each(['/v1/jobs', '/v1/jobs/job_00000000000000000000000000/output', '/nothing'])(
+    'pages may send to %s the headers that tracing libraries and frameworks add',
+    async (path) => {
+      const sent = [
+        'traceparent, tracestate, baggage, sentry-trace',
+        'x-datadog-trace-id,x-datadog-parent-id , x-datadog-sampling-priority',
+        'b3, x-b3-traceid, x-b3-spanid, x-b3-sampled, uber-trace-id, newrelic, x-amzn-trace-id, x-cloud-trace-context',
+        'x-request-id, x-correlation-id, x-requested-with, x-csrf-token, if-range, range',
+      ].join(', ');
+      const response = await service.app.request(path, {
+        method: 'OPTIONS',
+        headers: { 'Access-Control-Request-Method': 'GET', 'Access-Control-Request-Headers': `authorization,${sent}` },
+      });
+      const allowed = response.headers.get('Access-Control-Allow-Headers')!.toLowerCase().split(',');
+      expect(allowed).toEqual(expect.arrayContaining(['authorization', 'content-type', ...sent.split(/ ?, ?/)]));
+      expect(response.headers.get('Vary')).toContain('Access-Control-Request-Headers');
+    },
+  );
+
+  test('a text that is no name of a header is not repeated', async () => {
+    const headers = { 'Access-Control-Request-Headers': 'x-a, <b>, c d, , x-e' };
+    const response = await service.app.request('/v1/jobs', { method: 'OPTIONS', headers });
+    const allowed = response.headers.get('Access-Control-Allow-Headers')!.split(',');
+    expect(allowed.slice(-2)).toEqual(['x-a', 'x-e']);
+    expect(allowed).not.toContain('');
   });
 
   test('HEAD has the headers of GET and no body', async () => {
@@ -191,13 +221,16 @@ describe('service routes', () => {
     await broken.close();
   });
 
-  test('GET /v1/models tells what is installed, the default and the limits, without a key', async () => {
-    const few = await createService({ installedModels: ['real-esrgan-fast'], prices: PRICE_LISTS.standard });
+  test('GET /v1/models tells the installed models, the default and the limits, without a key', async () => {
+    const few = await createService({
+      installedModels: modelsNamed(['real-esrgan-fast']),
+      prices: PRICE_LISTS.standard,
+    });
     const body = modelListSchema.parse(await bodyOf(few.app.request('/v1/models')));
     expect(body.limits).toEqual(few.limits);
-    expect(body.data.map(({ id }) => id)).toEqual(['seesr', 'seesr-turbo', 'real-esrgan', 'real-esrgan-fast']);
-    expect(body.data[2]).toMatchObject({ installed: false, default: false, parameters: {} });
-    expect(body.data[3]).toMatchObject({
+    expect(body.data.map(({ id }) => id)).toEqual(METHOD_IDS);
+    expect(body.data[1]).toMatchObject({ installed: false, default: false, parameters: {} });
+    expect(body.data[2]).toMatchObject({
       installed: true,
       default: true,
       parameters: { denoise: 0.5 },

@@ -1,25 +1,26 @@
 import { tmpdir } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
-import { notifyOnce } from '../../functions/notify/notify.ts';
-import { awaitRoom } from '../../gpu-worker/await-room.ts';
-import { createBlobRoutes } from '../../local/blob-routes.ts';
-import { createStorageRoom } from '../../local/storage-room.ts';
-import type { FileObjectStore } from '../../shared/adapters/local/file-object-store.ts';
-import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
-import type { JobView } from '../../shared/api.ts';
-import type { Problem } from '../../shared/error.ts';
-import { findLedgerProblems } from '../../shared/ledger.ts';
-import { createLog } from '../../shared/log.ts';
-import { PRICE_LISTS } from '../../shared/pricing.ts';
-import { startReceiver } from '../support/receiver.ts';
-import { bodyOf, createService, pngOf, problemOf, type Service, submit, upload } from '../support/service.ts';
+import { notifyOnce } from '../../../functions/notify/notify.ts';
+import { awaitRoom } from '../../../gpu-worker/worker/await-room.ts';
+import { createBlobRoutes } from '../../../local/blob-routes.ts';
+import { createStorageRoom } from '../../../local/storage-room.ts';
+import type { FileObjectStore } from '../../../shared/adapters/local/file-object-store.ts';
+import { createGuardedFetch } from '../../../shared/adapters/node/guarded-fetch.ts';
+import type { JobView } from '../../../shared/api.ts';
+import type { Problem } from '../../../shared/error.ts';
+import { createHealth } from '../../../shared/health.ts';
+import { findLedgerProblems } from '../../../shared/ledger.ts';
+import { createLog } from '../../../shared/log.ts';
+import { PRICE_LISTS } from '../../../shared/pricing.ts';
+import { startReceiver } from '../../support/receiver.ts';
+import { bodyOf, createService, pngOf, problemOf, type Service, submit, upload } from '../../support/service.ts';
 
 /** More than any disk has: as if there were less than the reserve. */
 const HUGE = 2 ** 52;
 /** Rows that the pages of a fresh database may still take. */
 const MOST = 100;
-const FULL = createStorageRoom({ directory: tmpdir(), minFreeBytes: HUGE });
-const FREE = createStorageRoom({ directory: tmpdir(), minFreeBytes: 1 });
+const FULL = createStorageRoom({ directories: [tmpdir()], minFreeBytes: HUGE });
+const FREE = createStorageRoom({ directories: [tmpdir()], minFreeBytes: 1 });
 
 let service: Service;
 afterEach(() => service.close());
@@ -38,7 +39,7 @@ describe('a database that may not grow', () => {
   const pages = (limit: number) => service.database.exec(`PRAGMA max_page_count = ${limit}`);
   const announce = () => service.call('POST', '/v1/uploads', { json: { bytes: 10, content_type: 'image/png' } });
 
-  test('refuses what would be stored, answers the rest, and goes on by itself', async () => {
+  test('refuses new data, answers the rest, and goes on by itself', async () => {
     service = await createService({ prices: PRICE_LISTS.standard });
     await service.state.topUp({ account: 'acc_one', amount: 1_000_000, payment: 'first' });
     const earlier = await submit(service);
@@ -70,7 +71,7 @@ describe('a database that may not grow', () => {
 });
 
 describe('below the reserve', () => {
-  test('nothing new is taken, and what there is can be asked for', async () => {
+  test('nothing new is taken, and stored jobs can be asked for', async () => {
     service = await createService({ room: FULL });
     service.app.route('/blobs', createBlobRoutes({ ...service, objects: service.objects as FileObjectStore }));
     const ready = await createService({ ...service, room: FREE });
@@ -80,7 +81,7 @@ describe('below the reserve', () => {
     const json = { bytes: file.length, content_type: 'image/png' };
     const announced = await bodyOf<{ url: string }>(ready.call('POST', '/v1/uploads', { json }));
     await expectFull(await service.call('POST', '/v1/uploads', { json }));
-    const headers = { 'Content-Type': 'image/png', 'Content-Length': String(file.length) };
+    const headers = { 'Content-Type': 'image/png', 'Content-Length': String(file.length), 'If-None-Match': '*' };
     const put = { method: 'PUT', headers, body: new Uint8Array(file) };
     await expectFull(await service.app.request(announced.url, put));
     const input = { upload_id: uploadId };
@@ -129,13 +130,14 @@ describe('below the reserve', () => {
     const stop = new AbortController();
     const lines: string[] = [];
     const log = createLog('info', (line) => lines.push(line));
+    const health = createHealth(log);
     let room = FULL;
-    const waiting = awaitRoom({ room: { ...FULL, check: () => room.check() }, log }, false, stop.signal);
+    const waiting = awaitRoom({ room: { ...FULL, check: () => room.check() }, log, health }, undefined, stop.signal);
     await expect.poll(() => lines.join()).toContain('worker.awaits-room');
     room = FREE;
     await waiting;
     expect(lines.map((line) => JSON.parse(line).event)).toEqual(['worker.awaits-room', 'worker.has-room']);
-    const stopped = awaitRoom({ room: FULL, log }, true, stop.signal);
+    const stopped = awaitRoom({ room: FULL, log, health }, 1, stop.signal);
     stop.abort();
     await stopped;
   });

@@ -1,9 +1,11 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { uploadArrived } from '../../shared/admission.ts';
-import { type JobView, uploadSchema } from '../../shared/api.ts';
-import { UPLOAD_URL_SECONDS } from '../../shared/limits.ts';
-import { flatPrices } from '../support/prices.ts';
+import { createWaitForEnd } from '../../../functions/api/wait-for-end.ts';
+import { uploadArrived } from '../../../shared/admission.ts';
+import { type JobView, uploadSchema } from '../../../shared/api.ts';
+import { UPLOAD_URL_SECONDS } from '../../../shared/limits.ts';
+import { modelsNamed } from '../../../shared/methods/registry.ts';
+import { flatPrices } from '../../support/prices.ts';
 import {
   announce,
   bodyOf,
@@ -15,7 +17,7 @@ import {
   submit,
   succeed,
   upload,
-} from '../support/service.ts';
+} from '../../support/service.ts';
 
 const service = serviceForEach();
 
@@ -70,6 +72,8 @@ describe('POST /v1/jobs', () => {
         quality: 90,
         metadata: 'keep',
         fidelity: 0,
+        bit_depth: 8,
+        color_fix: 'wavelet',
       },
       client_reference: 'holiday',
       charge: { state: 'reserved', amount: 0 },
@@ -110,20 +114,20 @@ describe('POST /v1/jobs', () => {
   });
 
   test('422 names the rule and the value that breaks it', async () => {
-    const json = { input: { upload_id: await upload(service) }, scale: 5, format: 'bmp' };
+    const json = { input: { upload_id: await upload(service) }, scale: 17, format: 'bmp' };
     const { detail, errors } = await problemOf(await service.call('POST', '/v1/jobs', { json }));
     expect(errors).toContainEqual({
       pointer: '#/scale',
       message: expect.any(String),
-      expected: 'at most 4',
-      received: '5',
+      expected: 'at most 16',
+      received: '17',
     });
-    expect(detail).toContain('received 5');
+    expect(detail).toContain('received 17');
     expect(detail).toContain('received "bmp"');
   });
 
   test('422 for a model that is not installed', async () => {
-    const few = await createService({ installedModels: ['real-esrgan-fast'] });
+    const few = await createService({ installedModels: modelsNamed(['real-esrgan-fast']) });
     const json = { input: { upload_id: await upload(few) }, model: 'real-esrgan' };
     const response = await few.call('POST', '/v1/jobs', { json });
     expect(response.status).toBe(422);
@@ -303,6 +307,22 @@ describe('Prefer', () => {
     expect(body).toMatchObject({ status: 'queued', queue: { position_estimate: 1 } });
     expect(response.headers.get('Location')).toBe(body.links.self);
     expect(response.headers.get('Retry-After')).toMatch(/^\d+$/);
+  });
+
+  test('wait is not done for an account that has as many requests that wait as it may', async () => {
+    const waitForEnd = createWaitForEnd(service, 4);
+    const { id } = await submit(service);
+    const job = (await service.state.getJob(id))!;
+    const leaving = new AbortController();
+    const wait = (owner: object) => waitForEnd({ ...job, ...owner }, 55, leaving.signal);
+    const waiting = [wait({}), wait({})];
+    expect(await wait({})).toEqual({ job, waited: false });
+    const other = wait({ account: 'acc_two' });
+    leaving.abort();
+    expect((await Promise.all([...waiting, other])).map(({ waited }) => waited)).toEqual([true, true, true]);
+    await succeed(service, id);
+    const ended = await waitForEnd(job, 55, new AbortController().signal);
+    expect(ended).toMatchObject({ job: { status: 'succeeded' }, waited: true });
   });
 
   test.each([

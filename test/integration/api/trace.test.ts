@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bodyOf, serviceForEach, upload } from '../support/service.ts';
+import { bodyOf, serviceForEach, upload } from '../../support/service.ts';
 
 const service = serviceForEach();
 
@@ -26,7 +26,7 @@ test.for([
   SENT.replace('00-', 'ff-'),
   SENT.replace('4bf92f3577b34da6a3ce929d0e0e4736', '0'.repeat(32)),
   SENT.replace('00f067aa0ba902b7', '0'.repeat(16)),
-])('what is no trace begins a new one: %s', async (traceparent) => {
+])('a header that is no trace begins a new one: %s', async (traceparent) => {
   const { trace } = await traceOfJob({ traceparent });
   expect(trace.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   expect(trace.traceparent).not.toContain(SENT.slice(3, 35));

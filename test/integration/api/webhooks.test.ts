@@ -1,11 +1,11 @@
 import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { notifyOnce } from '../../functions/notify/notify.ts';
-import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
-import { verifyWebhook } from '../../shared/webhook.ts';
-import { type Answer, startReceiver } from '../support/receiver.ts';
-import { bodyOf, createService, problemOf, type Service, submit, succeed } from '../support/service.ts';
+import { notifyOnce } from '../../../functions/notify/notify.ts';
+import { createGuardedFetch } from '../../../shared/adapters/node/guarded-fetch.ts';
+import { verifyWebhook } from '../../../shared/webhook.ts';
+import { type Answer, startReceiver } from '../../support/receiver.ts';
+import { bodyOf, createService, problemOf, type Service, submit, succeed } from '../../support/service.ts';
 
 interface EndpointView {
   id: string;
@@ -57,7 +57,7 @@ const endpointOf = (id: string) => bodyOf<EndpointView>(service.call('GET', `/v1
 const log = async (query = '') =>
   (await bodyOf<{ data: DeliveryView[] }>(service.call('GET', `/v1/webhook_deliveries${query}`))).data;
 const deps = () => ({ ...service, outbound: service.outbound!, timeoutSeconds: 0.3 });
-/** Everything that is due, and after each pause what is due then. */
+/** Delivers everything that is due, and again after each pause. */
 async function deliver(pauses = 0): Promise<void> {
   for (let i = 0; ; i++) {
     while (await notifyOnce(deps()));
@@ -66,6 +66,25 @@ async function deliver(pauses = 0): Promise<void> {
     service.clock.advance((Date.parse(pending.next_attempt_at!) - service.now()) / 1000);
   }
 }
+
+test('the log, and the deliveries that can be sent again, are those of the mode of the key', async () => {
+  const { url } = await receiverOf(200);
+  const { id } = await register({ url });
+  const scopes = ['jobs:write', 'uploads:write', 'webhooks:manage'];
+  const created = service.call('POST', '/v1/keys', { json: { name: 'test', test: true, scopes } });
+  const { key } = await bodyOf<{ key: string }>(created);
+  await succeed(service, (await submit(service)).id);
+  const [live] = await log();
+  const ping = await bodyOf<DeliveryView>(service.call('POST', `/v1/webhook_endpoints/${id}/ping`, { key }));
+  const ofTest = await bodyOf<{ data: DeliveryView[] }>(service.call('GET', '/v1/webhook_deliveries', { key }));
+  expect(ofTest.data.map((delivery) => delivery.id)).toEqual([ping.id]);
+  expect((await log()).map((delivery) => delivery.id)).toEqual([live!.id]);
+  const replay = (delivery: DeliveryView, secret: string) =>
+    service.call('POST', `/v1/webhook_deliveries/${delivery.id}/replay`, { key: secret });
+  expect((await replay(live!, key)).status).toBe(404);
+  expect((await replay(ping, service.secret)).status).toBe(404);
+  expect((await replay(ping, key)).status).toBe(202);
+});
 
 describe('delivery', () => {
   test('a job that ends is told once, signed so that the official package accepts it', async () => {
@@ -123,7 +142,7 @@ describe('delivery', () => {
     expect(delivery?.status).toBe('delivered');
   });
 
-  test('410 disables the endpoint, which takes what comes later only when it is enabled again', async () => {
+  test('410 disables the endpoint, which takes later events only when it is enabled again', async () => {
     const { url, received } = await receiverOf(410, 200);
     const { id } = await register({ url });
     await succeed(service, (await submit(service)).id);
@@ -291,7 +310,7 @@ describe('one job', () => {
     expect(JSON.stringify(await log())).not.toContain(url);
   });
 
-  test('refuses what leads nowhere, before anything is stored', async () => {
+  test('refuses addresses that lead nowhere, before anything is stored', async () => {
     const uploadId = (await submit(service)).upload_id;
     const other = await bodyOf<EndpointView>(
       service.call('POST', '/v1/webhook_endpoints', {

@@ -1,6 +1,6 @@
 import type { Graph, GraphOptions } from '../../../gpu-worker/graphs/onnx.ts';
-import { taggerGraph } from '../../../gpu-worker/graphs/tagger.ts';
 import { resizeForTagger } from '../../../gpu-worker/images/bilinear-resize.ts';
+import { taggerGraph } from '../../../gpu-worker/methods/seesr/tagger-graph.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
@@ -9,7 +9,7 @@ import type { RecordedCase } from '../../support/recorded-case.ts';
 import { openRecordedCheckpoints } from '../../support/recorded-checkpoints.ts';
 
 interface DapeOptions extends GraphOptions {
-  /** Instead of what the case says. */
+  /** Instead of the value of the case. */
   lora?: boolean;
   /** May change the graph. */
   alter?: (graph: Graph) => void;

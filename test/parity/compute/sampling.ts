@@ -1,16 +1,17 @@
-import type { SeesrModels } from '../../../gpu-worker/models/seesr.ts';
-import { type NoiseSource, sampleLatent } from '../../../gpu-worker/pipeline/denoise.ts';
-import type { DiffusionParameters } from '../../../gpu-worker/pipeline/diffusion.ts';
-import { toTensor } from '../../../gpu-worker/pipeline/image-tensor.ts';
-import { centered, gaussianWindow, halfOff } from '../../../gpu-worker/pipeline/latent-tiles.ts';
+import { toTensor } from '../../../gpu-worker/images/image-tensor.ts';
+import type { SeesrModels } from '../../../gpu-worker/methods/seesr/models.ts';
+import { publishedMode } from '../../../gpu-worker/methods/seesr/published-mode.ts';
+import { denoise, type SeesrParameters } from '../../../gpu-worker/methods/seesr/recipe.ts';
+import type { NoiseSource } from '../../../gpu-worker/tensor/keyed-normals.ts';
 import { elementCount, type Tensor } from '../../../gpu-worker/tensor/tensor.ts';
-import { MODELS } from '../../../shared/models.ts';
+import { centered, gaussianWindow, halfOff } from '../../../gpu-worker/tiling/latent-tiles.ts';
+import { methodOf } from '../../../shared/methods/registry.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 
 /** Parameters of the published script that a case gives, under our names; the rest as in the API. */
-export function diffusionParameters({ parameters }: RecordedCase): DiffusionParameters {
-  const given = Object.entries(parameters).filter(([name]) => name in MODELS.seesr.defaults);
-  return { ...MODELS.seesr.defaults, ...Object.fromEntries(given) } as DiffusionParameters;
+export function diffusionParameters({ parameters }: RecordedCase): SeesrParameters {
+  const given = Object.entries(parameters).filter(([name]) => name in methodOf({ model: 'seesr' }).defaults);
+  return { ...methodOf({ model: 'seesr' }).defaults, ...Object.fromEntries(given) } as SeesrParameters;
 }
 
 /** The noise that was recorded, instead of our own. */
@@ -28,32 +29,28 @@ export async function recordedNoise(recorded: RecordedCase): Promise<NoiseSource
 export async function computeSampling(
   recorded: RecordedCase,
   models: SeesrModels,
-  altered: Partial<DiffusionParameters> = {},
+  altered: Partial<SeesrParameters> = {},
 ): Promise<Record<string, Tensor>> {
   const parameters = { ...diffusionParameters(recorded), ...altered };
   const { prompt, negative_prompt: negative, guidance_scale: guidance } = parameters;
   const prompts = guidance > 1 ? [negative, prompt] : [prompt];
-  const tiling = {
-    size: Number(recorded.parameters.latent_tile),
-    overlap: Number(recorded.parameters.latent_overlap),
-    compat: true,
-  };
+  const tileSize = Number(recorded.parameters.latent_tile);
+  const overlap = Number(recorded.parameters.latent_overlap);
   const latents: Tensor[] = [];
-  await sampleLatent(models, {
+  await denoise(models, {
     parameters,
+    mode: publishedMode({ tileSize, overlap }),
     condition: toTensor(await recorded.image('condition')),
     text: await models.textEncoder.encode(prompts.map((words) => models.tokenizer.encode(words))),
     imageEmbeds: await recorded.tensor('image_embeds'),
-    tiling,
     noise: await recordedNoise(recorded),
-    signal: new AbortController().signal,
-    onStep: (latent) => latents.push(latent),
+    watch: { signal: new AbortController().signal, onStep: (latent) => latents.push(latent) },
   });
   const [, channels, height, width] = latents[0]!.shape as [number, number, number, number];
   const shape = [latents.length, channels, height, width];
   const data = new Float32Array(elementCount(shape));
   for (const [step, latent] of latents.entries()) data.set(latent.data, step * latent.data.length);
-  return { latents: { data, shape }, tile_weights: tileWeights(Math.min(tiling.size, height, width)) };
+  return { latents: { data, shape }, tile_weights: tileWeights(Math.min(tileSize, height, width)) };
 }
 
 /** Of the published script, before tiles are weighed against each other. */

@@ -1,6 +1,6 @@
+import { createTextEncoder, type TextEncoder } from '../../../gpu-worker/diffusion/text-encoder.ts';
 import { clipText } from '../../../gpu-worker/graphs/clip-text.ts';
 import type { GraphOptions } from '../../../gpu-worker/graphs/onnx.ts';
-import { createTextEncoder, type TextEncoder } from '../../../gpu-worker/models/text-encoder.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import { checkShapes } from '../../../gpu-worker/weights/checkpoint.ts';

@@ -1,8 +1,8 @@
-import { contextGraph, stemGraph, timeGraph } from '../../../gpu-worker/graphs/conditioning.ts';
-import { denoiserGraph } from '../../../gpu-worker/graphs/denoiser.ts';
 import type { Graph, GraphOptions } from '../../../gpu-worker/graphs/onnx.ts';
 import type { DenoiserConfig } from '../../../gpu-worker/graphs/unet-layout.ts';
-import { timestepSinusoids } from '../../../gpu-worker/models/denoiser.ts';
+import { contextGraph, stemGraph, timeGraph } from '../../../gpu-worker/methods/seesr/conditioning-graphs.ts';
+import { timestepSinusoids } from '../../../gpu-worker/methods/seesr/denoiser.ts';
+import { denoiserGraph } from '../../../gpu-worker/methods/seesr/denoiser-graph.ts';
 import { compileModel, type ReadWeight } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';

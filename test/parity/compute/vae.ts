@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { type Flavor, FULL_PRECISION } from '../../../gpu-worker/graphs/onnx.ts';
-import { vaeDecoder, vaeEncoder } from '../../../gpu-worker/graphs/vae.ts';
-import { createVae, type Vae } from '../../../gpu-worker/models/vae.ts';
-import { decodeTiled, encodeTiled } from '../../../gpu-worker/pipeline/tiled-vae.ts';
+import { openSeesrCheckpoints } from '../../../gpu-worker/methods/seesr/checkpoints.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
+import { publishedVaeTiles } from '../../../gpu-worker/vae/published-vae-tiles.ts';
+import { decodeTiled, encodeTiled } from '../../../gpu-worker/vae/tiled-vae.ts';
+import { createVae, type Vae } from '../../../gpu-worker/vae/vae.ts';
+import { vaeDecoder, vaeEncoder } from '../../../gpu-worker/vae/vae-graphs.ts';
 import { checkShapes } from '../../../gpu-worker/weights/checkpoint.ts';
-import { openSeesrCheckpoints } from '../../../gpu-worker/weights/seesr-checkpoints.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 
 interface OpenOptions {
@@ -36,22 +37,22 @@ export async function openVae(
   return createVae({ config, models: { encoder, decoder }, flavor, device: 'cpu' });
 }
 
-/** All outputs of a case `vae_*`: what the encoder says of `image`, what the decoder makes of `latent`; tiled or not. */
+/** All outputs of a case `vae_*`: the encoder's of `image`, the decoder's of `latent`; tiled or not. */
 export async function computeVae(recorded: RecordedCase, options?: OpenOptions): Promise<Record<string, Tensor>> {
   const vae = await openVae(recorded.folder, options);
   const { encoder_tile: encoderTile, decoder_tile: decoderTile } = recorded.parameters as Record<string, number>;
   const outputs: Record<string, Tensor> = {};
   if (recorded.inputNames.includes('image')) {
     const image = await imageOf(recorded);
-    const tiling = encoderTile && { compat: true, tileSize: encoderTile };
-    const { mean, logVariance } = tiling ? await encodeTiled(vae, image, tiling) : await vae.encode(image);
+    const tiling = encoderTile && publishedVaeTiles(encoderTile);
+    const { mean, logVariance } = tiling ? await encodeTiled(vae, image, { tiling }) : await vae.encode(image);
     outputs.mean = mean;
     outputs.logvar = logVariance;
   }
   if (recorded.inputNames.includes('latent')) {
     const latent = await recorded.tensor('latent');
-    const tiling = decoderTile && { compat: true, tileSize: decoderTile };
-    const image = tiling ? await decodeTiled(vae, latent, tiling) : await vae.decode(latent);
+    const tiling = decoderTile && publishedVaeTiles(decoderTile);
+    const image = tiling ? await decodeTiled(vae, latent, { tiling }) : await vae.decode(latent);
     outputs.image = image;
     outputs.image_out = image;
   }

@@ -1,7 +1,7 @@
 import type { Pixels } from '../../../gpu-worker/images/image.ts';
-import type { SeesrModels } from '../../../gpu-worker/models/seesr.ts';
-import { compatCondition } from '../../../gpu-worker/pipeline/condition.ts';
-import { restoreByDiffusion } from '../../../gpu-worker/pipeline/diffusion.ts';
+import type { SeesrModels } from '../../../gpu-worker/methods/seesr/models.ts';
+import { publishedMode } from '../../../gpu-worker/methods/seesr/published-mode.ts';
+import { restoreBySeesr } from '../../../gpu-worker/methods/seesr/recipe.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import { diffusionParameters, recordedNoise } from './sampling.ts';
 
@@ -17,7 +17,7 @@ interface ScriptParameters {
 }
 
 interface WholeOutputs {
-  /** What the decoder gave, and the picture that the script saves. */
+  /** The output of the decoder, and the picture that the script saves. */
   pictures: Record<'decoded' | 'picture', Pixels>;
   /** As the recipe put it together from the tags that it found. */
   prompt: string;
@@ -29,22 +29,26 @@ interface WholeOutputs {
 export async function computeWhole(recorded: RecordedCase, models: SeesrModels): Promise<WholeOutputs> {
   const script = recorded.parameters as unknown as ScriptParameters;
   const photo = await recorded.image('image');
-  const condition = compatCondition(photo, script.process_size);
+  const mode = publishedMode({
+    tileSize: script.latent_tile,
+    overlap: script.latent_overlap,
+    processSize: script.process_size,
+  });
+  const condition = mode.condition(photo);
   let decoded = condition.image;
-  const { picture, description } = await restoreByDiffusion(photo, models, {
+  const { picture, description } = await restoreBySeesr(photo, models, {
     parameters: {
       ...diffusionParameters(recorded),
       prompt: script.user_prompt,
       color_fix: script.align_method === 'nofix' ? 'none' : (script.align_method as 'adain' | 'wavelet'),
     },
-    condition: {
-      image: condition.image,
-      finish: (result, fix) => {
-        decoded = result;
-        return condition.finish(result, fix);
+    mode: {
+      ...mode,
+      condition: () => condition,
+      checkDecoded: (given) => {
+        decoded = given;
       },
     },
-    tiling: { size: script.latent_tile, overlap: script.latent_overlap, compat: true },
     noise: await recordedNoise(recorded),
     onProgress: () => {},
     signal: new AbortController().signal,

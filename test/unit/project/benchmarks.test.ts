@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { BENCHES } from '../bench/benches.ts';
-import { type BenchResult, DOCUMENT, readResults, renderDocument } from '../bench/report.ts';
+import { BENCHES } from '../../bench/benches.ts';
+import { type BenchResult, DOCUMENT, readResults, renderDocument } from '../../bench/report.ts';
 
-test('docs/benchmarks.md is what its results say, so that no figure is edited by hand', async () => {
+test('docs/benchmarks.md follows from its results, so that no figure is edited by hand', async () => {
   expect(await readFile(DOCUMENT, 'utf8')).toBe(renderDocument(await readResults()));
 });
 
-test('every result that is kept is of a bench that there is, and every bench says what it shows', async () => {
+test('every result that is kept is of a bench that there is, and every bench states its claim', async () => {
   for (const { name } of await readResults()) expect(Object.keys(BENCHES)).toContain(name);
   const document = await readFile(DOCUMENT, 'utf8');
   for (const [name, { claim }] of Object.entries(BENCHES)) {
@@ -16,7 +16,7 @@ test('every result that is kept is of a bench that there is, and every bench say
   }
 });
 
-test('a result is rendered with all its columns, its command, its machine, and what went wrong', () => {
+test('a result is rendered with all its columns, its command, its machine, and its failures', () => {
   const document = renderDocument([RESULT]);
   expect(document).toContain('npm run bench -- scale --long --seed 3\n');
   expect(document).toContain(

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { LIMITS, needsOf, renderCapacity } from '../support/capacity.ts';
+import { LIMITS, needsOf, renderCapacity } from '../../support/capacity.ts';
 
 test('docs/scaling.md tells the numbers that are computed', async () => {
-  const document = await readFile(new URL('../../docs/scaling.md', import.meta.url), 'utf8');
+  const document = await readFile(new URL('../../../docs/scaling.md', import.meta.url), 'utf8');
   expect(document).toContain(renderCapacity());
 });
 
-test('what docs/scaling.md says breaks first, breaks first', () => {
+test('the part that docs/scaling.md says breaks first, breaks first', () => {
   const hundred = needsOf(100);
   expect(hundred.gpus).toBeGreaterThan(LIMITS.gpus);
   expect(hundred.tableWrites).toBeLessThan(LIMITS.tableWrites);

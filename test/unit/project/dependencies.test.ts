@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { openInstalled } from '../../../gpu-worker/model-store/installed.ts';
+import { SHIPPED_IDS } from '../../../shared/methods/registry.ts';
 
-/** What comes from others: where from, and on which terms (docs/dependencies.md). */
+/** Parts from others: where from, and on which terms (docs/dependencies.md). */
 
 interface LockedPackage {
   license?: string;
@@ -12,7 +14,7 @@ interface LockedPackage {
   dev?: boolean;
 }
 
-const ROOT = new URL('../../', import.meta.url);
+const ROOT = new URL('../../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
 
 const lock: { packages: Record<string, LockedPackage> } = JSON.parse(read('package-lock.json'));
@@ -56,15 +58,20 @@ describe('licenses', () => {
     expect(isAccepted(expression, ACCEPTED)).toBe(accepted);
   });
 
-  it.each(['gpu-worker/weights/real-esrgan', 'gpu-worker/weights/ram', 'evaluation/weights'])(
-    'of what is in %s are accepted',
-    (folder) => {
-      const manifest: { file: string; license: string }[] = JSON.parse(read(`${folder}/manifest.json`));
-      expect(manifest.filter(({ license }) => !ACCEPTED.includes(license))).toEqual([]);
-      const named = [...manifest.map(({ file }) => file), 'LICENSE', 'manifest.json'];
-      expect(readdirSync(new URL(folder, ROOT)).sort()).toEqual(named.sort());
-    },
-  );
+  it.each(['gpu-worker/methods/seesr/weights', 'evaluation/weights'])('of the files in %s are accepted', (folder) => {
+    const { files }: { files: { file: string; license: string }[] } = JSON.parse(read(`${folder}/manifest.json`));
+    expect(files.filter(({ license }) => !ACCEPTED.includes(license))).toEqual([]);
+    const named = [...files.map(({ file }) => file), 'LICENSE', 'manifest.json'];
+    expect(readdirSync(new URL(folder, ROOT)).sort()).toEqual(named.sort());
+  });
+
+  it.each(SHIPPED_IDS)('of the weights of %s are accepted, and lie beside them', async (model) => {
+    const { directory, manifest } = await openInstalled('', model);
+    expect(manifest.sources.length).toBeGreaterThan(0);
+    expect(manifest.sources.filter(({ license }) => !ACCEPTED.includes(license))).toEqual([]);
+    expect(manifest.files.map(({ file }) => file)).toContain('LICENSE');
+    expect(readdirSync(directory).sort()).toEqual([...manifest.files.map(({ file }) => file), 'manifest.json'].sort());
+  });
 });
 
 describe('an install', () => {

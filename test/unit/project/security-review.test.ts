@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
-const ROOT = new URL('../../', import.meta.url);
+const ROOT = new URL('../../../', import.meta.url);
 const textOf = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
 
 it.each(['docs/security.md', 'docs/dependencies.md'])('%s: every file that it names is there', (document) => {
@@ -10,7 +10,7 @@ it.each(['docs/security.md', 'docs/dependencies.md'])('%s: every file that it na
   expect(named.filter((path) => !existsSync(new URL(path, ROOT)))).toEqual([]);
 });
 
-it('docs/security.md: every border names what holds it', () => {
+it('docs/security.md: every border names the tests that hold it', () => {
   const table = textOf('docs/security.md').split('## Borders')[1]!.split('## ')[0]!;
   const rows = table.split('\n').filter((line) => line.startsWith('|'));
   const borders = rows.slice(2);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ALL_SCOPES, apiKeySchema, createApiKey, hashApiKey, isWellFormedApiKey } from '../../shared/keys.ts';
+import { ALL_SCOPES, apiKeySchema, createApiKey, hashApiKey, isWellFormedApiKey } from '../../../shared/keys.ts';
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const NOW = Date.parse('2026-01-01T00:00:00.000Z');
@@ -39,7 +39,7 @@ describe('API key', () => {
     expect(await hashApiKey('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
   });
 
-  it('carries a CRC-32 of what is before it', async () => {
+  it('carries a CRC-32 of the characters before it', async () => {
     expect(crc32('123456789')).toBe(0xcbf43926); // the check value of CRC-32/ISO-HDLC: this judge is sound
     for (let i = 0; i < 50; i++) {
       const { secret } = await newKey();
@@ -66,7 +66,7 @@ describe('API key', () => {
     }
   });
 
-  it('is told from two swapped neighbors, from what is cut off or added, and from anything else', async () => {
+  it('is told from two swapped neighbors, from characters cut off or added, and from anything else', async () => {
     const { secret } = await newKey();
     for (let i = 0; i < secret.length - 1; i++) {
       const swapped = secret.slice(0, i) + secret[i + 1] + secret[i] + secret.slice(i + 2);

@@ -1,29 +1,31 @@
 import { describe, expect, test } from 'vitest';
-import { MODEL_IDS, MODEL_PARAMETERS, MODELS, SHIPPED_MODELS } from '../../shared/models.ts';
-import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import { settleParameters } from '../../../shared/job.ts';
+import { MODEL_PARAMETERS } from '../../../shared/methods/parameters.ts';
+import { METHOD_IDS, methodOf, modelsNamed, OWN_MODELS, SHIPPED_IDS } from '../../../shared/methods/registry.ts';
+import { completeParameters, requestedParametersSchema } from '../../../shared/parameters.ts';
 
-const complete = (asked: object, installed = MODEL_IDS as readonly (typeof MODEL_IDS)[number][]) =>
+const complete = (asked: object, installed = OWN_MODELS) =>
   completeParameters(requestedParametersSchema.parse(asked), installed);
 
 describe('parameters of a model', () => {
   test('the best installed model is the default', () => {
     expect(complete({}).model).toBe('seesr');
-    expect(complete({}, SHIPPED_MODELS).model).toBe('real-esrgan');
-    expect(complete({}, ['real-esrgan-fast', 'seesr-turbo']).model).toBe('real-esrgan-fast');
+    expect(complete({}, modelsNamed(SHIPPED_IDS)).model).toBe('real-esrgan');
+    expect(complete({}, modelsNamed(['real-esrgan-fast', 'seesr-turbo'])).model).toBe('real-esrgan-fast');
   });
 
-  test('what is not asked for is what GET /v1/models tells', () => {
-    for (const model of MODEL_IDS) expect(complete({ model })).toMatchObject(MODELS[model].defaults);
+  test('parameters not asked for have the defaults of GET /v1/models', () => {
+    for (const model of METHOD_IDS) expect(complete({ model })).toMatchObject(methodOf({ model }).defaults);
     expect(complete({ model: 'seesr', steps: 20 })).toMatchObject({ steps: 20, guidance_scale: 5.5 });
     expect(complete({ model: 'seesr', tags: { mode: 'replace' } })).toMatchObject({ tags: { list: [] } });
   });
 
   test('every default is a value that may be asked for, and every parameter has a model', () => {
-    for (const model of MODEL_IDS) {
-      const asked = requestedParametersSchema.parse({ model, ...MODELS[model].defaults });
-      expect(asked).toMatchObject(MODELS[model].defaults);
+    for (const model of METHOD_IDS) {
+      const asked = requestedParametersSchema.parse({ model, ...methodOf({ model }).defaults });
+      expect(asked).toMatchObject(methodOf({ model }).defaults);
     }
-    const used = new Set(MODEL_IDS.flatMap((model) => Object.keys(MODELS[model].defaults)));
+    const used = new Set(METHOD_IDS.flatMap((model) => Object.keys(methodOf({ model }).defaults)));
     expect([...used].sort()).toEqual(Object.keys(MODEL_PARAMETERS).sort());
   });
 
@@ -53,8 +55,24 @@ describe('parameters of a model', () => {
   });
 });
 
+describe('the format that is not asked for', () => {
+  const settled = (asked: object, format: 'heic' | 'jpeg' | 'tiff') => {
+    const input = { width: 1, height: 1, bytes: 1, format };
+    return settleParameters({ parameters: complete(asked), format_open: true }, input).format;
+  };
+
+  test('is JPEG of a HEIC photo, where 8 bits will do', () => {
+    expect([settled({}, 'heic'), settled({ bit_depth: 8 }, 'heic')]).toEqual(['jpeg', 'jpeg']);
+    expect([settled({ bit_depth: 16 }, 'heic'), settled({}, 'jpeg'), settled({}, 'tiff')]).toEqual([
+      'png',
+      'png',
+      'png',
+    ]);
+  });
+});
+
 describe('the fidelity dial', () => {
-  test('sets what was not asked for, and only that', () => {
+  test('sets parameters not asked for, and only those', () => {
     const dialed = (asked: object) => complete({ model: 'seesr', ...asked });
     expect(dialed({ fidelity: 0 })).toMatchObject({ start_steps: 999, guidance_scale: 5.5, conditioning_scale: 1 });
     expect(dialed({ fidelity: 0.5 })).toMatchObject({ start_steps: 599, guidance_scale: 3.25, conditioning_scale: 1 });

@@ -1,22 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { SuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
-import { exactCondition } from '../../gpu-worker/pipeline/condition.ts';
-import { planLatentTiles } from '../../gpu-worker/pipeline/latent-tiles.ts';
-import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
-import { createDdpm } from '../../gpu-worker/schedulers/ddpm.ts';
-import { createDpmSolver } from '../../gpu-worker/schedulers/dpm-solver.ts';
-import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.ts';
-import { MODEL_IDS, SHIPPED_MODELS } from '../../shared/models.ts';
-import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
-import { PRICE_LISTS, planWork, priceListSchema, priceOf } from '../../shared/pricing.ts';
-import { coverLatent, LATENT_PIXELS, latentOverlap, TILE_CONTEXT, TILE_SIZES } from '../../shared/tile-plan.ts';
+import { exactCondition } from '../../../gpu-worker/diffusion/condition.ts';
+import { createDdpm } from '../../../gpu-worker/schedulers/ddpm.ts';
+import { createDpmSolver } from '../../../gpu-worker/schedulers/dpm-solver.ts';
+import { createNoiseSchedule } from '../../../gpu-worker/schedulers/noise-schedule.ts';
+import { planLatentTiles } from '../../../gpu-worker/tiling/latent-tiles.ts';
+import type { SuperResolver } from '../../../gpu-worker/tiling/picture-tiles.ts';
+import { realEsrgan, realEsrganFast } from '../../../shared/methods/real-esrgan.ts';
+import { METHOD_IDS, methodOf, OWN_MODELS, SHIPPED_IDS } from '../../../shared/methods/registry.ts';
+import { coverLatent, LATENT_PIXELS, latentOverlap } from '../../../shared/methods/tile-plan.ts';
+import { completeParameters, requestedParametersSchema } from '../../../shared/parameters.ts';
+import { isSold, PRICE_LISTS, parsePrices, planWork, priceListSchema, priceOf } from '../../../shared/pricing.ts';
+import { upscaleImage } from '../../support/bands.ts';
 
-const parametersOf = (asked: object) => completeParameters(requestedParametersSchema.parse(asked), MODEL_IDS);
+const parametersOf = (asked: object) => completeParameters(requestedParametersSchema.parse(asked), OWN_MODELS);
 const { standard } = PRICE_LISTS;
+const CONTEXT = { 'real-esrgan': realEsrgan.context, 'real-esrgan-fast': realEsrganFast.context };
 
-describe('the plan is what the worker runs', () => {
-  test.each(SHIPPED_MODELS)('%s: as many tiles as the network is called for', async (model) => {
+describe('the worker runs the plan', () => {
+  test.each(SHIPPED_IDS)('%s: as many tiles as the network is called for', async (model) => {
     const sizes = [1, 255, 256, 257, 380, 384, 385, 700].flatMap((width) =>
       [1, 3].map((height) => ({ width, height })),
     );
@@ -24,7 +26,10 @@ describe('the plan is what the worker runs', () => {
       let calls = 0;
       const resolver: SuperResolver = {
         scale: 4,
-        context: TILE_CONTEXT[model],
+        inputChannels: 3,
+        outputChannels: 3,
+        context: CONTEXT[model],
+        unit: 1,
         upscale: async ({ shape }) => {
           calls++;
           const [, , height, width] = shape as [number, number, number, number];
@@ -34,14 +39,14 @@ describe('the plan is what the worker runs', () => {
       };
       const pixels = { ...size, channels: 3 as const, data: new Uint8Array(size.width * size.height * 3) };
       const { signal } = new AbortController();
-      await upscaleImage(pixels, resolver, { tileSize: TILE_SIZES[model][0], signal, onTile: () => {} });
+      await upscaleImage(pixels, resolver, { tileSize: methodOf({ model }).tileSizes[0], signal, onTile: () => {} });
       expect(planWork(size, parametersOf({ model })), JSON.stringify(size)).toEqual({ tiles: calls, steps: 1, calls });
     }
   });
 
   test('seesr: tiles of the picture that the photo becomes', () => {
     const parameters = parametersOf({ model: 'seesr' });
-    const [size] = TILE_SIZES.seesr;
+    const [size] = methodOf({ model: 'seesr' }).tileSizes;
     for (const [width, height] of [
       [1, 1],
       [60, 40],
@@ -53,7 +58,7 @@ describe('the plan is what the worker runs', () => {
       const photo = { width, height, channels: 3 as const, data: new Uint8Array(width * height * 3) };
       const { image } = exactCondition(photo);
       const extent = { height: image.height / LATENT_PIXELS, width: image.width / LATENT_PIXELS };
-      const tiles = planLatentTiles({ ...extent, size, overlap: latentOverlap(size), compat: false });
+      const tiles = planLatentTiles({ ...extent, size, overlap: latentOverlap(size) });
       expect(planWork(photo, parameters).tiles, `${width}×${height}`).toBe(tiles.length);
     }
   });
@@ -86,8 +91,11 @@ describe('price', () => {
   test.each([
     { asked: { model: 'real-esrgan' }, price: 25_166 },
     { asked: { model: 'real-esrgan-fast' }, price: 6_292 },
-    { asked: { model: 'real-esrgan', scale: 1 }, price: 1_573 },
-    { asked: { model: 'real-esrgan-fast', scale: 1 }, price: 1_000 },
+    // The network does the same work for any size of the result.
+    { asked: { model: 'real-esrgan', scale: 1 }, price: 25_166 },
+    { asked: { model: 'real-esrgan-fast', scale: 1 }, price: 6_292 },
+    { asked: { model: 'real-esrgan-fast', target: { width: 2000 } }, price: 6_292 },
+    { asked: { model: 'real-esrgan-fast', target: { megapixels: 1 } }, price: 6_292 },
     { asked: { model: 'real-esrgan', fidelity: 0.99 }, price: 25_166 },
     { asked: { model: 'real-esrgan', fidelity: 1 }, price: 1_000 },
   ])('$asked of 1024×768 costs $price', ({ asked, price }) => {
@@ -120,7 +128,7 @@ describe('price', () => {
         };
         const price = priceOf({ width, height }, parametersOf({ model: 'real-esrgan', scale: 1 }), prices);
         expect(Number.isSafeInteger(price)).toBe(true);
-        const millionths = BigInt(width * height) * BigInt(perMegapixel);
+        const millionths = BigInt(16 * width * height) * BigInt(perMegapixel);
         const isTight = BigInt(price) * 1_000_000n >= millionths && BigInt(price - 1) * 1_000_000n < millionths;
         expect(price === minimum || isTight).toBe(true);
         expect(price).toBeGreaterThanOrEqual(minimum);
@@ -128,8 +136,51 @@ describe('price', () => {
     );
   });
 
+  test('is that of the work: the same at every size of the result, and never less for more', () => {
+    const side = fc.integer({ min: 1, max: 2_000 });
+    const more = fc.integer({ min: 0, max: 500 });
+    const scale = fc.double({ min: 1, max: 4, noNaN: true });
+    const asked = fc.record({
+      model: fc.constantFrom(...METHOD_IDS),
+      fidelity: fc.constantFrom(0, 0.3, 0.7, 1),
+    });
+    const target = fc.oneof(
+      fc.record({ width: fc.integer({ min: 1, max: 8_000 }) }),
+      fc.record({ megapixels: fc.double({ min: 0.001, max: 64, noNaN: true }) }),
+    );
+    const free = { ...standard, minimum: 0 };
+    fc.assert(
+      fc.property(
+        side,
+        side,
+        more,
+        more,
+        asked,
+        scale,
+        target,
+        (width, height, wider, higher, given, scale, target) => {
+          const [small, large] = [
+            { width, height },
+            { width: width + wider, height: height + higher },
+          ];
+          const whole = parametersOf(given);
+          const price = priceOf(small, whole, free);
+          for (const enlargement of [{ scale }, { target }]) {
+            const other = parametersOf({ ...given, ...enlargement });
+            expect(planWork(small, other)).toEqual(planWork(small, whole));
+            expect(priceOf(small, other, free)).toBe(price);
+          }
+          expect(planWork(large, whole).calls).toBeGreaterThanOrEqual(planWork(small, whole).calls);
+          expect(priceOf(large, whole, free)).toBeGreaterThanOrEqual(price);
+          if (planWork(small, whole).calls === 0) expect(price).toBe(0);
+          else expect(price).toBeGreaterThan(0);
+        },
+      ),
+    );
+  });
+
   test('never rises with fidelity', () => {
-    for (const model of MODEL_IDS) {
+    for (const model of METHOD_IDS) {
       const dial = Array.from({ length: 101 }, (_, hundredths) => parametersOf({ model, fidelity: hundredths / 100 }));
       const costs = dial.map((parameters) =>
         priceOf({ width: 300, height: 200 }, parameters, { ...standard, minimum: 0 }),
@@ -140,9 +191,24 @@ describe('price', () => {
   });
 
   test('is nothing by the free list, and both lists are valid', () => {
-    for (const model of MODEL_IDS) {
+    for (const model of METHOD_IDS) {
       expect(priceOf({ width: 4000, height: 4000 }, parametersOf({ model }), PRICE_LISTS.free)).toBe(0);
     }
     for (const list of Object.values(PRICE_LISTS)) expect(priceListSchema.parse(list)).toEqual(list);
+  });
+
+  test('a list sells the models it names, and cannot name unknown ones', () => {
+    const list = { name: 'few', minimum: 7, per_output_megapixel: { 'real-esrgan-fast': 3 }, per_network_call: {} };
+    const prices = parsePrices(JSON.stringify(list));
+    expect(prices).toEqual(list);
+    expect(METHOD_IDS.filter((model) => isSold({ model }, prices))).toEqual(['real-esrgan-fast']);
+    expect(priceOf({ width: 1000, height: 1000 }, parametersOf({ model: 'real-esrgan-fast' }), prices)).toBe(48);
+    for (const model of ['seesr', 'real-esrgan'] as const) {
+      expect(() => priceOf({ width: 10, height: 10 }, parametersOf({ model }), prices)).toThrow(
+        `${model} is not sold here: the price list few has no price of it; it has real-esrgan-fast.`,
+      );
+    }
+    const wrong = { ...list, per_network_call: { 'real-esrgan-fast': 3 } };
+    expect(() => parsePrices(JSON.stringify(wrong))).toThrow('per_network_call');
   });
 });

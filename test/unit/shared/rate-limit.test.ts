@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../shared/error.ts';
-import { createRateLimiter, describeLevels, parseRateLimits, rateLimitsSchema } from '../../shared/rate-limit.ts';
-import { createClock } from '../support/clock.ts';
+import { AppError } from '../../../shared/error.ts';
+import { createRateLimiter } from '../../../shared/rate-limit.ts';
+import { mostRequestsPerSecond, parseRateLimits, rateLimitsSchema } from '../../../shared/rate-limits.ts';
+import { describeLevels } from '../../../shared/token-bucket.ts';
+import { createClock } from '../../support/clock.ts';
 
 const LIMITS = rateLimitsSchema.parse({
   burst: { quota: 20, window_seconds: 10 },
@@ -26,6 +28,14 @@ function refusal(take: () => unknown): AppError | undefined {
     throw error;
   }
 }
+
+it.each([
+  ['those of default where there are none', undefined, 1010],
+  ['requests, and unchanged polls of all jobs at once', LIMITS, 2 + 8],
+  ['whole ones', rateLimitsSchema.parse({ ...LIMITS, burst: { quota: 1, window_seconds: 60 } }), 9],
+])('knows how many requests a key may send in a second: %s', (_, limits, perSecond) => {
+  expect(mostRequestsPerSecond(limits)).toBe(perSecond);
+});
 
 describe('rate limiter', () => {
   it('tells its policies as in draft-ietf-httpapi-ratelimit-headers-10', () => {
@@ -64,7 +74,7 @@ describe('rate limiter', () => {
     expect(limiter.take('b', 'burst', 20).remaining).toBe(0);
   });
 
-  it('puts back what was taken, and no more than fits', () => {
+  it('puts back the tokens taken, and no more than fits', () => {
     const { limiter } = setUp();
     limiter.take('a', 'burst');
     limiter.giveBack('a', 'burst');

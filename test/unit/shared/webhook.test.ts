@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
-import { createWebhookSecret, signWebhook, verifyWebhook } from '../../shared/webhook.ts';
+import { createWebhookSecret, signWebhook, verifyWebhook } from '../../../shared/webhook.ts';
 
 /** The vectors of the reference implementations of Standard Webhooks, and one in the shape of our messages. */
 const VECTORS = [
@@ -36,7 +36,7 @@ describe('with the official package', () => {
   const timestamp = Math.floor(Date.now() / 1000);
   const message = { id: 'msg_1', timestamp, body: '{"type":"job.succeeded","data":{"name":"ä🐕"}}' };
 
-  test('what we sign it verifies, with either secret of a rotation and with no other', async () => {
+  test('it verifies our signature, with either secret of a rotation and with no other', async () => {
     const [older, newer, other] = [createWebhookSecret(), createWebhookSecret(), createWebhookSecret()];
     const signature = await signWebhook([newer, older], message);
     expect(signature.split(' ')).toHaveLength(2);
@@ -47,7 +47,7 @@ describe('with the official package', () => {
     expect(() => new Webhook(other).verify(message.body, headers)).toThrow();
   });
 
-  test('what it signs we verify', async () => {
+  test('we verify its signature', async () => {
     const secret = createWebhookSecret();
     const signature = new Webhook(secret).sign(message.id, new Date(timestamp * 1000), message.body);
     const headers = new Headers(headersOf(message.id, timestamp, signature));
@@ -62,7 +62,7 @@ describe('refuses', () => {
     return verifyWebhook({ secret, headers: new Headers(given), body, now: timestamp * 1000, ...more });
   };
 
-  test('another body, id, time or version, and what is no signature', async () => {
+  test('another body, id, time or version, and a text that is no signature', async () => {
     expect(await verify({})).toBe(true);
     expect(await verify({}, { body: `${body} ` })).toBe(false);
     for (const [name, value] of [

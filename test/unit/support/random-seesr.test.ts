@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { FULL_PRECISION } from '../../gpu-worker/graphs/onnx.ts';
-import { seesrNetworks } from '../../gpu-worker/models/seesr-networks.ts';
-import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
-import { randomSeesr } from '../support/random-seesr.ts';
+import { FULL_PRECISION } from '../../../gpu-worker/graphs/onnx.ts';
+import { seesrNetworks } from '../../../gpu-worker/methods/seesr/networks.ts';
+import { elementCount } from '../../../gpu-worker/tensor/tensor.ts';
+import { randomSeesr } from '../../support/random-seesr.ts';
 
 test('the networks of the published size share out every tensor of the published files', async () => {
   const networks = seesrNetworks(await randomSeesr(), FULL_PRECISION); // throws if one is missing, misshapen or left over
@@ -21,7 +21,7 @@ test('made-up weights are the same every time, of the size of trained ones, and 
   expect(await unet.read(name.replace('in.weight', 'out.weight'))).not.toEqual(values);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  // Five times what the mean and variance of so many uniform numbers scatter by.
+  // Five times the scatter of the mean and variance of so many uniform numbers.
   expect(Math.abs(mean)).toBeLessThan(5 / Math.sqrt(320 * values.length));
   expect(Math.abs(320 * variance - 1)).toBeLessThan(5 * Math.sqrt(0.8 / values.length));
   const norm = await unet.read('conv_norm_out.weight');

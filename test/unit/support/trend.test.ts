@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { trendOf } from '../support/trend.ts';
+import { trendOf } from '../../support/trend.ts';
 
 test('finds the slope of a line, and no doubt about it', () => {
   const { slope, margin } = trendOf([1, 2, 3, 5].map((x) => ({ x, y: 7 - 2 * x })));

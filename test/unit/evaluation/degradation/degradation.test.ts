@@ -6,17 +6,17 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { type Degradation, drawDegradation, type KernelParameters } from '../../evaluation/degradation/draw.ts';
-import { compressPicture, type Picture } from '../../evaluation/degradation/jpeg.ts';
-import { applyKernel, besselJ1, makeKernel } from '../../evaluation/degradation/kernel.ts';
-import { addNoise } from '../../evaluation/degradation/noise.ts';
-import { createRandom } from '../../evaluation/degradation/random.ts';
-import { createPlane, type Plane } from '../../evaluation/plane.ts';
-import { resizePlane } from '../../evaluation/resize.ts';
+import { type Degradation, drawDegradation, type KernelParameters } from '../../../../evaluation/degradation/draw.ts';
+import { compressPicture, type Picture } from '../../../../evaluation/degradation/jpeg.ts';
+import { applyKernel, besselJ1, makeKernel } from '../../../../evaluation/degradation/kernel.ts';
+import { addNoise } from '../../../../evaluation/degradation/noise.ts';
+import { createRandom } from '../../../../evaluation/degradation/random.ts';
+import { createPlane, type Plane } from '../../../../evaluation/plane.ts';
+import { resizePlane } from '../../../../evaluation/resize.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../evaluation/degradation/main.ts', import.meta.url));
-const PHOTO = fileURLToPath(new URL('../fixtures/photos/08_animal_dog.png', import.meta.url));
-const RECORDED = fileURLToPath(new URL('../fixtures/metrics/metrics.json', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../../../evaluation/degradation/main.ts', import.meta.url));
+const PHOTO = fileURLToPath(new URL('../../../fixtures/photos/08_animal_dog.png', import.meta.url));
+const RECORDED = fileURLToPath(new URL('../../../fixtures/metrics/metrics.json', import.meta.url));
 
 const DRAWS = 6000;
 /** Seeds are fixed, so nothing here comes and goes; wrong rules would fail by far more. */
@@ -38,7 +38,7 @@ function expectUniform(values: readonly number[], from: number, to: number, what
   expect(Math.max(...distances), what).toBeLessThan(1.95 / Math.sqrt(sorted.length));
 }
 
-describe('what is drawn is what the training draws', () => {
+describe('the draws are those of the training', () => {
   const drawn = Array.from({ length: DRAWS }, (_, index) => drawDegradation(createRandom(1, `${index}`)));
 
   // Probabilities and ranges: Real-ESRGAN, as SeeSR makes its pairs.
@@ -177,7 +177,7 @@ test('kernels have the moments and ratios of their definitions', () => {
   const moment = (weigh: (x: number, y: number) => number) =>
     kernel.data.reduce((sum, value, index) => sum + value * weigh((index % 21) - 10, Math.floor(index / 21) - 10), 0);
   const [cosine, sine] = [Math.cos(0.6), Math.sin(0.6)];
-  // R diag(σx², σy²) Rᵀ; what lies outside of 21 pixels is less than the tolerance.
+  // R diag(σx², σy²) Rᵀ; the weight outside of 21 pixels is less than the tolerance.
   expect(moment(() => 1)).toBeCloseTo(1, 12);
   expect(moment((x) => x * x)).toBeCloseTo((cosine * 2.5) ** 2 + (sine * 1.2) ** 2, 1);
   expect(moment((x, y) => x * y)).toBeCloseTo(cosine * sine * (2.5 ** 2 - 1.2 ** 2), 1);
@@ -274,7 +274,7 @@ test.each([35, 60, 90])('the JPEG of quality %d is that of a codec', async (qual
   expect(squares(ours, (index) => codec[index]!)).toBeLessThan(loss / 2);
 });
 
-test('same seed, same bytes, whatever else is in the folder', async () => {
+test('same seed, same bytes, with other files in the folder too', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'seesr-degrade-'));
   try {
     const [one, two] = [join(folder, 'one'), join(folder, 'two')];

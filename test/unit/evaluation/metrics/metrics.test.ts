@@ -1,18 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { brisque, brisqueFeatures, scoreFeatures } from '../../evaluation/metrics/brisque.ts';
-import { psnr, ssim, withoutBorder } from '../../evaluation/metrics/fidelity.ts';
-import { frechetDistance } from '../../evaluation/metrics/frechet-distance.ts';
-import { logGamma } from '../../evaluation/metrics/gamma.ts';
-import { niqe } from '../../evaluation/metrics/niqe.ts';
-import { readBrisqueModel, readPristineModel } from '../../evaluation/metrics/weights.ts';
-import { createPlane, cutPlane, greyLevels, luminance } from '../../evaluation/plane.ts';
-import { decodeImage } from '../../gpu-worker/images/decode.ts';
-import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { DEFAULT_LIMITS } from '../../shared/limits.ts';
+import { brisque, brisqueFeatures, scoreFeatures } from '../../../../evaluation/metrics/brisque.ts';
+import { psnr, ssim, withoutBorder } from '../../../../evaluation/metrics/fidelity.ts';
+import { frechetDistance } from '../../../../evaluation/metrics/frechet-distance.ts';
+import { logGamma } from '../../../../evaluation/metrics/gamma.ts';
+import { niqe } from '../../../../evaluation/metrics/niqe.ts';
+import { readBrisqueModel, readPristineModel } from '../../../../evaluation/metrics/weights.ts';
+import { createPlane, cutPlane, greyLevels, luminance } from '../../../../evaluation/plane.ts';
+import { decodeImage } from '../../../../gpu-worker/images/decode.ts';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
+import { DEFAULT_LIMITS } from '../../../../shared/limits.ts';
 
-/** What programs of others say; see fixtures/metrics/record.py. */
+/** Results of programs of others; see fixtures/metrics/record.py. */
 interface Recorded {
   pictures: Record<
     string,
@@ -22,7 +22,7 @@ interface Recorded {
   log_gamma: Record<string, number>;
 }
 
-const fixture = (path: string) => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
+const fixture = (path: string) => fileURLToPath(new URL(`../../../fixtures/${path}`, import.meta.url));
 const recorded = JSON.parse(await readFile(fixture('metrics/metrics.json'), 'utf8')) as Recorded;
 const [pristine, brisqueModel] = [await readPristineModel(), await readBrisqueModel()];
 
@@ -72,11 +72,11 @@ test('a picture without statistics has no NIQE and no BRISQUE', async () => {
   expect(brisque(flat, brisqueModel), 'flat').toBeUndefined();
 });
 
-test('PSNR and SSIM refuse what is smaller than their window', () => {
+test('PSNR and SSIM refuse pictures smaller than their window', () => {
   expect(() => withoutBorder(createPlane(18, 40))).toThrow('18×40');
 });
 
-test("the Fréchet distance is that by SciPy's root of a matrix, whatever has more samples", () => {
+test("the Fréchet distance is that by SciPy's root of a matrix, with more samples on either side", () => {
   const wave = (rows: number, phase: number) =>
     Array.from({ length: rows }, (_, row) =>
       Float64Array.from(

@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { dists, lpips } from '../../evaluation/metrics/perceptual-graphs.ts';
-import { buildPerceptual } from '../../evaluation/metrics/perceptual-model.ts';
-import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { compileModel } from '../../gpu-worker/runtime/compile.ts';
-import { createSession } from '../../gpu-worker/runtime/session.ts';
-import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
-import { safetensorsBytes } from '../support/weight-files.ts';
+import { dists, lpips } from '../../../../evaluation/metrics/perceptual-graphs.ts';
+import { buildPerceptual } from '../../../../evaluation/metrics/perceptual-model.ts';
+import type { Graph } from '../../../../gpu-worker/graphs/onnx.ts';
+import { compileModel } from '../../../../gpu-worker/runtime/compile.ts';
+import { createSession } from '../../../../gpu-worker/runtime/session.ts';
+import { elementCount } from '../../../../gpu-worker/tensor/tensor.ts';
+import { safetensorsBytes } from '../../../support/weight-files.ts';
 
-/** What the published programs say of the same waves; see fixtures/metrics/record_learned.py. */
-const RECORDED = fileURLToPath(new URL('../fixtures/metrics/learned.json', import.meta.url));
+/** Results of the published programs for the same waves; see fixtures/metrics/record_learned.py. */
+const RECORDED = fileURLToPath(new URL('../../../fixtures/metrics/learned.json', import.meta.url));
 
 const GRAPHS = { lpips_vgg: () => lpips('vgg'), lpips_alex: () => lpips('alex'), dists };
 const SHAPE = [1, 3, 70, 66];
@@ -48,7 +48,7 @@ async function score(model: Uint8Array): Promise<{ other: number; same: number }
   return scores;
 }
 
-test.each(Object.entries(GRAPHS))('%s is what the published program computes', async (name, make) => {
+test.each(Object.entries(GRAPHS))('%s equals the result of the published program', async (name, make) => {
   const { values } = JSON.parse(await readFile(RECORDED, 'utf8')) as { values: Record<string, number> };
   const graph = make();
   const model = await compileModel(graph, async (weight) => weightsOf(graph, weight));
@@ -58,7 +58,7 @@ test.each(Object.entries(GRAPHS))('%s is what the published program computes', a
   expect(Math.abs(found.same)).toBeLessThan(1e-5);
 });
 
-test('two checkpoints become one model, and what does not fit is named', async () => {
+test('two checkpoints become one model, and a tensor that does not fit is named', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'seesr-perceptual-'));
   try {
     const graph = lpips('alex');

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadSuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
-import { checkShapes } from '../../gpu-worker/weights/checkpoint.ts';
-import { openSafetensors } from '../../gpu-worker/weights/safetensors.ts';
+import { loadSuperResolver } from '../../../../gpu-worker/methods/real-esrgan/engine.ts';
+import { checkShapes } from '../../../../gpu-worker/weights/checkpoint.ts';
+import { openSafetensors } from '../../../../gpu-worker/weights/safetensors.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -36,7 +36,7 @@ const tensor = (dtype: string, shape: number[], start: number, end: number) => (
 });
 
 describe('a sound safetensors file', () => {
-  test('gives its tensors as fp32, whatever they are stored as', async () => {
+  test('gives its tensors as fp32, stored in any precision', async () => {
     const data = new Uint8Array([
       ...new Uint8Array(Float32Array.of(1.5, -2).buffer),
       ...new Uint8Array(Uint16Array.of(0x3c00).buffer),
@@ -124,7 +124,7 @@ test('a checkpoint that does not fit the network is refused with every differenc
 });
 
 describe('the shipped weights', () => {
-  const shipped = fileURLToPath(new URL('../../gpu-worker/weights/real-esrgan', import.meta.url));
+  const shipped = fileURLToPath(new URL('../../../../gpu-worker/shipped/real-esrgan-fast', import.meta.url));
   const files = ['manifest.json', 'realesr-general-x4v3.safetensors', 'realesr-general-wdn-x4v3.safetensors'];
 
   test('one altered byte is noticed before anything is computed', async () => {

@@ -2,10 +2,16 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createAveragePrecision } from '../../evaluation/semantic/average-precision.ts';
-import { createPanopticQuality } from '../../evaluation/semantic/panoptic-quality.ts';
-import { checkRuns, decodeCounts, encodeMask, overlapOf, polygonMask } from '../../evaluation/semantic/run-lengths.ts';
-import { expectedOf, flatten, measureCase, type SemanticCase } from '../support/semantic-cases.ts';
+import { createAveragePrecision } from '../../../../evaluation/semantic/average-precision.ts';
+import { createPanopticQuality } from '../../../../evaluation/semantic/panoptic-quality.ts';
+import {
+  checkRuns,
+  decodeCounts,
+  encodeMask,
+  overlapOf,
+  polygonMask,
+} from '../../../../evaluation/semantic/run-lengths.ts';
+import { expectedOf, flatten, measureCase, type SemanticCase } from '../../../support/semantic-cases.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -13,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const recorded = new URL('../fixtures/semantic/semantic.json', import.meta.url);
+const recorded = new URL('../../../fixtures/semantic/semantic.json', import.meta.url);
 const { cases } = JSON.parse(await readFile(recorded, 'utf8')) as { cases: SemanticCase[] };
 
 async function write(name: string, value: object): Promise<string> {
@@ -46,7 +52,7 @@ test('masks of runs, text and polygons', () => {
   expect(() => decodeCounts('a€')).toThrow('damaged');
 });
 
-test('without objects there is no average, and what is not described is refused', () => {
+test('without objects there is no average, and a segment that is not described is refused', () => {
   const empty = createAveragePrecision('box', [1]);
   empty.add([], [{ category: 1, score: 1, box: [0, 0, 2, 2] }]);
   expect(empty.result()).toMatchObject({ ap: null, ap50: null, large: null });

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { planQuestions, type Study } from '../../evaluation/study/plan.ts';
-import { binomialTest, clusterBootstrap, wilsonInterval } from '../../evaluation/study/statistics.ts';
-import { openVoteStore, type Vote } from '../../evaluation/study/vote-store.ts';
-import { createRandom } from '../support/random.ts';
+import { planQuestions, type Study } from '../../../../evaluation/study/plan.ts';
+import { binomialTest, clusterBootstrap, wilsonInterval } from '../../../../evaluation/study/statistics.ts';
+import { openVoteStore, type Vote } from '../../../../evaluation/study/vote-store.ts';
+import { createRandom } from '../../../support/random.ts';
 
 const MODELS = ['a', 'b', 'c'];
 const study: Study = {

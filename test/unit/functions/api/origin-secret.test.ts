@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ORIGIN_SECRET_HEADER, requireOriginSecret } from '../../functions/api/origin-secret.ts';
+import { ORIGIN_SECRET_HEADER, requireOriginSecret } from '../../../../functions/api/origin-secret.ts';
 
 const SECRET = 'a'.repeat(40);
 

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodeImage } from '../../gpu-worker/images/decode.ts';
-import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { readMetadata } from '../../gpu-worker/images/metadata.ts';
+import { decodeImage } from '../../../../gpu-worker/images/decode.ts';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
+import { readMetadata } from '../../../../gpu-worker/images/metadata.ts';
 import {
   adobeRgbProfile,
   bombPng,
@@ -16,7 +16,7 @@ import {
   rawImage,
   withJpegExif,
   withPngChunk,
-} from '../support/sample-images.ts';
+} from '../../../support/sample-images.ts';
 
 const WIDTH = 31;
 const HEIGHT = 20;
@@ -141,7 +141,7 @@ describe('colour', () => {
     ] as const) {
       const notes: string[] = [];
       expect(readMetadata({ ...found, icc }, channels, notes).icc).toBeUndefined();
-      expect(notes.join()).toContain('colour profile is damaged or not for');
+      expect(notes.join()).toContain('color profile is damaged or not for');
     }
   });
 });
@@ -178,7 +178,7 @@ describe('sample kinds', () => {
     const file = await rawImage(deep, WIDTH, HEIGHT, 2).toColourspace('grey16').png().toBuffer();
     const { pixels, alpha } = await decodeBytes(file);
     expect(pixels.data).toEqual(plane(deep, 0, 2));
-    expect(alpha?.data).toEqual(Uint8Array.from(plane(deep, 1, 2), (value) => Math.round(value / 257)));
+    expect(alpha?.data).toEqual(plane(deep, 1, 2));
   });
 
   it('palette becomes RGB, one bit becomes grey', async () => {
@@ -195,8 +195,8 @@ describe('sample kinds', () => {
   it('floating point is refused', async () => {
     const file = await rawImage(rgb, WIDTH, HEIGHT, 3).toColourspace('scrgb').tiff({ compression: 'lzw' }).toBuffer();
     await expect(decodeBytes(file)).rejects.toMatchObject({
-      code: 'image-unreadable',
-      message: expect.stringMatching(/3 × float.*accepted are 8 or 16 bit/),
+      code: 'unsupported-media-type',
+      message: expect.stringMatching(/32 bits a sample \(floating point\) in RGB/),
     });
   });
 
@@ -269,7 +269,8 @@ describe('refused', () => {
     const file = await rawImage(noise(200 * 150 * 3), 200, 150, 3)
       [format](options)
       .toBuffer();
-    for (const share of [0.5, 0.7, 0.9, 0.99]) {
+    // Of JPEG and PNG, a file that lacks but a few lines is taken: see damage.test.ts.
+    for (const share of format === 'jpeg' || format === 'png' ? [0.5, 0.7, 0.9] : [0.5, 0.7, 0.9, 0.99]) {
       await expect(decodeBytes(file.subarray(0, Math.floor(file.length * share)))).rejects.toMatchObject(
         unreadable(new RegExp(`The ${format} (data|header) is damaged or cut off`)),
       );
@@ -279,7 +280,7 @@ describe('refused', () => {
   it('a picture that claims 50,000 × 50,000 pixels, before decoding', async () => {
     await expect(decodeBytes(await bombPng())).rejects.toMatchObject({
       code: 'image-too-large',
-      message: expect.stringMatching(/50000×50000 = 2500000000 pixels; max_input_pixels is 16777216/),
+      message: expect.stringMatching(/50000×50000 = 2500000000 pixels; max_input_pixels is 134217728/),
     });
   });
 

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type MetadataChanges, patchExif } from '../../gpu-worker/images/exif.ts';
-import { namesPlace, patchXmp } from '../../gpu-worker/images/xmp.ts';
-import { openTiff, readDirectory, readNumber } from '../../shared/tiff.ts';
+import { type MetadataChanges, patchExif } from '../../../../gpu-worker/images/exif.ts';
+import { namesPlace, patchXmp } from '../../../../gpu-worker/images/xmp.ts';
+import { openTiff, readDirectory, readNumber } from '../../../../shared/tiff.ts';
+import { xmpPacket } from '../../../support/sample-images.ts';
 
 const changes: MetadataChanges = { width: 70_000, height: 3072, density: 300, stripLocation: false };
 
@@ -139,7 +140,7 @@ describe('patchExif, damaged blocks', () => {
     expect(patched).not.toContain('LATI');
   });
 
-  it('answers within the block, whatever the bytes', () => {
+  it('answers within the block for any bytes', () => {
     const edits = fc.array(fc.tuple(fc.nat(300), fc.nat(255)), { maxLength: 12 });
     fc.assert(
       fc.property(fc.boolean(), fc.boolean(), edits, fc.nat(500), (littleEndian, stripLocation, list, cut) => {
@@ -175,11 +176,7 @@ describe('patchExif, damaged blocks', () => {
   });
 });
 
-const xmp = (inner: string, attributes = '') =>
-  new TextEncoder().encode(
-    `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +
-      `<rdf:Description ${attributes}>${inner}</rdf:Description></rdf:RDF></x:xmpmeta>`,
-  );
+const xmp = (inner: string, attributes = '') => new TextEncoder().encode(xmpPacket(inner, attributes));
 
 describe('patchXmp', () => {
   it('corrects attributes and elements', () => {
@@ -191,7 +188,7 @@ describe('patchXmp', () => {
     expect(patched).toContain('<tiff:Orientation>1</tiff:Orientation>');
     expect(patched).toContain('<exif:PixelXDimension>70000</exif:PixelXDimension>');
     expect(patched).toContain('<dc:title>8</dc:title>');
-    expect(patched).toContain(`tiff:ImageWidth="70000" tiff:ImageLength='3072' exif:PixelYDimension = "3072"`);
+    expect(patched).toContain('tiff:ImageWidth="70000" tiff:ImageLength="3072" exif:PixelYDimension="3072"');
     expect(patched).toContain('tiff:XResolution="300000/1000"');
   });
 

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodeBytes, noise, rawImage } from '../support/sample-images.ts';
+import { decodeBytes, noise, rawImage } from '../../../support/sample-images.ts';
 
 const SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>';
 
@@ -39,7 +39,7 @@ describe('a JPEG of many scans', () => {
 });
 
 describe('formats that are not accepted', () => {
-  it('have no loader, whatever would come to it', async () => {
+  it('have no loader at all', async () => {
     // decode.ts, which the support imports, has closed it.
     await expect(sharp(Buffer.from(SVG)).metadata()).rejects.toThrow(/unsupported image format/);
   });

@@ -1,8 +1,9 @@
 import { describe, expect, it, test } from 'vitest';
-import { resizeForTagger } from '../../gpu-worker/images/bilinear-resize.ts';
-import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { pillowResize, prepareCompat } from '../../gpu-worker/images/pillow-resize.ts';
-import { bicubic, resamplingTaps, triangle } from '../../gpu-worker/images/resampling.ts';
+import { resizeForTagger } from '../../../../gpu-worker/images/bilinear-resize.ts';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
+import { pillowResize } from '../../../../gpu-worker/images/pillow-resize.ts';
+import { bicubic, resamplingTaps, triangle } from '../../../../gpu-worker/images/resampling.ts';
+import { publishedCondition } from '../../../../gpu-worker/methods/seesr/published-mode.ts';
 
 const gray = (width: number, height: number, value: (x: number, y: number) => number): Pixels => ({
   width,
@@ -36,7 +37,7 @@ describe('taps', () => {
 });
 
 describe('Pillow’s bicubic', () => {
-  test('keeps a flat picture flat and clamps what overshoots', () => {
+  test('keeps a flat picture flat and clamps overshoots', () => {
     expect(
       new Set(
         pillowResize(
@@ -62,10 +63,7 @@ describe('Pillow’s bicubic', () => {
 
 // Shortest sides whose factor falls just short in floating point: 127 pixels instead of 128, and 504 in the end.
 it.each([49, 98, 103, 107])('a shortest side of %d ends at 504, as in the reference', (side) => {
-  const { height } = prepareCompat(
-    gray(130, side, () => 0),
-    { processSize: 512, upscale: 4 },
-  );
+  const { height } = publishedCondition(gray(130, side, () => 0)).image;
   expect(height).toBe(504);
 });
 

@@ -1,12 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { drawLatent, drawRows } from '../../gpu-worker/pipeline/live-preview.ts';
+import { drawLatent } from '../../../../gpu-worker/diffusion/draw-latent.ts';
+import { drawRows } from '../../../../gpu-worker/images/draw-rows.ts';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
+import { writeLivePreview } from '../../../../gpu-worker/images/live-preview.ts';
 
 const flat = (width: number, height: number, level: number): Pixels => {
   return { width, height, channels: 1, data: new Uint8Array(width * height).fill(level) };
 };
 
-describe('what is done of a picture', () => {
+describe('the finished part of a picture', () => {
   it('is seen above the photo, in the size of the result where that is small', () => {
     const { width, height, data } = drawRows(flat(3, 2, 50), flat(12, 8, 200), 4);
     expect([width, height]).toEqual([12, 8]);
@@ -21,8 +27,29 @@ describe('what is done of a picture', () => {
   });
 });
 
+describe('a live preview', () => {
+  it('shows transparent places on white', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'seesr-live-'));
+    const alpha: Pixels = {
+      ...flat(20, 10, 0),
+      data: Uint8Array.from({ length: 200 }, (_, i) => (i % 20 < 10 ? 255 : 51)),
+    };
+    const [gray, path] = [flat(80, 40, 100), join(directory, 'live.jpg')];
+    const color = { ...gray, channels: 3 as const, data: new Uint8Array(80 * 40 * 3).fill(100) };
+    for (const picture of [gray, color]) {
+      expect(await writeLivePreview(path, picture, alpha)).toEqual({ width: 80, height: 40 });
+      const { data, info } = await sharp(path).raw().toBuffer({ resolveWithObject: true });
+      const levelAt = (x: number) => data[(20 * 80 + x) * info.channels]!;
+      expect(Math.abs(levelAt(20) - 100)).toBeLessThanOrEqual(2);
+      // 255 − 0.2 · 155.
+      expect(Math.abs(levelAt(60) - 224)).toBeLessThanOrEqual(2);
+    }
+    await rm(directory, { recursive: true });
+  });
+});
+
 describe('a latent', () => {
-  it('is gray where it is 0, and cut to what belongs to the photo', () => {
+  it('is gray where it is 0, and cut to the photo', () => {
     const latent = { data: new Float32Array(4 * 8 * 8), shape: [1, 4, 8, 8] };
     const { width, height, channels, data } = drawLatent(latent, { width: 5, height: 3 });
     expect([width, height, channels]).toEqual([5, 3, 3]);

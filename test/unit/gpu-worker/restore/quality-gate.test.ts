@@ -1,12 +1,10 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { enlargeRows } from '../../gpu-worker/images/enlarge.ts';
-import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { compareWithPhoto } from '../../gpu-worker/pipeline/compare.ts';
-import { checkDecoded, checkResult } from '../../gpu-worker/pipeline/quality-gate.ts';
-import { fixture, noise } from '../support/sample-images.ts';
-
-const { signal } = new AbortController();
+import { enlargeRows } from '../../../../gpu-worker/images/enlarge.ts';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
+import { checkDecoded, checkResult } from '../../../../gpu-worker/restore/quality-gate.ts';
+import { compareWhole, compareWholeCoarsely } from '../../../support/bands.ts';
+import { fixture, noise } from '../../../support/sample-images.ts';
 
 /** 96 × 144, so that it is looked at in three strips. */
 async function photo(channels: 1 | 3 = 3): Promise<Pixels> {
@@ -18,7 +16,7 @@ async function photo(channels: 1 | 3 = 3): Promise<Pixels> {
   return { width: info.width, height: info.height, channels, data: new Uint8Array(data) };
 }
 
-/** What is made of it by the filter alone. */
+/** The result of the filter alone. */
 async function enlarged(pixels: Pixels): Promise<Pixels> {
   const data = enlargeRows(pixels, 0, pixels.height).enlarged;
   return { ...pixels, width: pixels.width * 4, height: pixels.height * 4, data: new Uint8Array(data) };
@@ -34,7 +32,7 @@ describe('the comparison of a result with its photo', () => {
   test('finds nothing added to the enlarged photo, whose small picture is nearly the photo', async () => {
     for (const channels of [1, 3] as const) {
       const small = await photo(channels);
-      const compared = await compareWithPhoto(small, await enlarged(small), signal);
+      const compared = await compareWhole(small, await enlarged(small));
       expect(compared.addedDetail).toBeLessThan(0.5); // rounding at the borders of strips
       expect(Math.max(...compared.map.values)).toBeLessThan(2);
       expect(compared.meanSquareError).toBeLessThan(20); // a Catmull-Rom filter is not inverted by means
@@ -49,7 +47,7 @@ describe('the comparison of a result with its photo', () => {
       const [x, y] = [Math.floor(index / 3) % 520, Math.floor(index / 3 / 520)];
       return x >= column && x < column + 4 && y >= row && y < row + 4 ? 140 : 100;
     });
-    const compared = await compareWithPhoto(gray, result, signal);
+    const compared = await compareWhole(gray, result);
     expect(compared.meanSquareError).toBeCloseTo(40 ** 2 / (130 * 70), 6);
     // L* of sRGB 100 is 42.375, of 140 58.278 (IEC 61966-2-1, CIE 15), a* and b* 0.
     expect(compared.deltaE).toBeCloseTo(15.903 / (130 * 70), 5);
@@ -60,10 +58,9 @@ describe('the comparison of a result with its photo', () => {
 
   test('maps large photos in cells of several pixels', async () => {
     const wide: Pixels = { width: 1030, height: 7, channels: 1, data: new Uint8Array(1030 * 7).fill(50) };
-    const { map, addedDetail } = await compareWithPhoto(
+    const { map, addedDetail } = await compareWhole(
       wide,
       filled(wide, () => 53),
-      signal,
     );
     expect(map).toMatchObject({ width: 344, height: 3, cell: 3 });
     for (const value of map.values) expect(value).toBeCloseTo(3, 5);
@@ -74,15 +71,19 @@ describe('the comparison of a result with its photo', () => {
     const small = await photo();
     const deep = { ...small, data: Uint16Array.from(small.data, (value) => value * 257) };
     const result = await enlarged(small);
-    expect(await compareWithPhoto(deep, result, signal)).toEqual(await compareWithPhoto(small, result, signal));
+    expect(await compareWhole(deep, result)).toEqual(await compareWhole(small, result));
   });
 });
 
 describe('the gate', () => {
-  const judge = async (small: Pixels, result: Pixels) => checkResult(await compareWithPhoto(small, result, signal));
+  const judge = async (small: Pixels, result: Pixels) => {
+    const { coarse } = await compareWhole(small, result);
+    expect(await compareWholeCoarsely(small, result)).toEqual(coarse);
+    checkResult(coarse);
+  };
   const rejection = (message: RegExp) => ({ code: 'output-rejected', retryable: false, message });
 
-  test('lets pass what is the same picture: as it is, sharpened, without its grain', async () => {
+  test('lets pass the same picture: as it is, sharpened, without its grain', async () => {
     const small = await photo();
     const plain = await enlarged(small);
     await judge(small, plain);

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CheckpointFile, openCheckpoints } from '../../gpu-worker/pipeline/checkpoint.ts';
+import { openSavepoints, type SavepointFile } from '../../../../gpu-worker/restore/savepoint.ts';
 
 /** That runs go on from them: test/integration/resume.test.ts. */
 
@@ -12,25 +12,25 @@ const STATE = { sample: Float32Array.of(1, -0, 1e-40, 0.1), previousClean: Float
 let directory: string;
 let bytes: Buffer;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'seesr-checkpoint-'));
-  const saved: CheckpointFile[] = [];
+  directory = await mkdtemp(join(tmpdir(), 'seesr-savepoint-'));
+  const saved: SavepointFile[] = [];
   open({ onSaved: (file) => saved.push(file) }).save({ step: 3, state: STATE });
-  expect(saved).toEqual([{ path: join(directory, 'checkpoint-3'), step: 3 }]);
+  expect(saved).toEqual([{ path: join(directory, 'savepoint-3'), step: 3 }]);
   bytes = await readFile(saved[0]!.path);
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-function open(other: Partial<Parameters<typeof openCheckpoints>[0]>) {
+function open(other: Partial<Parameters<typeof openSavepoints>[0]>) {
   const ignore = () => {};
-  return openCheckpoints({ directory, dependsOn: DEPENDS_ON, onSaved: ignore, onRefused: ignore, ...other });
+  return openSavepoints({ directory, dependsOn: DEPENDS_ON, onSaved: ignore, onRefused: ignore, ...other });
 }
 
-test('gives back what the sampler knew, bit for bit', () => {
-  const path = join(directory, 'checkpoint-3');
+test('gives back the state of the sampler, bit for bit', () => {
+  const path = join(directory, 'savepoint-3');
   const { from } = open({ path, dependsOn: { tileSize: 96, parameters: { steps: 9, seed: 1 } } });
   expect(from).toEqual({ step: 3, state: STATE });
   open({}).save({ step: 4, state: { sample: STATE.sample } });
-  const next = open({ path: join(directory, 'checkpoint-4') }).from;
+  const next = open({ path: join(directory, 'savepoint-4') }).from;
   expect(next).toEqual({ step: 4, state: { sample: STATE.sample } });
 });
 
@@ -55,8 +55,8 @@ function withoutNumber(whole: Buffer): Buffer {
 }
 
 test('a disk that takes nothing stops no run', () => {
-  const saved: CheckpointFile[] = [];
-  const nowhere = { directory: join(directory, 'missing'), onSaved: (file: CheckpointFile) => saved.push(file) };
+  const saved: SavepointFile[] = [];
+  const nowhere = { directory: join(directory, 'missing'), onSaved: (file: SavepointFile) => saved.push(file) };
   open(nowhere).save({ step: 1, state: STATE });
   expect(saved).toEqual([]);
 });

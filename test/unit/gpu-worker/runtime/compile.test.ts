@@ -2,12 +2,12 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { convolution, nearestUpsamplingTo } from '../../gpu-worker/graphs/convolution.ts';
-import { attention, gelu, groupNorm, layerNorm, linear, silu } from '../../gpu-worker/graphs/layers.ts';
-import { createGraphBuilder, type Flavor, type Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { compileModel, writeModel } from '../../gpu-worker/runtime/compile.ts';
-import { createSession } from '../../gpu-worker/runtime/session.ts';
-import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
+import { convolution, nearestUpsamplingTo } from '../../../../gpu-worker/graphs/convolution.ts';
+import { attention, gelu, groupNorm, layerNorm, linear, silu } from '../../../../gpu-worker/graphs/layers.ts';
+import { createGraphBuilder, type Flavor, type Graph } from '../../../../gpu-worker/graphs/onnx.ts';
+import { compileModel, writeModel } from '../../../../gpu-worker/runtime/compile.ts';
+import { createSession } from '../../../../gpu-worker/runtime/session.ts';
+import { elementCount } from '../../../../gpu-worker/tensor/tensor.ts';
 
 let directory: string;
 beforeEach(async () => {

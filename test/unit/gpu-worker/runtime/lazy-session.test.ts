@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
-import { writeModel } from '../../gpu-worker/runtime/compile.ts';
-import { createLazySession } from '../../gpu-worker/runtime/session.ts';
+import { createGraphBuilder } from '../../../../gpu-worker/graphs/onnx.ts';
+import { writeModel } from '../../../../gpu-worker/runtime/compile.ts';
+import { createLazySession } from '../../../../gpu-worker/runtime/session.ts';
 
 let directory: string;
 let path: string;
@@ -20,7 +20,7 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 
 const input = { data: new Float32Array([5, 7]), shape: [2] };
 
-// Who has left the memory must be read again: without its file that is seen.
+// A session that has left the memory must be read again: without its file that is seen.
 test('a session stays loaded', async () => {
   const session = createLazySession(path, 'cpu');
   expect((await session.run({ input })).output!.data).toEqual(new Float32Array([10, 21]));

@@ -1,10 +1,10 @@
 import { describe, expect, it, test } from 'vitest';
-import { createDdpm, ddpmStep } from '../../gpu-worker/schedulers/ddpm.ts';
-import { createDpmSolver } from '../../gpu-worker/schedulers/dpm-solver.ts';
-import { guide } from '../../gpu-worker/schedulers/guidance.ts';
-import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.ts';
-import type { Scheduler } from '../../gpu-worker/schedulers/scheduler.ts';
-import { startLatent } from '../../gpu-worker/schedulers/start-latent.ts';
+import { createDdpm, ddpmStep } from '../../../../gpu-worker/schedulers/ddpm.ts';
+import { createDpmSolver } from '../../../../gpu-worker/schedulers/dpm-solver.ts';
+import { guide } from '../../../../gpu-worker/schedulers/guidance.ts';
+import { createNoiseSchedule } from '../../../../gpu-worker/schedulers/noise-schedule.ts';
+import type { Scheduler } from '../../../../gpu-worker/schedulers/scheduler.ts';
+import { startLatent } from '../../../../gpu-worker/schedulers/start-latent.ts';
 
 const STABLE_DIFFUSION = {
   trainSteps: 1000,
@@ -62,7 +62,7 @@ describe('DDPM', () => {
     for (const [index, value] of end.entries()) expect(value).toBeCloseTo(clean[index]!, 4);
   });
 
-  test('skips what lies above the start, and steps on as if it had been called', () => {
+  test('skips the steps above the start, and steps on as if they had been called', () => {
     expect(createDdpm(schedule, leading(10, 400)).timesteps).toEqual([301, 201, 101, 1]);
     expect(() => createDdpm(schedule, leading(10, 0))).toThrow('start_steps is 0; with 10 steps it must be 1 or more');
   });
@@ -162,8 +162,8 @@ function sampleUntil(scheduler: Scheduler, start: Float32Array, predict: Predict
   let state = { sample: start };
   for (const [index, timestep] of scheduler.timesteps.entries()) {
     if (timestep === end) break;
-    const noisePrediction = predict(state.sample, timestep);
-    state = scheduler.step({ state, index, noisePrediction, drawNoise: () => start.map(Math.cos) });
+    const prediction = predict(state.sample, timestep);
+    state = scheduler.step({ state, index, prediction, drawNoise: () => start.map(Math.cos) });
   }
   return state.sample;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bfloat16ToFloat, halfToFloat } from '../../gpu-worker/tensor/half-floats.ts';
+import { bfloat16ToFloat, halfToFloat } from '../../../../gpu-worker/tensor/half-floats.ts';
 
 /** Values from the tables of IEEE 754-2019 (binary16) and of the bfloat16 definition. */
 test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { keyedNormals, type NoiseKey, philox } from '../../gpu-worker/tensor/keyed-normals.ts';
+import { keyedNormals, type NoiseKey, philox } from '../../../../gpu-worker/tensor/keyed-normals.ts';
 
 describe('Philox4x32-10', () => {
   // Known answers of the reference implementation: Random123, tests/kat_vectors.
@@ -69,7 +69,7 @@ describe('keyed normals', () => {
     for (const fewer of [1, 2, 3, 5, 1023]) expect(keyedNormals(key, fewer)).toEqual(normals.slice(0, fewer));
   });
 
-  test('stays what it is: results already delivered must be reproducible', () => {
+  test('never changes: results already delivered must be reproducible', () => {
     const draw = keyedNormals({ seed: 7, purpose: 'step', step: 3 }, 5);
     const expected = [0.5434778, -0.6319371, 0.5059739, 0.5355607, 0.3231259];
     for (const [index, value] of draw.entries()) expect(value).toBeCloseTo(expected[index]!, 6);

@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { elementCount, type Tensor } from '../../../../gpu-worker/tensor/tensor.ts';
 import {
   blendTiles,
   centered,
   cutTile,
   gaussianWindow,
   halfOff,
-  type LatentTilesOptions,
+  type LatentTile,
   planLatentTiles,
-} from '../../gpu-worker/pipeline/latent-tiles.ts';
-import { elementCount, type Tensor } from '../../gpu-worker/tensor/tensor.ts';
+  planPublishedTiles,
+} from '../../../../gpu-worker/tiling/latent-tiles.ts';
 
-const starts = (options: LatentTilesOptions) => {
-  const tiles = planLatentTiles(options);
+const starts = (tiles: readonly LatentTile[]) => {
   return {
     rows: distinct(tiles.map(({ row }) => row.start)),
     columns: distinct(tiles.map(({ column }) => column.start)),
@@ -33,17 +33,17 @@ describe('the plan of the published script', () => {
     { extent: 320, overlap: 4, expected: [0, 92, 184, 224] },
     { extent: 512, overlap: 4, expected: [0, 92, 184, 276, 368, 416] },
   ])('covers $extent with tiles of 96, overlap $overlap, at $expected', ({ extent, overlap, expected }) => {
-    const plan = starts({ height: extent, width: 96, size: 96, overlap, compat: true });
+    const plan = starts(planPublishedTiles({ height: extent, width: 96, size: 96, overlap }));
     expect(plan).toEqual({ rows: expected, columns: [0] });
   });
 
   test('is one tile up to the area of a tile, however long', () => {
-    expect(planLatentTiles({ height: 64, width: 144, size: 96, overlap: 4, compat: true }).length).toBe(1);
-    expect(planLatentTiles({ height: 64, width: 145, size: 96, overlap: 4, compat: true }).length).toBe(3);
+    expect(planPublishedTiles({ height: 64, width: 144, size: 96, overlap: 4 }).length).toBe(1);
+    expect(planPublishedTiles({ height: 64, width: 145, size: 96, overlap: 4 }).length).toBe(3);
   });
 
   test('has squares as narrow as the shortest side', () => {
-    const tiles = planLatentTiles({ height: 64, width: 200, size: 96, overlap: 4, compat: true });
+    const tiles = planPublishedTiles({ height: 64, width: 200, size: 96, overlap: 4 });
     for (const { row, column } of tiles) expect([row.size, column.size]).toEqual([64, 64]);
   });
 
@@ -63,7 +63,7 @@ describe('the plan of the published script', () => {
 
 describe('the plan of the exact mode', () => {
   test('tiles wherever a side is longer than a tile', () => {
-    expect(starts({ height: 64, width: 144, size: 96, overlap: 32, compat: false })).toEqual({
+    expect(starts(planLatentTiles({ height: 64, width: 144, size: 96, overlap: 32 }))).toEqual({
       rows: [0],
       columns: [0, 56],
     });
@@ -71,7 +71,7 @@ describe('the plan of the exact mode', () => {
 
   test('makes tiles no larger than their number needs, in multiples of 8', () => {
     const sides = (width: number) =>
-      planLatentTiles({ height: 96, width, size: 96, overlap: 32, compat: false }).map(({ column }) => column.size);
+      planLatentTiles({ height: 96, width, size: 96, overlap: 32 }).map(({ column }) => column.size);
     expect(sides(96)).toEqual([96]);
     expect(sides(104)).toEqual([72, 72]);
     expect(sides(256)).toEqual([88, 88, 88, 88]);
@@ -82,26 +82,30 @@ it.each([
   { size: 32, overlap: 32, width: 100, message: 'Latent tiles of 32 cannot overlap by 32' },
   { size: 96, overlap: 40, width: 500, message: 'Latent tiles of 32 cannot overlap by 40' },
 ])('refuses an overlap that leaves nothing of a tile: %o', ({ size, overlap, width, message }) => {
-  expect(() => planLatentTiles({ height: 32, width, size, overlap, compat: true })).toThrow(message);
+  expect(() => planPublishedTiles({ height: 32, width, size, overlap })).toThrow(message);
 });
 
 const layouts = fc
-  .record({ height: fc.integer({ min: 1, max: 90 }), width: fc.integer({ min: 1, max: 90 }), compat: fc.boolean() })
-  .chain(({ height, width, compat }) =>
+  .record({
+    height: fc.integer({ min: 1, max: 90 }),
+    width: fc.integer({ min: 1, max: 90 }),
+    plan: fc.constantFrom(planLatentTiles, planPublishedTiles),
+  })
+  .chain(({ height, width, plan }) =>
     fc.integer({ min: 2, max: 40 }).chain((size) => {
-      const most = compat ? Math.min(size, height, width) : size;
+      const most = plan === planPublishedTiles ? Math.min(size, height, width) : size;
       return fc
         .integer({ min: 0, max: Math.max(0, most - 1) })
-        .map((overlap): LatentTilesOptions => ({ height, width, size, overlap, compat }));
+        .map((overlap) => ({ height, width, tiles: plan({ height, width, size, overlap }) }));
     }),
   );
 
 describe('blendTiles', () => {
-  test('puts together what cutTile took apart, whatever the plan', async () => {
+  test('puts together the tiles of cutTile, by any plan', async () => {
     await fc.assert(
-      fc.asyncProperty(layouts, async (options) => {
-        const latent = ramp([2, 3, options.height, options.width]);
-        const result = await blendTiles(planLatentTiles(options), async (tile) => cutTile(latent, tile));
+      fc.asyncProperty(layouts, async ({ height, width, tiles }) => {
+        const latent = ramp([2, 3, height, width]);
+        const result = await blendTiles(tiles, async (tile) => cutTile(latent, tile));
         expect(result.shape).toEqual(latent.shape);
         // fp32 weights and sums.
         const differences = result.data.map((value, index) => Math.abs(value - latent.data[index]!));
@@ -112,8 +116,7 @@ describe('blendTiles', () => {
   });
 
   test('is Σ weight · prediction / Σ weight of the published script', async () => {
-    const options = { height: 28, width: 40, size: 16, overlap: 4, compat: true };
-    const tiles = planLatentTiles(options);
+    const tiles = planPublishedTiles({ height: 28, width: 40, size: 16, overlap: 4 });
     const predict = (index: number): Tensor => ({
       data: ramp([1, 1, 16, 16]).data.map((x) => x * (index + 1)),
       shape: [1, 1, 16, 16],
@@ -132,7 +135,7 @@ describe('blendTiles', () => {
   });
 
   test('a tile knows its place in the picture that is eight times as large', () => {
-    const [tile] = planLatentTiles({ height: 4, width: 9, size: 4, overlap: 1, compat: false }).slice(1);
+    const [tile] = planLatentTiles({ height: 4, width: 9, size: 4, overlap: 1 }).slice(1);
     const { data, shape } = cutTile(ramp([1, 1, 32, 72]), tile!, 8);
     expect(shape).toEqual([1, 1, 32, tile!.column.size * 8]);
     expect(data[0]).toBe(ramp([1, 1, 32, 72]).data[tile!.column.start * 8]);

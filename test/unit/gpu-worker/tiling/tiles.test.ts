@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { blendingWeights, featherWindow, scaleSpan } from '../../gpu-worker/pipeline/tiles.ts';
-import { coverExtent, evenTileSize } from '../../shared/tile-plan.ts';
+import { blendingWeights, featherWindow, scaleSpan } from '../../../../gpu-worker/tiling/blending.ts';
+import { coverExtent, evenTileSize } from '../../../../shared/methods/tile-plan.ts';
 
 /** Extents with tiles that can overlap as asked. */
 const plans = fc

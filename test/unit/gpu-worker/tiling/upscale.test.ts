@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nearestUpsampling } from '../../gpu-worker/graphs/convolution.ts';
-import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
-import type { Pixels } from '../../gpu-worker/images/image.ts';
-import type { SuperResolver } from '../../gpu-worker/models/real-esrgan.ts';
-import { upscaleImage } from '../../gpu-worker/pipeline/upscale.ts';
-import { compileModel } from '../../gpu-worker/runtime/compile.ts';
-import { createSession } from '../../gpu-worker/runtime/session.ts';
-import { noise } from '../support/sample-images.ts';
+import { nearestUpsampling } from '../../../../gpu-worker/graphs/convolution.ts';
+import { createGraphBuilder } from '../../../../gpu-worker/graphs/onnx.ts';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
+import { compileModel } from '../../../../gpu-worker/runtime/compile.ts';
+import { createSession } from '../../../../gpu-worker/runtime/session.ts';
+import type { SuperResolver } from '../../../../gpu-worker/tiling/picture-tiles.ts';
+import { upscaleImage } from '../../../support/bands.ts';
+import { noise } from '../../../support/sample-images.ts';
 
 /** A real network of the smallest kind: every pixel times `gain`, four times in each direction. */
 async function createNearestResolver(gain: number): Promise<SuperResolver> {
@@ -18,7 +18,10 @@ async function createNearestResolver(gain: number): Promise<SuperResolver> {
   const session = await createSession(model, 'cpu');
   return {
     scale: 4,
+    inputChannels: 3,
+    outputChannels: 3,
     context: 3,
+    unit: 1,
     upscale: async (tile) => (await session.run({ input: tile })).output!,
     release: () => session.release(),
   };
@@ -33,7 +36,7 @@ afterAll(() => nearest.release());
 const signal = new AbortController().signal;
 const onTile = () => {};
 
-/** What the network does, written down once more for 8-bit values. */
+/** The work of the network, written down once more for 8-bit values. */
 function repeated({ width, height, channels, data }: Pixels): number[] {
   const result: number[] = [];
   for (let y = 0; y < height * 4; y++) {
@@ -62,6 +65,19 @@ describe('upscaleImage', () => {
     expect(calls).toEqual(Array.from({ length: tiles + 1 }, (_, done) => [done, tiles]));
   });
 
+  test('gives 16 bits of the output of the network', async () => {
+    const third = await createNearestResolver(1 / 3);
+    const data = Uint8Array.of(0, 1, 2, 100, 254, 255);
+    const options = { tileSize: 24, bitDepth: 16, onTile, signal } as const;
+    const { data: result } = await upscaleImage({ width: 6, height: 1, channels: 1, data }, third, options);
+    await third.release();
+    expect(result).toBeInstanceOf(Uint16Array);
+    const expected = Array.from(data, (value) => Math.round((value * 257) / 3));
+    expect(Array.from({ length: 6 }, (_, x) => result[x * 4])).toEqual(expected);
+    const { data: same } = await upscaleImage({ width: 6, height: 1, channels: 1, data }, nearest, options);
+    expect(Array.from({ length: 6 }, (_, x) => same[x * 4])).toEqual(Array.from(data, (value) => value * 257));
+  });
+
   test('takes 16 bits and rounds them to 8, halves up', async () => {
     const data = Uint16Array.of(0, 128, 129, 32_767, 65_407, 65_535);
     const { data: result } = await upscaleImage({ width: 6, height: 1, channels: 1, data }, nearest, {
@@ -72,7 +88,7 @@ describe('upscaleImage', () => {
     expect(Array.from({ length: 6 }, (_, x) => result[x * 4])).toEqual([0, 0, 1, 127, 255, 255]);
   });
 
-  test('clamps what goes over the white and under the black', async () => {
+  test('clamps values over the white and under the black', async () => {
     const pixels: Pixels = { width: 2, height: 1, channels: 1, data: Uint8Array.of(100, 200) };
     for (const [gain, expected] of [
       [2, [200, 255]],

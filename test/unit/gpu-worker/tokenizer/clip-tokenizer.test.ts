@@ -1,13 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, test } from 'vitest';
-import { createTokenizer, MAX_PROMPT_TOKENS, type Tokenizer } from '../../gpu-worker/tokenizer/clip-tokenizer.ts';
-import { openCase, RECORDED_SET } from '../support/recorded-case.ts';
+import { cleanText } from '../../../../gpu-worker/tokenizer/clean-text.ts';
+import { createTokenizer, MAX_PROMPT_TOKENS, type Tokenizer } from '../../../../gpu-worker/tokenizer/clip-tokenizer.ts';
+import { openCase, RECORDED_SET } from '../../../support/recorded-case.ts';
 
 const FOLDER = join(RECORDED_SET, 'checkpoints/stable-diffusion-2-base/tokenizer');
 const PATHS = { mergesPath: join(FOLDER, 'merges.txt'), vocabPath: join(FOLDER, 'vocab.json') };
+const CLEANED = new URL('../../../fixtures/clip-text/cases.json', import.meta.url);
 const [START, END] = [49406, 49407];
 
 let tokenizer: Tokenizer;
@@ -22,11 +24,22 @@ function tokens(text: string): number[] {
 }
 
 describe('CLIP tokenizer', () => {
-  test('agrees with transformers (without ftfy) on every recorded prompt', async () => {
+  test('agrees with transformers (with ftfy) on every recorded prompt', async () => {
     const { prompts } = JSON.parse(await (await openCase('tokenizer')).text('prompts'));
     expect(prompts.length).toBeGreaterThan(60);
-    for (const { text, ids, ids_without_ftfy: withoutFtfy } of prompts)
-      expect([text, tokenizer.encode(text)]).toEqual([text, withoutFtfy ?? ids]);
+    for (const { text, ids } of prompts) expect([text, tokenizer.encode(text)]).toEqual([text, ids]);
+  });
+
+  test('cleans every recorded text as CLIP does, and has its tokens', async () => {
+    const cases = JSON.parse(await readFile(CLEANED, 'utf8'));
+    expect(cases.length).toBeGreaterThan(300);
+    for (const { text, clean, ids } of cases)
+      expect({ text, clean: cleanText(text), ids: tokens(text), count: tokenizer.countTokens(text) }).toEqual({
+        text,
+        clean,
+        ids: ids.slice(0, MAX_PROMPT_TOKENS),
+        count: ids.length,
+      });
   });
 
   it.each([
@@ -36,15 +49,20 @@ describe('CLIP tokenizer', () => {
     expect(tokens(text)).toEqual(ids);
   });
 
-  // Rules of the cleaner that the recorded prompts do not show, each with an equal text that is plain.
   it.each([
-    { rule: 'zero-width and control characters vanish', text: 'gr\u200bee\u0007n\u00ad', plain: 'green' },
-    { rule: 'a lone surrogate vanishes', text: 'gr\ud800een', plain: 'green' },
-    { rule: 'every kind of blank separates', text: 'green\u3000\u2028tree', plain: 'green tree' },
-    { rule: 'each CJK character is a word', text: '中文', plain: '中 文' },
-    { rule: 'accents are stripped after decomposition', text: 'Ệ', plain: 'e' },
-    { rule: 'a special token in capitals is only text', text: '<|ENDOFTEXT|>', plain: '< | endoftext | >' },
+    { rule: 'accents are kept', text: 'élan', ids: [3459, 4872] },
+    { rule: 'accents are kept, composed', text: 'e\u0301lan', ids: [3459, 4872] },
+    { rule: 'accents that were garbled are repaired', text: 'Ã©lan', ids: [3459, 4872] },
+  ])('$rule', ({ text, ids }) => {
+    expect(tokens(text)).toEqual(ids);
+  });
+
+  // Rules of the special tokens, each with an equal text that is plain.
+  it.each([
+    { rule: 'a special token in capitals is only text', text: '<|ENDOFTEXT|>', plain: ' <| endoftext |> ' },
     { rule: 'an exclamation mark separates, as a special token', text: 'wow!wow', plain: 'wow ! wow' },
+    { rule: 'of contractions, each is a token', text: "we'll", plain: "we 'll" },
+    { rule: 'every kind of blank separates', text: 'green\u3000\u2028tree', plain: 'green tree' },
   ])('$rule', ({ text, plain }) => {
     expect(tokens(text)).toEqual(tokens(plain));
   });

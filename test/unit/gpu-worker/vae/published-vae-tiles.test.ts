@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { fitsVaeTile, vaeSpans } from '../../gpu-worker/pipeline/vae-tiles.ts';
+import { fitsVaeTile, vaeSpans } from '../../../../gpu-worker/vae/published-vae-tiles.ts';
 
 const ENCODER = { tileSize: 1024, margin: 32, scale: 1 / 8 };
 const DECODER = { tileSize: 224, margin: 11, scale: 8 };
@@ -40,7 +40,7 @@ describe('tiles of the published VAE', () => {
     ]);
   });
 
-  test('cover the result exactly once, from what the network sees', () => {
+  test('cover the result exactly once, from the input of the network', () => {
     const cases = fc.record({
       length: fc.integer({ min: 1, max: 400 }).map((units) => 8 * units),
       tileSize: fc.integer({ min: 1, max: 20 }).map((units) => 8 * units),

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { vaeDecoder, vaeEncoder } from '../../gpu-worker/graphs/vae.ts';
-import { planStages } from '../../gpu-worker/graphs/vae-stages.ts';
-import { decoderSteps, encoderSteps, STABLE_DIFFUSION_VAE } from '../../gpu-worker/graphs/vae-steps.ts';
+import { vaeDecoder, vaeEncoder } from '../../../../gpu-worker/vae/vae-graphs.ts';
+import { planStages } from '../../../../gpu-worker/vae/vae-stages.ts';
+import { decoderSteps, encoderSteps, STABLE_DIFFUSION_VAE } from '../../../../gpu-worker/vae/vae-steps.ts';
 
 const ENCODER = encoderSteps(STABLE_DIFFUSION_VAE);
 const DECODER = decoderSteps(STABLE_DIFFUSION_VAE);
 
 test('both graphs together use the tensors of the published file, all and no other', async () => {
-  const table = await readFile(new URL('../fixtures/seesr-keys.tsv', import.meta.url), 'utf8');
+  const table = await readFile(new URL('../../../fixtures/seesr-keys.tsv', import.meta.url), 'utf8');
   const rows = table.split('\n').map((row) => row.split('\t'));
   const published = rows
     .filter(([file]) => file!.includes('/vae/'))
@@ -32,7 +32,7 @@ test.each([
   }
 });
 
-test('a residual block looks two pixels around; what is not kept lets its neighbors grow into one stage', () => {
+test('a residual block looks two pixels around; an output not kept lets its neighbors grow into one stage', () => {
   const fine = planStages(DECODER, () => true);
   // 2 + 12 residual blocks, attention, 3 upsamplers, the first convolutions, the last.
   expect(fine).toHaveLength(20);

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkShapes } from '../../gpu-worker/weights/checkpoint.ts';
-import { overlaid, renamed, reshaped } from '../../gpu-worker/weights/combine.ts';
-import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
-import { openSeesrCheckpoints } from '../../gpu-worker/weights/seesr-checkpoints.ts';
-import { dapeTagger, ramTagger } from '../../gpu-worker/weights/tagger-checkpoint.ts';
-import { safetensorsBytes } from '../support/weight-files.ts';
+import { openSeesrCheckpoints } from '../../../../gpu-worker/methods/seesr/checkpoints.ts';
+import { dapeTagger, ramTagger } from '../../../../gpu-worker/methods/seesr/tagger-checkpoint.ts';
+import { checkShapes } from '../../../../gpu-worker/weights/checkpoint.ts';
+import { overlaid, renamed, reshaped } from '../../../../gpu-worker/weights/combine.ts';
+import { openCheckpoint } from '../../../../gpu-worker/weights/open-checkpoint.ts';
+import { safetensorsBytes } from '../../../support/weight-files.ts';
 
-const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
+const fixtures = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 const published = join(fixtures, 'seesr/checkpoints');
 
 let directory: string;

@@ -2,9 +2,8 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
-import { openTorchCheckpoint } from '../../gpu-worker/weights/torch-checkpoint.ts';
-import { directoryEntry, localHeader, pickle, safetensorsBytes, zipBytes } from '../support/weight-files.ts';
+import { openCheckpoint } from '../../../../gpu-worker/weights/open-checkpoint.ts';
+import { directoryEntry, localHeader, pickle, safetensorsBytes, zipBytes } from '../../../support/weight-files.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -36,7 +35,7 @@ describe('a PyTorch checkpoint', () => {
     const tensor = pickle.tensor(floatStorage(4), { shape: [2], strides: [1] });
     const list = Buffer.concat([Buffer.from(']('), tensor, tensor, Buffer.from('e')]);
     const root = pickle.dictionary({ epoch: pickle.integer(3), model: pickle.dictionary({ 'a.b': tensor }), list });
-    await using checkpoint = await openTorchCheckpoint(await archive({ root, storage: four }));
+    await using checkpoint = await openCheckpoint(await archive({ root, storage: four }));
     expect([...checkpoint.tensors.keys()]).toEqual(['model.a.b', 'list.0', 'list.1']);
   });
 
@@ -49,7 +48,7 @@ describe('a PyTorch checkpoint', () => {
       w: pickle.call(rebuild, storage, ...parameters, pickle.false, pickle.none, type),
     });
     const bytes = Buffer.from(Uint16Array.of(1, 40000, 3, 65535).buffer);
-    await using checkpoint = await openTorchCheckpoint(await archive({ root, storage: bytes }));
+    await using checkpoint = await openCheckpoint(await archive({ root, storage: bytes }));
     expect(checkpoint.tensors.get('w')).toEqual({ shape: [3], dtype: 'U16' });
     expect(Array.from(await checkpoint.read('w'))).toEqual([40000, 3, 65535]);
   });
@@ -157,12 +156,17 @@ describe('a hostile PyTorch checkpoint is refused', () => {
     ],
     ['an instruction that makes objects', { root: Buffer.from('(i__builtin__\nlist\n') }, /instruction 0x69/],
     [
+      'a program beside its weights',
+      { root: one, storage: four, others: { 'a/constants.pkl': pickle.file(pickle.none) } },
+      /it is a program \(TorchScript\), not weights/,
+    ],
+    [
       'two archives in one',
       { root: one, storage: four, others: { 'b/data.pkl': Buffer.alloc(0) } },
       /2 members data\.pkl/,
     ],
   ])('%s', async (_name, file, message) => {
-    await expect(openTorchCheckpoint(await archive(file))).rejects.toMatchObject({
+    await expect(openCheckpoint(await archive(file))).rejects.toMatchObject({
       name: 'AppError',
       message: expect.stringMatching(message),
     });
@@ -172,12 +176,12 @@ describe('a hostile PyTorch checkpoint is refused', () => {
     const storage = pickle.storage(pickle.global('torch', 'LongStorage'), '0', 1);
     const root = pickle.dictionary({ w: pickle.tensor(storage, { shape: [1], strides: [1] }) });
     const bytes = Buffer.from(BigInt64Array.of(2n ** 53n + 1n).buffer);
-    await using checkpoint = await openTorchCheckpoint(await archive({ root, storage: bytes }));
+    await using checkpoint = await openCheckpoint(await archive({ root, storage: bytes }));
     await expect(checkpoint.readValues('w')).rejects.toThrow(/9007199254740993/);
   });
 });
 
-describe('what is not weights is named', () => {
+describe('a file that is not weights is named', () => {
   test.each([
     ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:…', /pointer of Git LFS/],
     ['a web page', '<!DOCTYPE html>', /web page/],

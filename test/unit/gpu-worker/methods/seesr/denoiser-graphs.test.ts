@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { contextGraph, stemGraph, timeGraph } from '../../gpu-worker/graphs/conditioning.ts';
-import { denoiserGraph } from '../../gpu-worker/graphs/denoiser.ts';
-import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { type DenoiserConfig, SEESR_DENOISER } from '../../gpu-worker/graphs/unet-layout.ts';
-import { createDenoiser, timestepSinusoids } from '../../gpu-worker/models/denoiser.ts';
-import { compileModel } from '../../gpu-worker/runtime/compile.ts';
-import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
-import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
+import type { Graph } from '../../../../../gpu-worker/graphs/onnx.ts';
+import { type DenoiserConfig, SEESR_DENOISER } from '../../../../../gpu-worker/graphs/unet-layout.ts';
+import { contextGraph, stemGraph, timeGraph } from '../../../../../gpu-worker/methods/seesr/conditioning-graphs.ts';
+import { createDenoiser, timestepSinusoids } from '../../../../../gpu-worker/methods/seesr/denoiser.ts';
+import { denoiserGraph } from '../../../../../gpu-worker/methods/seesr/denoiser-graph.ts';
+import { compileModel } from '../../../../../gpu-worker/runtime/compile.ts';
+import type { Tensor } from '../../../../../gpu-worker/tensor/tensor.ts';
+import { elementCount } from '../../../../../gpu-worker/tensor/tensor.ts';
 
 const graphsOf = (config: DenoiserConfig) => ({
   context: contextGraph(config),
@@ -17,7 +17,7 @@ const graphsOf = (config: DenoiserConfig) => ({
 });
 
 test('the full-size graphs take exactly the tensors of the published files', async () => {
-  const table = await readFile(new URL('../fixtures/seesr-keys.tsv', import.meta.url), 'utf8');
+  const table = await readFile(new URL('../../../../fixtures/seesr-keys.tsv', import.meta.url), 'utf8');
   const rows = table.split('\n').map((line) => line.split('\t'));
   const published = rows.flatMap(([file, name, shape]) => {
     const net = file?.match(/^seesr\/(unet|controlnet)\//)?.[1];

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { FULL_PRECISION } from '../../gpu-worker/graphs/onnx.ts';
-import { seesrNetworks } from '../../gpu-worker/models/seesr-networks.ts';
-import type { Checkpoint } from '../../gpu-worker/weights/checkpoint.ts';
-import { RAM_SWIN_LARGE } from '../../gpu-worker/weights/seesr-configs.ts';
-import { dapeTagger } from '../../gpu-worker/weights/tagger-checkpoint.ts';
-import { randomSeesr } from '../support/random-seesr.ts';
+import { FULL_PRECISION } from '../../../../../gpu-worker/graphs/onnx.ts';
+import { seesrNetworks } from '../../../../../gpu-worker/methods/seesr/networks.ts';
+import { dapeTagger } from '../../../../../gpu-worker/methods/seesr/tagger-checkpoint.ts';
+import type { Checkpoint } from '../../../../../gpu-worker/weights/checkpoint.ts';
+import { RAM_SWIN_LARGE } from '../../../../../gpu-worker/weights/diffusers-configs.ts';
+import { randomSeesr } from '../../../../support/random-seesr.ts';
 
-const KEY_TABLE = new URL('../fixtures/seesr-keys.tsv', import.meta.url);
+const KEY_TABLE = new URL('../../../../fixtures/seesr-keys.tsv', import.meta.url);
 const table = (await readFile(KEY_TABLE, 'utf8')).trim().split('\n').slice(1);
 
 test('the networks take every tensor of the published files, and no other', async () => {

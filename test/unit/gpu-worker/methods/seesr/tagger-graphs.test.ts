@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { clipText, type TextEncoderConfig } from '../../gpu-worker/graphs/clip-text.ts';
-import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { mergeOrder, planWindows, relativePositions } from '../../gpu-worker/graphs/swin-windows.ts';
-import { type TaggerConfig, taggerGraph } from '../../gpu-worker/graphs/tagger.ts';
-import { createTagger } from '../../gpu-worker/models/tagger.ts';
-import { createTextEncoder } from '../../gpu-worker/models/text-encoder.ts';
-import { compileModel } from '../../gpu-worker/runtime/compile.ts';
-import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
-import { RAM_SWIN_LARGE } from '../../gpu-worker/weights/seesr-configs.ts';
+import { createTextEncoder } from '../../../../../gpu-worker/diffusion/text-encoder.ts';
+import { clipText, type TextEncoderConfig } from '../../../../../gpu-worker/graphs/clip-text.ts';
+import type { Graph } from '../../../../../gpu-worker/graphs/onnx.ts';
+import { mergeOrder, planWindows, relativePositions } from '../../../../../gpu-worker/graphs/swin-windows.ts';
+import { createTagger } from '../../../../../gpu-worker/methods/seesr/tagger.ts';
+import { type TaggerConfig, taggerGraph } from '../../../../../gpu-worker/methods/seesr/tagger-graph.ts';
+import { compileModel } from '../../../../../gpu-worker/runtime/compile.ts';
+import { elementCount } from '../../../../../gpu-worker/tensor/tensor.ts';
+import { RAM_SWIN_LARGE } from '../../../../../gpu-worker/weights/diffusers-configs.ts';
 
 /** That of Stable Diffusion 2. */
 const SD_2_TEXT: TextEncoderConfig = {
@@ -26,7 +26,7 @@ test.each([
   { file: 'ram_swin_large_14m', graph: taggerGraph({ ...RAM_SWIN_LARGE, tags: 4585 }), count: 366 },
   { file: 'sd2/text_encoder', graph: clipText(SD_2_TEXT), count: 372 },
 ])('the full-size graph takes exactly the tensors of $file', async ({ file, graph, count }) => {
-  const table = await readFile(new URL('../fixtures/seesr-keys.tsv', import.meta.url), 'utf8');
+  const table = await readFile(new URL('../../../../fixtures/seesr-keys.tsv', import.meta.url), 'utf8');
   const rows = table.split('\n').map((line) => line.split('\t'));
   const published = rows.flatMap(([of, name, shape]) => (of?.startsWith(file) ? [`${name} ${shape}`] : []));
   expect(published).toHaveLength(count);

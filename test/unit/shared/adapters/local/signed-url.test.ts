@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { type SignedRequest, signUrl, verifySignedRequest } from '../../shared/adapters/local/signed-url.ts';
+import { type SignedRequest, signUrl, verifySignedRequest } from '../../../../../shared/adapters/local/signed-url.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00.000Z');
 const SECRET = 'a secret';
 const UPLOAD: SignedRequest = { method: 'PUT', key: 'in/acc_one/upl_1', contentType: 'image/png', bytes: 12 };
+const HEADERS = { 'Content-Type': 'image/png', 'Content-Length': '12', 'If-None-Match': '*' };
 const DOWNLOAD: SignedRequest = { method: 'GET', key: 'out/acc_one/1.png', filename: 'ä "b"&c=d.png' };
 
 function verify(url: string, changes: { method?: string; headers?: Record<string, string>; now?: number } = {}) {
   const { method = 'PUT', now = NOW } = changes;
-  const headers = new Headers(changes.headers ?? { 'Content-Type': 'image/png', 'Content-Length': '12' });
+  const headers = new Headers(changes.headers ?? HEADERS);
   return verifySignedRequest({ method, url: `http://localhost:1234${url}`, headers }, SECRET, now);
 }
 
@@ -25,7 +26,7 @@ describe('signed URL', () => {
   const upload = signUrl(UPLOAD, NOW + 1000, SECRET);
   const download = signUrl(DOWNLOAD, NOW + 1000, SECRET);
 
-  it('allows exactly what was signed', () => {
+  it('allows exactly the signed request', () => {
     expect(upload.startsWith('/blobs/in/acc_one/upl_1?')).toBe(true);
     expect(verify(upload)).toEqual(UPLOAD);
     expect(verify(download, { method: 'GET', headers: {} })).toEqual(DOWNLOAD);
@@ -86,8 +87,68 @@ describe('signed URL', () => {
     }
   });
 
+  it.each([
+    '&a=b',
+    '&signature=AAAA',
+    '&method=PUT',
+    '&x-amz-acl=public-read',
+    '&X-Amz-Checksum-Crc32=AAAAAA%3D%3D',
+    '&',
+  ])('notices that %s was added', (more) => {
+    const isAdded = more !== '&';
+    for (const [url, changes] of [
+      [upload, {}],
+      [download, { method: 'GET', headers: {} }],
+    ] as const) {
+      const look = () => verify(url + more, changes);
+      if (isAdded) expect(look).toThrow('added to');
+      else expect(look).not.toThrow();
+    }
+  });
+
+  it('does not care for the order of the signed parameters', () => {
+    const [path, query] = upload.split('?') as [string, string];
+    expect(verify(`${path}?${query.split('&').reverse().join('&')}`)).toEqual(UPLOAD);
+  });
+
+  it.each([
+    ['Content-Type', 'IMAGE/PNG', 'signed as image/png; it is IMAGE/PNG'],
+    ['Content-Type', 'image/png;charset=utf-8', 'signed as image/png; it is image/png;charset=utf-8'],
+    ['If-None-Match', '"etag"', 'signed as *; it is "etag"'],
+    ['x-amz-meta-note', 'mine', 'x-amz-meta-note was not signed'],
+    ['X-Amz-Checksum-SHA256', 'AAAA', 'x-amz-checksum-sha256 was not signed'],
+    ['x-amz-content-sha256', 'UNSIGNED-PAYLOAD', 'x-amz-content-sha256 was not signed'],
+    ['Authorization', 'Bearer sr_live_x', 'S3 takes one of both'],
+  ])('refuses %s: %s', (name, value, rule) => {
+    expect(() => verify(upload, { headers: { ...HEADERS, [name]: value } })).toThrow(rule);
+  });
+
+  it.each([
+    ['baggage', 'a=b'],
+    ['traceparent', '00-0-0-01'],
+    ['X-Amzn-Trace-Id', 'Root=1'],
+    ['X-Amz-Cf-Id', 'of CloudFront'],
+    ['Cache-Control', 'no-store'],
+    ['Origin', 'https://shop.example'],
+  ])('takes %s, which nobody signed', (name, value) => {
+    expect(verify(upload, { headers: { ...HEADERS, [name]: value } })).toEqual(UPLOAD);
+    expect(verify(download, { method: 'GET', headers: { [name]: value } })).toEqual(DOWNLOAD);
+  });
+
+  it('is for HEAD or for GET', () => {
+    const head = signUrl({ ...DOWNLOAD, method: 'HEAD' }, NOW + 1000, SECRET);
+    expect(verify(head, { method: 'HEAD', headers: {} })).toEqual({ ...DOWNLOAD, method: 'HEAD' });
+    expect(() => verify(head, { method: 'GET', headers: {} })).toThrow('signed for HEAD, not for GET');
+  });
+
+  it('refuses headers of S3 on a download, and leaves a key that a redirect brought along', () => {
+    const get = (headers: Record<string, string>) => verify(download, { method: 'GET', headers });
+    expect(() => get({ 'x-amz-checksum-mode': 'ENABLED' })).toThrow('x-amz-checksum-mode was not signed');
+    expect(get({ Authorization: 'Bearer sr_live_x' })).toEqual(DOWNLOAD);
+  });
+
   it('names the rule that is broken', () => {
-    const headers = { 'Content-Type': 'image/png', 'Content-Length': '12' };
+    const headers = HEADERS;
     expect(() => verify(upload, { method: 'GET' })).toThrow('signed for PUT, not for GET');
     expect(() => verify(download, { method: 'HEAD' })).toThrow('signed for GET, not for HEAD');
     expect(verify(upload, { now: NOW + 999 })).toEqual(UPLOAD);
@@ -95,6 +156,10 @@ describe('signed URL', () => {
     expect(() => verify(upload, { headers: { 'Content-Type': 'image/png' } })).toThrow('Content-Length must be 12');
     expect(() => verify(upload, { headers: { ...headers, 'Content-Length': '11' } })).toThrow('signed as 12; it is 11');
     expect(() => verify(upload, { headers: { ...headers, 'Content-Type': 'text/html' } })).toThrow('it is text/html');
-    expect(() => verify(upload, { headers: { 'Content-Length': '12' } })).toThrow('it is absent');
+    for (const missing of ['Content-Type', 'If-None-Match']) {
+      const { [missing as 'Content-Type']: _, ...others } = HEADERS;
+      expect(() => verify(upload, { headers: others })).toThrow(`${missing} was signed as`);
+      expect(() => verify(upload, { headers: others })).toThrow('it is absent');
+    }
   });
 });

@@ -1,10 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type LookupFunction } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createGuardedFetch } from '../../shared/adapters/node/guarded-fetch.ts';
-import { isPublicAddress } from '../../shared/adapters/node/public-address.ts';
-import { type Outbound, type OutboundRequest, readBeginning } from '../../shared/outbound.ts';
-import { outcomeOf } from '../support/outcome.ts';
+import { createGuardedFetch } from '../../../../../shared/adapters/node/guarded-fetch.ts';
+import { isPublicAddress } from '../../../../../shared/adapters/node/public-address.ts';
+import { type Outbound, type OutboundRequest, readBeginning } from '../../../../../shared/outbound.ts';
+import { outcomeOf } from '../../../../support/outcome.ts';
 
 const servers: { close(): void }[] = [];
 afterEach(() => {
@@ -73,7 +73,7 @@ describe('addresses', () => {
     ['IPv4 in IPv6', '::ffff:127.0.0.1', '::ffff:10.0.0.1', '::ffff:a9fe:a9fe', '::127.0.0.1', '::ffff:0:127.0.0.1'],
     ['NAT64', '64:ff9b::7f00:1', '64:ff9b::a9fe:a9fe', '64:ff9b:1::1', '64:ff9b::808:808'],
     ['6to4 and Teredo', '2002:7f00:1::', '2002:a9fe:a9fe::1', '2001:0:1::1'],
-    ['what is no address', '', 'localhost', '1.2.3.4.5', '08.8.8.8 '],
+    ['texts that are no address', '', 'localhost', '1.2.3.4.5', '08.8.8.8 '],
   ])('%s are not public', (_name, ...addresses) => {
     for (const address of addresses) expect(isPublicAddress(address), address).toBe(false);
   });
@@ -140,7 +140,7 @@ describe('URLs', () => {
 });
 
 describe('connections', () => {
-  test('a name is judged by what it resolves to, once, and nothing is sent where it must not go', async () => {
+  test('a name is judged by its addresses, once, and nothing is sent where it must not go', async () => {
     const { port, urls } = await serve((_request, response) => response.end('secret'));
     for (const addresses of [['127.0.0.1'], ['8.8.8.8', '127.0.0.1'], ['::ffff:127.0.0.1'], ['::1']]) {
       const { lookup, asked } = resolverOf(addresses);
@@ -232,7 +232,7 @@ describe('limits', () => {
     }
   });
 
-  test('headers that are too large, what is no HTTP and a closed port fail', async () => {
+  test('headers that are too large, bytes that are no HTTP and a closed port fail', async () => {
     const { port, server } = await serve((_request, response) => response.setHeader('X', 'x'.repeat(20_000)).end());
     const noise = createTcpServer((socket) => socket.end('no http\r\n\r\n'));
     await new Promise<void>((resolve) => noise.listen(0, '127.0.0.1', resolve));

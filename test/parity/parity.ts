@@ -1,0 +1,22 @@
+import type { MethodId } from '../../shared/methods/registry.ts';
+import type { RecordedCase } from '../support/recorded-case.ts';
+import type { Computed } from './computed.ts';
+
+/** How the cases of one set are computed. */
+export interface OpenSystem extends AsyncDisposable {
+  /** By kind of case. */
+  kinds: Readonly<Record<string, (recorded: RecordedCase) => Promise<Computed>>>;
+}
+
+/** How sets of a system are computed. */
+export interface Parity {
+  /** Which methods of the product it is about. */
+  methods?: readonly MethodId[];
+  /** Its set takes long as a whole; other tests compute it part by part. */
+  isLong?: true;
+  open(folder: string): OpenSystem;
+  /** Of a case that does not say it: by its recorded values. */
+  kindOf?(recorded: RecordedCase): string | undefined;
+  /** Names of outputs without their numbers, in the order of the computation; else that of the set. */
+  blocks?: readonly string[];
+}
