@@ -1,9 +1,22 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 
 /** What runs networks, after all others. Two at a time: while one starts processes and waits, the other computes. */
-const INFERENCE = ['test/parity/**/*.test.ts', 'test/integration/!(api-*).test.ts'];
+const INFERENCE = ['test/parity/**/*.test.ts', 'test/integration/*.test.ts'];
 
+/** Servers that speak AWS. Vitest fetches and starts them once for a project. */
+const AWS_SERVERS = ['aws-servers', 'dynamodb-local', 'lambda-emulator'].map((name) => `test/support/${name}.ts`);
+
+/** Suites that need programs of others: `npm run test:NAME`. The tests fetch most of these programs. */
+const OTHER_SUITES = {
+  aws: { hookTimeout: 4 * PATIENCE_MILLISECONDS, globalSetup: AWS_SERVERS },
+  box: {},
+  browser: {},
+  clients: { testTimeout: 4 * PATIENCE_MILLISECONDS, hookTimeout: 4 * PATIENCE_MILLISECONDS },
+  infra: { env: { LOG_LEVEL: '' }, globalSetup: ['test/infra/install-platform.ts', ...AWS_SERVERS] },
+};
+
+/** `npm test` runs the first two. No two projects run at the same time. */
 export default defineConfig({
   test: {
     // A wait that runs out must come first: it can say what it waited for.
@@ -12,20 +25,18 @@ export default defineConfig({
     expect: { poll: { timeout: PATIENCE_MILLISECONDS } },
     env: { LOG_LEVEL: 'silent' },
     projects: [
-      {
-        extends: true,
-        test: {
-          name: 'quick',
-          include: ['test/**/*.test.ts'],
-          exclude: [...INFERENCE, 'test/browser/**', 'test/aws/**', 'test/infra/**'],
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        extends: true,
-        test: { name: 'inference', include: INFERENCE, maxWorkers: 2, sequence: { groupOrder: 1 } },
-      },
+      project(0, 'quick', {
+        include: ['test/**/*.test.ts'],
+        exclude: [...INFERENCE, ...Object.keys(OTHER_SUITES).map((suite) => `test/${suite}/**`)],
+      }),
+      project(1, 'inference', { include: INFERENCE }),
+      ...Object.entries(OTHER_SUITES).map(([suite, options], index) =>
+        project(2 + index, suite, { include: [`test/${suite}/**/*.test.ts`], ...options }),
+      ),
     ],
   },
 });
+
+function project(groupOrder: number, name: string, options: object): TestProjectConfiguration {
+  return { extends: true, test: { name, maxWorkers: 2, sequence: { groupOrder }, ...options } };
+}
