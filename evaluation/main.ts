@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { listModels } from '../gpu-worker/model-store/added-models.ts';
-import type { Device } from '../gpu-worker/runtime/session.ts';
+import { DEVICE_NAMES, type Device, isDevice } from '../gpu-worker/runtime/devices.ts';
 import { runCommand, usageError } from '../shared/adapters/node/command.ts';
 import type { Values } from '../shared/adapters/node/command-line.ts';
 import { readLimits, readVariables } from '../shared/configuration.ts';
@@ -102,8 +102,8 @@ function without(networks: ReadonlyMap<LearnedMetricId, unknown>): string[] {
 }
 
 function readDevice(device: string): Device {
-  if (device === 'cpu' || device === 'cuda') return device;
-  throw usageError(`--device ${device}: it is cpu or cuda.`);
+  if (isDevice(device)) return device;
+  throw usageError(`--device ${device}: it is one of ${DEVICE_NAMES.join(', ')}.`);
 }
 
 function readSeed(seed: string): number {

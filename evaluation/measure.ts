@@ -1,5 +1,5 @@
 import type { Pixels } from '../gpu-worker/images/image.ts';
-import type { Device } from '../gpu-worker/runtime/session.ts';
+import type { Device } from '../gpu-worker/runtime/devices.ts';
 import { AppError } from '../shared/error.ts';
 import { brisque } from './metrics/brisque.ts';
 import { psnr, ssim, withoutBorder } from './metrics/fidelity.ts';

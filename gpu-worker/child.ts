@@ -12,7 +12,8 @@ import type { LivePreviewFile } from './restore/live-preview.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './restore/restore.ts';
 import { openSavepoints, type SavepointFile } from './restore/savepoint.ts';
 import { testMode } from './restore/test-mode.ts';
-import { checkDevice, type Device } from './runtime/session.ts';
+import type { Device } from './runtime/devices.ts';
+import { checkDevice } from './runtime/session.ts';
 import { sha256Of } from './weights/sha256.ts';
 
 /** Messages of the engine (engine.ts) to the child. */

@@ -18,6 +18,7 @@ import { planTasks } from './restore-files/plan.ts';
 import { openResultFolder } from './restore-files/result-folder.ts';
 import { runTasks } from './restore-files/run.ts';
 import { NOBODY_READS, stopOnSignals } from './restore-files/stop.ts';
+import { DEVICE_NAMES, isDevice } from './runtime/devices.ts';
 
 const PROJECT = resolve(import.meta.dirname, '..');
 
@@ -32,7 +33,7 @@ async function restore(values: Values<typeof OPTIONS>, words: string[]): Promise
   const signal = stopOnSignals();
   const { json, recursive, 'skip-existing': skipExisting, device } = values;
   const published = isPublished(values);
-  if (device !== 'cpu' && device !== 'cuda') throw usageError(`--device ${device}: it is cpu or cuda.`);
+  if (!isDevice(device)) throw usageError(`--device ${device}: it is one of ${DEVICE_NAMES.join(', ')}.`);
   const here = callerFolder(process.env);
   const { names, destination } = await readNames(words, values, here);
   const requested = readParameters(values);

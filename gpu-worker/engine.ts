@@ -9,7 +9,7 @@ import type { DescribeRequest, EngineResult, ToChild } from './child.ts';
 import { converse, type RunOptions } from './converse.ts';
 import { checkAdded } from './model-store/added-models.ts';
 import type { RestoreRequest } from './restore/restore.ts';
-import type { Device } from './runtime/session.ts';
+import type { Device } from './runtime/devices.ts';
 import { endChild, hasEnded, startChild } from './start-child.ts';
 
 interface EngineOptions {

@@ -21,6 +21,7 @@ import { createEngine } from './engine.ts';
 import { checkHeicDecoder } from './images/heic.ts';
 import { checkAdded } from './model-store/added-models.ts';
 import { fetchModels } from './model-store/fetch-models.ts';
+import { DEVICE_NAMES } from './runtime/devices.ts';
 import { SOFTWARE } from './software.ts';
 import { STORES } from './worker/outwait-trouble.ts';
 import { createTaskProtection } from './worker/task-protection.ts';
@@ -29,7 +30,7 @@ import { runWorker } from './worker/worker.ts';
 const environmentSchema = z.object({
   ...sharedVariables,
   ...awsVariables,
-  DEVICE: z.enum(['cpu', 'cuda']),
+  DEVICE: z.enum(DEVICE_NAMES),
   ...modelVariables,
   MODELS: modelVariables.MODELS.default([...SHIPPED_IDS]),
   /** Only models are fetched that do not ship with the program. */

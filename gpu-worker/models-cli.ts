@@ -16,7 +16,7 @@ import type { BuildPlan, Dtype } from './model-store/build-plan.ts';
 import { listBrought } from './model-store/installed.ts';
 import { removeModel } from './model-store/remove-model.ts';
 import { describeModels, verifyModels } from './model-store/verify.ts';
-import type { Device } from './runtime/session.ts';
+import { DEVICE_NAMES, DEVICES, type Device } from './runtime/devices.ts';
 
 type Build = NonNullable<MethodEngine['build']>;
 
@@ -132,8 +132,8 @@ function neededText(values: Given, option: string, purpose: string): string {
 
 /** The precision and device of a build. */
 function target(values: Given): { dtype: Dtype; device: Device } {
-  const device = oneOf('--device', values.device, ['cpu', 'cuda']);
-  const dtype = oneOf('--dtype', values.dtype ?? (device === 'cuda' ? 'fp16' : 'fp32'), ['fp32', 'fp16']);
+  const device = oneOf('--device', values.device, DEVICE_NAMES);
+  const dtype = oneOf('--dtype', values.dtype ?? DEVICES[device].defaultDtype, ['fp32', 'fp16']);
   return { dtype, device };
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { DEVICE_NAMES, type Device } from '../gpu-worker/runtime/devices.ts';
 import {
   countVariable,
   readVariables,
@@ -30,7 +31,7 @@ export interface Config {
   trustedProxies?: number;
   /** Of idle connections. */
   keepAliveSeconds: number;
-  device: 'cpu' | 'cuda';
+  device: Device;
   /** Below it nothing new is taken. Absent: see createStorageRoom. */
   minFreeBytes?: number | undefined;
   logLevel: LogLevel;
@@ -53,11 +54,7 @@ const environmentSchema = z.object({
   DATA_DIR: z.string().min(1).default('data'),
   REQUIRE_DATA: z.stringbool().default(false),
   MODELS_DIR: z.string().min(1).default('models'),
-  DEVICE: z
-    .string()
-    .toLowerCase()
-    .pipe(z.enum(['cpu', 'cuda']))
-    .default('cpu'),
+  DEVICE: z.string().toLowerCase().pipe(z.enum(DEVICE_NAMES)).default('cpu'),
   MIN_FREE_BYTES: wholeVariable(Number.MAX_SAFE_INTEGER, 0).optional(),
   PRICES: z.string().default('free').transform(orIssue(readPrices)),
 });

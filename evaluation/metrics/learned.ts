@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { createSession, type Device } from '../../gpu-worker/runtime/session.ts';
+import type { Device } from '../../gpu-worker/runtime/devices.ts';
+import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { AppError } from '../../shared/error.ts';
 import { buildPerceptual } from './perceptual-model.ts';

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { Device } from '../../gpu-worker/runtime/session.ts';
+import { DEVICE_NAMES, type Device, isDevice } from '../../gpu-worker/runtime/devices.ts';
 import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
 import type { Values } from '../../shared/adapters/node/command-line.ts';
 import { AppError } from '../../shared/error.ts';
@@ -40,7 +40,7 @@ const OPTIONS = {
 async function evaluateRestored(values: Values<typeof OPTIONS>): Promise<void> {
   const { out, device } = values;
   if (!out) throw usageError('--out is needed');
-  if (device !== 'cpu' && device !== 'cuda') throw usageError(`--device ${device}: it is cpu or cuda.`);
+  if (!isDevice(device)) throw usageError(`--device ${device}: it is one of ${DEVICE_NAMES.join(', ')}.`);
   if (values.restored.length > 0 && !values.model)
     throw usageError('--restored needs --model: a network that looks at the pictures.');
   const truth = await readTruth(values);

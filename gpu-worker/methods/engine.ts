@@ -3,7 +3,7 @@ import type { ModelParameters } from '../../shared/methods/parameters.ts';
 import type { Pixels } from '../images/image.ts';
 import type { BuildPlan, Precision } from '../model-store/build-plan.ts';
 import type { Restorer } from '../restore/restorer.ts';
-import type { Device } from '../runtime/session.ts';
+import type { Device } from '../runtime/devices.ts';
 
 /** How the worker computes a method. */
 export interface MethodEngine {

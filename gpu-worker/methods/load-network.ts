@@ -1,5 +1,6 @@
 import { compileModel } from '../runtime/compile.ts';
-import { createSession, type Device, type Session } from '../runtime/session.ts';
+import type { Device } from '../runtime/devices.ts';
+import { createSession, type Session } from '../runtime/session.ts';
 import { mirrorToMultiple } from '../tensor/mirror.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { cutWindow } from '../tensor/window.ts';

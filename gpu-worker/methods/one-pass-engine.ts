@@ -5,7 +5,8 @@ import { type BuildPlan, flavorOf, type Precision } from '../model-store/build-p
 import { licenseNotice } from '../model-store/licenses.ts';
 import type { Restorer } from '../restore/restorer.ts';
 import { fingerprint } from '../runtime/compile.ts';
-import { createSession, type Device } from '../runtime/session.ts';
+import type { Device } from '../runtime/devices.ts';
+import { createSession } from '../runtime/session.ts';
 import { type SuperResolver, upscale } from '../tiling/picture-tiles.ts';
 import type { EsrganNaming } from '../weights/esrgan-checkpoint.ts';
 import type { LoadedMethod, MethodEngine, Source } from './engine.ts';

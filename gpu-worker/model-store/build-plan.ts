@@ -1,6 +1,6 @@
 import { type Flavor, FULL_PRECISION, type Graph } from '../graphs/onnx.ts';
 import type { ReadWeight } from '../runtime/compile.ts';
-import type { Device } from '../runtime/session.ts';
+import { DEVICES, type Device } from '../runtime/devices.ts';
 import type { Brought } from './brought.ts';
 import type { LicensedFile } from './licenses.ts';
 
@@ -38,5 +38,5 @@ export interface BuildPlan extends Precision, AsyncDisposable {
 
 export function flavorOf(dtype: Dtype, device: Device): Flavor {
   if (dtype === 'fp32') return FULL_PRECISION;
-  return { storage: 'float16', compute: device === 'cuda' ? 'float16' : 'float32' };
+  return { storage: 'float16', compute: DEVICES[device].computesHalf ? 'float16' : 'float32' };
 }

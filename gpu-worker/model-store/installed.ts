@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
 import { METHOD_IDS, type MethodId, SHIPPED_IDS } from '../../shared/methods/registry.ts';
+import { DEVICE_NAMES } from '../runtime/devices.ts';
 import { sha256Of } from '../weights/sha256.ts';
 import { type Brought, broughtSchema } from './brought.ts';
 
@@ -21,7 +22,7 @@ const manifestSchema = z.object({
   /** How the weights are stored. */
   dtype: z.enum(['fp32', 'fp16']),
   /** The device of the graphs. */
-  device: z.enum(['cpu', 'cuda']),
+  device: z.enum(DEVICE_NAMES),
   /** sha256 of the graphs and of the configuration: it differs when the program that built them did. */
   recipe: z.string(),
   /** The files from which the model was built. */

@@ -8,8 +8,7 @@ import { isOutOfMemory } from '../../shared/out-of-memory.ts';
 import { createGraphBuilder } from '../graphs/onnx.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { compileModel } from './compile.ts';
-
-export type Device = 'cpu' | 'cuda';
+import { DEVICES, type Device } from './devices.ts';
 
 /** A network that is loaded and ready. */
 export interface Session {
@@ -31,7 +30,7 @@ export async function createSession(
   { weightsDirectory }: { weightsDirectory?: string } = {},
 ): Promise<Session> {
   const options: InferenceSession.SessionOptions = {
-    executionProviders: [device],
+    executionProviders: [DEVICES[device].provider],
     intraOpNumThreads: availableParallelism(),
     // Shapes differ from photo to photo, and a plan for each would be kept.
     enableMemPattern: false,
@@ -47,7 +46,9 @@ export async function createSession(
   const creating =
     typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options);
   const session = await creating.catch((error: unknown) => {
-    throw device === 'cuda' && isMissingLibrary(error) ? missingCuda(error) : notLoaded(model, error);
+    throw isMissingLibrary(error)
+      ? new AppError('engine-failed', DEVICES[device].missing, { cause: error })
+      : notLoaded(model, error);
   });
   return {
     async run(inputs) {
@@ -107,12 +108,4 @@ function notLoaded(model: Uint8Array | string, cause: unknown): unknown {
   if (isOutOfMemory(reason)) return cause;
   const name = typeof model === 'string' ? basename(model) : 'A network';
   return new AppError('model-not-loaded', `${name} could not be loaded: ${reason}`, { cause });
-}
-
-function missingCuda(cause: unknown): AppError {
-  return new AppError(
-    'engine-failed',
-    'device cuda needs libonnxruntime_providers_cuda and the CUDA libraries, which cannot be loaded: run "node node_modules/onnxruntime-node/script/install.js", or choose device cpu.',
-    { cause },
-  );
 }

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Flavor, FULL_PRECISION, type Graph } from '../graphs/onnx.ts';
-import { createLazySession, createSession, type Device, type Session } from '../runtime/session.ts';
+import type { Device } from '../runtime/devices.ts';
+import { createLazySession, createSession, type Session } from '../runtime/session.ts';
 import { shareWeights } from '../runtime/share-weights.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { vaeStatistics, vaeStretch } from './vae-graphs.ts';

@@ -5,7 +5,8 @@ import { REAL_ESRGAN_GENERAL_X4V3, srvgg, srvggByWinograd } from '../../graphs/s
 import { WINOGRAD_COLUMNS } from '../../graphs/winograd.ts';
 import { directoryOf } from '../../model-store/installed.ts';
 import { compileModel } from '../../runtime/compile.ts';
-import { createLazySession, createSession, type Device, type Session } from '../../runtime/session.ts';
+import { DEVICES, type Device } from '../../runtime/devices.ts';
+import { createLazySession, createSession, type Session } from '../../runtime/session.ts';
 import type { SuperResolver } from '../../tiling/picture-tiles.ts';
 import { type Checkpoint, checkShapes } from '../../weights/checkpoint.ts';
 import { verifiedPath } from '../../weights/manifest.ts';
@@ -48,8 +49,7 @@ export async function loadSuperResolver(options: LoadOptions): Promise<SuperReso
   }
   const { context } = realEsrganFast;
   const plain = srvgg(REAL_ESRGAN_GENERAL_X4V3);
-  // Measured on x64 only: elsewhere ONNX Runtime may have no blocked layout, without which the other graph is slow.
-  if (device !== 'cpu' || process.arch !== 'x64') {
+  if (!DEVICES[device].gainsByWinograd) {
     const [bytes] = await compileGeneral(directory, denoise, [plain]);
     const session = await createSession(bytes!, device);
     return resolver(context, async () => session, [session]);

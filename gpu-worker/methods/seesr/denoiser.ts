@@ -1,4 +1,5 @@
-import { createLazySession, type Device } from '../../runtime/session.ts';
+import type { Device } from '../../runtime/devices.ts';
+import { createLazySession } from '../../runtime/session.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
 /** The conditions of the denoiser for one image; made once, used in every step and tile. */

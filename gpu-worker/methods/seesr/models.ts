@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createTextEncoder, type TextEncoder } from '../../diffusion/text-encoder.ts';
-import type { Device } from '../../runtime/session.ts';
+import { DEVICES, type Device } from '../../runtime/devices.ts';
 import { createTokenizer, type Tokenizer } from '../../tokenizer/clip-tokenizer.ts';
 import { createVae, type Vae } from '../../vae/vae.ts';
 import { CONFIG_FILE, readSeesrConfig, type SeesrConfig } from './config.ts';
@@ -38,7 +38,7 @@ export async function loadSeesr(directory: string, device: Device): Promise<Sees
   const path = (name: string) => join(directory, name);
   const config = await readSeesrConfig(path(CONFIG_FILE));
   const { vae, flavor, timeChannels, tags, schedule, taggerImageSize } = config;
-  const stays = device !== 'cpu' || process.availableMemory() >= AMPLE_MEMORY_BYTES;
+  const stays = DEVICES[device].keepsAllNetworks || process.availableMemory() >= AMPLE_MEMORY_BYTES;
   const networks = {
     tagger: createTagger({ model: path('tagger.onnx'), device, stays }),
     textEncoder: createTextEncoder({ model: path('text-encoder.onnx'), device, stays }),

@@ -6,7 +6,7 @@ import type { Flavor } from '../../graphs/onnx.ts';
 import { type BuildPlan, type Dtype, flavorOf } from '../../model-store/build-plan.ts';
 import { licenseNotice } from '../../model-store/licenses.ts';
 import { fingerprint } from '../../runtime/compile.ts';
-import type { Device } from '../../runtime/session.ts';
+import type { Device } from '../../runtime/devices.ts';
 import { PROMPT_LENGTH } from '../../tokenizer/clip-tokenizer.ts';
 import { openSeesrCheckpoints, type SeesrCheckpoints } from './checkpoints.ts';
 import { CONFIG_FILE, type SeesrConfig } from './config.ts';

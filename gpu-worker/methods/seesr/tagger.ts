@@ -1,4 +1,5 @@
-import { createLazySession, type Device } from '../../runtime/session.ts';
+import type { Device } from '../../runtime/devices.ts';
+import { createLazySession } from '../../runtime/session.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
 /** DAPE: the contents of a photo, in numbers for the networks and in words for the prompt. */
