@@ -2,7 +2,11 @@ import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 
 /** What runs networks, after all others. Two at a time: while one starts processes and waits, the other computes. */
-const INFERENCE = ['test/parity/**/*.test.ts', 'test/integration/*.test.ts'];
+const INFERENCE = [
+  'test/parity/**/*.test.ts',
+  'test/integration/!(functions)/**/*.test.ts',
+  'test/integration/functions/notify/*.test.ts',
+];
 
 /** Servers that speak AWS. Vitest fetches and starts them once for a project. */
 const AWS_SERVERS = ['aws-servers', 'dynamodb-local', 'lambda-emulator'].map((name) => `test/support/${name}.ts`);

@@ -11,7 +11,11 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 const WITNESS = new URL('../support/name-witness.ts', import.meta.url).pathname;
 /** A network of its own, in which nothing can be reached but itself; names are asked of its own name server. */
 const ISOLATED = 'ip link set lo up && mount --bind "$1" "$(readlink -f /etc/resolv.conf)" && shift && exec "$@"';
-const TESTS = ['test/contract/local.test.ts', 'test/integration/api/server.test.ts', 'test/integration/worker.test.ts'];
+const TESTS = [
+  'test/contract/local.test.ts',
+  'test/integration/functions/api/server.test.ts',
+  'test/integration/gpu-worker/worker/worker.test.ts',
+];
 const MEGABYTE = 1_000_000;
 const TITLE = 'In a network that leads nowhere';
 

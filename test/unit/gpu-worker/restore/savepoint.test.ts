@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSavepoints, type SavepointFile } from '../../../../gpu-worker/restore/savepoint.ts';
 
-/** That runs go on from them: test/integration/resume.test.ts. */
+/** That runs go on from them: test/integration/gpu-worker/worker/resume.test.ts. */
 
 const DEPENDS_ON = { parameters: { seed: 1, steps: 9 }, tileSize: 96 };
 const STATE = { sample: Float32Array.of(1, -0, 1e-40, 0.1), previousClean: Float32Array.of(5, 6, 7, 8) };

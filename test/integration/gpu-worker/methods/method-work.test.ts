@@ -1,0 +1,80 @@
+import { globSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
+import type { Source } from '../../../../gpu-worker/methods/engine.ts';
+import { engineOf } from '../../../../gpu-worker/methods/engines.ts';
+import { buildModel } from '../../../../gpu-worker/model-store/build.ts';
+import { directoryOf } from '../../../../gpu-worker/model-store/installed.ts';
+import { METHODS, methodOf, OWN_MODELS } from '../../../../shared/methods/registry.ts';
+import { completeParameters, requestedParametersSchema } from '../../../../shared/parameters.ts';
+import { planWork } from '../../../../shared/pricing.ts';
+import { recordedSources } from '../../../support/recorded-models.ts';
+import { noise } from '../../../support/sample-images.ts';
+
+/** Price, estimate and progress count the real calls of the network. */
+
+let modelsDirectory: string;
+beforeAll(async () => {
+  modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-work-'));
+});
+afterAll(() => rm(modelsDirectory, { recursive: true }));
+
+/** With more than one tile along a side, and without. */
+const SIZES = [
+  { width: 1, height: 1 },
+  { width: 17, height: 9 },
+  { width: 400, height: 2 },
+  { width: 3, height: 300 },
+];
+/** Of diffusion, which makes a picture of 512 pixels of the smallest photo. */
+const FEW_SIZES = [{ width: 200, height: 2 }];
+
+describe.each(METHODS)('$id', ({ id, defaults }) => {
+  test('the work of its declaration is that of its restorer', async () => {
+    const engine = await engineOf(id);
+    if (engine.build) {
+      const paths = pathsOf(engine.build.sources);
+      await using plan = await engine.build.plan(paths, { dtype: 'fp32', device: 'cpu' });
+      await buildModel(plan, { modelsDirectory });
+    }
+    const asked = { model: id, ...(defaults.steps && { steps: 2 }) };
+    const parameters = completeParameters(requestedParametersSchema.parse(asked), OWN_MODELS);
+    const tileSize = methodOf(parameters).tileSizes[0];
+    const loaded = await engine.load(directoryOf(modelsDirectory, id), { device: 'cpu', parameters });
+    try {
+      for (const { width, height } of defaults.steps ? FEW_SIZES : SIZES) {
+        const ran = new Set<string>();
+        const { signal } = new AbortController();
+        const options = { parameters, tileSize, published: false, signal };
+        const { bands } = await loaded.restore(photoOf({ width, height }), {
+          ...options,
+          onProgress: ({ stage, step = 1, tile = 0 }) => {
+            if (tile > 0 && (stage === 'upscale' || stage === 'denoise')) ran.add(`${step}/${tile}`);
+          },
+        });
+        for await (const _ of bands);
+        const { tiles, steps } = planWork({ width, height }, parameters);
+        expect(ran.size, `${width}×${height}`).toBe(tiles * steps);
+        expect([...ran]).toEqual(expect.arrayContaining([`${steps}/${tiles}`]));
+      }
+    } finally {
+      await loaded.release();
+    }
+  });
+});
+
+/** Out of the recorded sets: where SeeSR's files are, or a file of the published name. */
+function pathsOf(sources: readonly Source[]) {
+  const { sdTurbo, ramConfig, ...others } = recordedSources('seesr-turbo');
+  const seesr: Record<string, string | undefined> = { ...others, 'sd-turbo': sdTurbo, 'ram-config': ramConfig };
+  const published = (name: string) => globSync(`test/fixtures/*/checkpoints/${name}`)[0];
+  return Object.fromEntries(sources.map(({ option, about }) => [option, seesr[option] ?? published(about)]));
+}
+
+/** Of noise. */
+function photoOf(size: { width: number; height: number }): Pixels {
+  return { ...size, channels: 3, data: noise(3 * size.width * size.height) };
+}
