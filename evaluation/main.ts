@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { listModels } from '../gpu-worker/model-store/added-models.ts';
 import { DEVICE_NAMES, type Device, isDevice } from '../gpu-worker/runtime/devices.ts';
-import { runCommand, usageError } from '../shared/adapters/node/command.ts';
+import { runCommand, usageError, wholeNumber } from '../shared/adapters/node/command.ts';
 import type { Values } from '../shared/adapters/node/command-line.ts';
 import { readLimits, readVariables } from '../shared/configuration.ts';
 import { AppError } from '../shared/error.ts';
@@ -45,7 +45,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
   const { hr, lr, models, out } = values;
   if (!hr || !lr || !models || !out) throw usageError('--hr, --lr, --models and --out are needed');
   const device = readDevice(values.device);
-  const seed = readSeed(values.seed);
+  const seed = wholeNumber('seed', values.seed, 2 ** 32 - 1);
   const modelsDirectory = resolve(values['models-directory'] ?? MODELS_DIR);
   const installed = await listModels(modelsDirectory);
   const candidates = parseCandidates(models, installed);
@@ -104,11 +104,6 @@ function without(networks: ReadonlyMap<LearnedMetricId, unknown>): string[] {
 function readDevice(device: string): Device {
   if (isDevice(device)) return device;
   throw usageError(`--device ${device}: it is one of ${DEVICE_NAMES.join(', ')}.`);
-}
-
-function readSeed(seed: string): number {
-  if (/^\d+$/.test(seed) && Number(seed) < 2 ** 32) return Number(seed);
-  throw usageError(`--seed ${seed}: it is a whole number from 0 to 4294967295.`);
 }
 
 function print(text: string): void {

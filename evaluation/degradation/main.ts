@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { decodeImage } from '../../gpu-worker/images/decode.ts';
 import { encodeImage } from '../../gpu-worker/images/encode.ts';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
-import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
+import { runCommand, usageError, wholeNumber } from '../../shared/adapters/node/command.ts';
 import type { Values } from '../../shared/adapters/node/command-line.ts';
 import { readLimits } from '../../shared/configuration.ts';
 import { AppError } from '../../shared/error.ts';
@@ -14,6 +14,9 @@ import { degradePicture, sharpenPicture } from './degrade-picture.ts';
 import { type Degradation, drawDegradation } from './draw.ts';
 import type { Picture } from './jpeg.ts';
 import { createRandom } from './random.ts';
+
+/** Of a seed, and of the side of a part. */
+const MOST = 999_999_999;
 
 const OPTIONS = {
   hr: { value: 'DIR', about: 'the good pictures' },
@@ -26,8 +29,8 @@ const OPTIONS = {
 async function degrade(values: Values<typeof OPTIONS>): Promise<void> {
   const { hr, out } = values;
   if (!hr || !out) throw usageError('--hr and --out are needed');
-  const seed = readNumber('seed', values.seed);
-  const crop = values.crop === undefined ? undefined : readNumber('crop', values.crop);
+  const seed = wholeNumber('seed', values.seed, MOST);
+  const crop = values.crop === undefined ? undefined : wholeNumber('crop', values.crop, MOST);
   const [truthDirectory, poorDirectory] = [join(out, 'hr'), join(out, 'lr')];
   for (const directory of [truthDirectory, poorDirectory]) await mkdir(directory, { recursive: true });
   const limits = readLimits(process.env);
@@ -44,11 +47,6 @@ async function degrade(values: Values<typeof OPTIONS>): Promise<void> {
     process.stderr.write(`${name}\n`);
   }
   await writeFile(join(out, 'degradations.json'), `${JSON.stringify({ seed, pictures: drawn }, null, 2)}\n`);
-}
-
-function readNumber(option: string, value: string): number {
-  if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw usageError(`--${option} ${value}: it is a whole number below 10⁹.`);
 }
 
 /** Where the part lies is given in 0..1. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
+import { runCommand, usageError, wholeNumber } from '../../shared/adapters/node/command.ts';
 import type { Values } from '../../shared/adapters/node/command-line.ts';
 import { AppError } from '../../shared/error.ts';
 import { createStudyApp } from './app.ts';
@@ -36,7 +36,7 @@ async function study(values: Values<typeof OPTIONS>): Promise<void> {
   const { hr, lr, out } = values;
   if (out && values.results) return report(out);
   if (!lr || !out) throw usageError('--lr and --out are needed');
-  const [seed, port] = [readNumber('seed', values.seed, 2 ** 32 - 1), readNumber('port', values.port, 65_535)];
+  const [seed, port] = [wholeNumber('seed', values.seed, 2 ** 32 - 1), wholeNumber('port', values.port, 65_535)];
   const restored = parseRestored(values.restored);
   const pictures = await findStudyPictures(lr, hr, restored);
   const models = restored.map(({ name }) => name);
@@ -89,11 +89,6 @@ async function report(directory: string): Promise<void> {
   await writeFile(join(directory, 'votes.csv'), votesToCsv(votes));
   await writeFile(join(directory, 'table.md'), table);
   print(table);
-}
-
-function readNumber(option: string, value: string, most: number): number {
-  if (/^\d{1,10}$/.test(value) && Number(value) <= most) return Number(value);
-  throw usageError(`--${option} ${value}: it is a whole number from 0 to ${most}.`);
 }
 
 function print(text: string): void {

@@ -23,6 +23,12 @@ export function usageError(message: string): AppError {
   return new AppError(UNREADABLE, message);
 }
 
+/** Reads the value of an option. Throws `malformed` unless it is a whole number from 0 to `most`. */
+export function wholeNumber(option: string, value: string, most: number): number {
+  if (/^\d{1,15}$/.test(value) && Number(value) <= most) return Number(value);
+  throw usageError(`--${option} ${value}: it is a whole number from 0 to ${most}.`);
+}
+
 /** Of a command with commands of its own: `words` begin with none of them. */
 export function notACommand(name: string, words: readonly string[]): AppError {
   const fault = words.length > 0 ? `"${words.join(' ')}" is not a command, or lacks something` : 'a command is missing';
