@@ -1,3 +1,6 @@
+import { wholeNumber } from '../../shared/adapters/node/command.ts';
+import type { Values } from '../../shared/adapters/node/command-line.ts';
+
 /** One table of a bench: its measurements, a row for each case. */
 export interface BenchTable {
   /** One line: the subject of the rows. */
@@ -8,12 +11,32 @@ export interface BenchTable {
   note?: string;
 }
 
-export interface BenchOptions {
+/** Options of one bench beside `--long`; each has a value. */
+type Declared = Readonly<Record<string, { value: string; about: string }>>;
+
+export interface BenchOptions<Own extends Declared = Declared> {
   /** The form whose results are published: more jobs, more files, more time. */
   long: boolean;
-  /** The words behind the name on the command line, for options of one bench; without `--long`. */
-  arguments: string[];
+  values: Values<Own>;
 }
 
-/** Measures and gives its tables; asserts nothing about times. Throws, or sets the exit code, where something broke. */
-export type Bench = (options: BenchOptions) => Promise<BenchTable[]>;
+/** The file of a bench. */
+export interface Bench {
+  options?: Declared;
+  /** Measures and gives its tables; asserts nothing about times. Throws, or sets the exit code, where something broke. */
+  run(options: BenchOptions): Promise<BenchTable[]>;
+}
+
+/** An option of benches that draw. */
+export const SEED = { value: 'N', about: 'repeat the run of this seed' } as const;
+const LARGEST_SEED = 2 ** 32 - 1;
+
+/** Without `value` any. */
+export function readSeed(value: string | undefined): number {
+  return value === undefined ? Date.now() % 1_000_000 : wholeNumber('seed', value, LARGEST_SEED);
+}
+
+/** How many, up to a milliard. */
+export function readCount(option: string, value: string | undefined, usual: number): number {
+  return value === undefined ? usual : wholeNumber(option, value, 1e9);
+}

@@ -3,7 +3,7 @@ import type { Bench } from './bench.ts';
 interface BenchEntry {
   /** The claim that its tables prove, in one sentence. */
   claim: string;
-  load: () => Promise<{ run: Bench }>;
+  load: () => Promise<Bench>;
 }
 
 /** In the order of the document. */

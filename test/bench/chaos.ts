@@ -1,24 +1,23 @@
-import { parseArgs } from 'node:util';
 import { type ChaosReport, runChaos } from '../support/chaos.ts';
 import type { FAULTS } from '../support/chaos-faults.ts';
-import type { Bench, BenchTable } from './bench.ts';
+import { type BenchOptions, type BenchTable, readCount, readSeed, SEED } from './bench.ts';
 
 const JOBS = 100;
 const JOBS_LONG = 1_000;
 
+export const options = {
+  jobs: { value: 'N', about: `how many (default ${JOBS}, with --long ${JOBS_LONG})` },
+  seed: SEED,
+} as const;
+
 /**
- * `npm run bench -- chaos [--long] [--jobs N] [--seed N]`: jobs while everything goes wrong around them. Exit code 1 if
- * one is lost, stuck, doubled or wrongly charged, or if anything is left behind.
+ * Jobs while everything goes wrong around them. Exit code 1 if one is lost, stuck, doubled or wrongly charged, or if
+ * anything is left behind.
  */
-export const run: Bench = async ({ long, arguments: given }) => {
-  const { values } = parseArgs({
-    args: given,
-    strict: false,
-    options: { jobs: { type: 'string' }, seed: { type: 'string' } },
-  });
+export async function run({ long, values }: BenchOptions<typeof options>): Promise<BenchTable[]> {
   const report = await runChaos({
-    jobs: Number(values.jobs ?? (long ? JOBS_LONG : JOBS)),
-    seed: Number(values.seed ?? Date.now() % 1_000_000),
+    jobs: readCount('jobs', values.jobs, long ? JOBS_LONG : JOBS),
+    seed: readSeed(values.seed),
     rounds: long ? 10 : 3,
     pauseMilliseconds: [200, 2_000],
     // The stores wait three seconds for a lock.
@@ -28,7 +27,7 @@ export const run: Bench = async ({ long, arguments: given }) => {
   });
   if (report.violations.length > 0) process.exitCode = 1;
   return tablesOf(report);
-};
+}
 
 type Felt = ChaosReport['felt'];
 

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { reap } from '../../functions/reap/reap.ts';
 import { LOCAL_ACCOUNT } from '../../local/account.ts';
 import { openStores } from '../../local/stores.ts';
@@ -12,7 +11,7 @@ import { type FilledDatabase, fillDatabase } from '../support/filled-database.ts
 import { filesIn } from '../support/process-figures.ts';
 import { sampleJob } from '../support/sample-job.ts';
 import { startServiceProcess } from '../support/service-process.ts';
-import type { BenchOptions, BenchTable } from './bench.ts';
+import { type BenchOptions, type BenchTable, readCount } from './bench.ts';
 
 const CALLS = 400;
 const SWEEPS = 20;
@@ -26,10 +25,19 @@ interface Run {
   times: Map<string, number[]>;
 }
 
-/** `growth [--jobs 1000,10000]`: the same calls of stores with few and with many jobs. */
-export async function run({ long, arguments: args }: BenchOptions): Promise<BenchTable[]> {
-  const { values } = parseArgs({ args, options: { jobs: { type: 'string' } } });
-  const sizes = values.jobs?.split(',').map(Number) ?? (long ? [1e3, 1e5, 1e6] : [1e3, 1e4]);
+const SHORT = [1e3, 1e4];
+const LONG = [1e3, 1e5, 1e6];
+
+export const options = {
+  jobs: {
+    value: 'N,N,…',
+    about: 'how many jobs are stored, in each turn (default 1000,10000, with --long up to a million)',
+  },
+} as const;
+
+/** The same calls of stores with few and with many jobs. */
+export async function run({ long, values }: BenchOptions<typeof options>): Promise<BenchTable[]> {
+  const sizes = values.jobs?.split(',').map((jobs) => readCount('jobs', jobs, 0)) ?? (long ? LONG : SHORT);
   const runs: Run[] = [];
   for (const jobs of sizes) {
     console.log(`${jobs} jobs …`);

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import type { Bench, BenchTable } from './bench.ts';
+import { usageError } from '../../shared/adapters/node/command.ts';
+import { type BenchOptions, type BenchTable, readCount, readSeed, SEED } from './bench.ts';
 import { mutatedFiles, publishedFiles } from './hostile-files.ts';
 import { type Ending, type HostileFile, type HostileReport, runHostile } from './hostile-run.ts';
 import { type Reading, readHostileWeights } from './hostile-weights.ts';
@@ -65,24 +65,26 @@ const PARTS: Record<string, (settings: Settings) => Promise<BenchTable[]>> = {
 };
 const SHORT_PARTS = ['mutated', 'weights'];
 
-/** `npm run bench -- hostile [--long] [--files N] [--seed N] [--part NAME]`: exit code 1 if anything broke, or was left, or cost. */
-export const run: Bench = async ({ long, arguments: args }) => {
-  const { values } = parseArgs({
-    args,
-    options: { files: { type: 'string' }, seed: { type: 'string' }, part: { type: 'string' } },
-  });
-  const files = Number(values.files ?? (long ? FILES_LONG : FILES));
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
+export const options = {
+  files: { value: 'N', about: `how many mutated pictures (default ${FILES}, with --long ${FILES_LONG})` },
+  seed: SEED,
+  part: { value: 'NAME', about: `one of ${Object.keys(PARTS).join(', ')}` },
+} as const;
+
+/** Exit code 1 if anything broke, or was left, or cost. */
+export async function run({ long, values }: BenchOptions<typeof options>): Promise<BenchTable[]> {
+  const files = readCount('files', values.files, long ? FILES_LONG : FILES);
+  const seed = readSeed(values.seed);
   const parts = values.part ? [values.part] : long ? Object.keys(PARTS) : SHORT_PARTS;
   const tables: BenchTable[] = [];
   for (const part of parts) {
     const measure = PARTS[part];
-    if (!measure) throw new Error(`There is no part ${part}; parts are ${Object.keys(PARTS).join(', ')}.`);
+    if (!measure) throw usageError(`--part ${part}: it is ${options.part.about}.`);
     console.log(`hostile: ${part}`);
     tables.push(...(await measure({ long, files, seed })));
   }
   return tables;
-};
+}
 
 /** To a service of its own, with a summary of its cost. */
 async function send(title: string, files: Iterable<HostileFile>, { long, seed }: { long: boolean; seed: number }) {

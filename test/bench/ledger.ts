@@ -1,22 +1,22 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { runLedger } from '../support/ledger-run.ts';
-import type { BenchOptions, BenchTable } from './bench.ts';
+import { type BenchOptions, type BenchTable, readSeed, SEED } from './bench.ts';
 
 const SHORT = { interleavings: 1_400, killedInterleavings: 600, kills: 6 };
 const LONG = { interleavings: 7_000, killedInterleavings: 3_000, kills: 30 };
 const MOST_FAULTS = 20;
 
+export const options = { seed: SEED } as const;
+
 /**
- * Jobs whose steps come in any order, doubled, and are cut off by kill -9: 2,000, or 10,000 in the long form. `--seed N`
- * repeats a run. Exit code 1 if any money is wrong.
+ * Jobs whose steps come in any order, doubled, and are cut off by kill -9: 2,000, or 10,000 in the long form. Exit code
+ * 1 if any money is wrong.
  */
-export async function run({ long, arguments: args }: BenchOptions): Promise<BenchTable[]> {
-  const { values } = parseArgs({ args, options: { seed: { type: 'string' } } });
+export async function run({ long, values }: BenchOptions<typeof options>): Promise<BenchTable[]> {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-ledger-'));
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
+  const seed = readSeed(values.seed);
   try {
     const report = await runLedger({ directory, seed, reopenEvery: 50, ...(long ? LONG : SHORT) });
     const { faults, ends, ...numbers } = report;

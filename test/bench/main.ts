@@ -2,42 +2,40 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
+import { nearMiss } from '../../shared/near-miss.ts';
 import type { BenchTable } from './bench.ts';
 import { BENCHES } from './benches.ts';
 import { codeFacts, machineFacts } from './machine.ts';
 import { DOCUMENT, readResults, renderDocument, saveResult } from './report.ts';
 
-const USAGE = `npm run bench -- [NAME [options of the bench]] [--long] [--render]
-
-Measures, prints tables, asserts nothing about times. Without a NAME all benches, one after the other. Ends with 1 where
-something broke. --long: the form that is published; keeps its results in docs/benchmarks and renders docs/benchmarks.md.
---render: only that. Benches: ${Object.keys(BENCHES).join(', ')}.
-`;
 const ITSELF = fileURLToPath(import.meta.url);
+const LONG = {
+  long: { about: 'the form that is published: it keeps its results in docs/benchmarks and renders docs/benchmarks.md' },
+} as const;
 
-async function main(given: string[]): Promise<void> {
-  const long = given.includes('--long');
-  const [name, ...options] = given.filter((argument) => argument !== '--long');
-  if (name === undefined) return await runAll(long);
-  if (name === '--render') return await writeFile(DOCUMENT, renderDocument(await readResults()));
-  if (name in BENCHES) return await runOne(name, { long, arguments: options });
-  console.error(name === '--help' ? USAGE : `There is no bench "${name}".\n\n${USAGE}`);
-  process.exitCode = name === '--help' ? 0 : 2;
-}
-
-async function runOne(name: string, options: { long: boolean; arguments: string[] }): Promise<void> {
-  const date = new Date().toISOString();
-  const facts = { ...(await codeFacts()), machine: await machineFacts() };
-  const { run } = await BENCHES[name]!.load();
-  const started = performance.now();
-  const tables = await run(options);
-  const seconds = Math.round((performance.now() - started) / 1000);
-  if (options.long) {
-    const broke = (process.exitCode ?? 0) !== 0;
-    await saveResult({ name, date, ...facts, arguments: options.arguments, seconds, broke, tables });
-  }
-  console.log(`\n${name}: ${BENCHES[name]!.claim}`);
-  tables.forEach(print);
+async function runOne(name: string): Promise<void> {
+  const { claim, load } = BENCHES[name]!;
+  const { options, run } = await load();
+  const given = process.argv.slice(2).filter((argument) => argument !== '--long');
+  runCommand({
+    name: `bench ${name}`,
+    about: claim,
+    options: { ...options, ...LONG },
+    run: async ({ long, ...values }) => {
+      const date = new Date().toISOString();
+      const facts = { ...(await codeFacts()), machine: await machineFacts() };
+      const started = performance.now();
+      const tables = await run({ long, values });
+      const seconds = Math.round((performance.now() - started) / 1000);
+      const broke = (process.exitCode ?? 0) !== 0;
+      if (long) await saveResult({ name, date, ...facts, arguments: given, seconds, broke, tables });
+      console.log(`\n${name}: ${claim}`);
+      tables.forEach(print);
+      // A bench that left something open has still ended.
+      process.exit();
+    },
+  });
 }
 
 /** Each in a process of its own: leaks and deaths of one do not reach the next. */
@@ -61,9 +59,31 @@ function print({ title, rows, note }: BenchTable): void {
   if (note !== undefined) console.log(note);
 }
 
-await main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error);
-  process.exitCode = 1;
-});
-// A bench that left something open has still ended.
-process.exit();
+function refuse(words: string[]): never {
+  const [word] = words;
+  const meant = nearMiss(word!, Object.keys(BENCHES));
+  throw usageError(`"${word}" is no bench${meant ? `, was "${meant}" meant?` : ''}; "seesr bench --help" lists them`);
+}
+
+const place = process.argv.findIndex((argument, index) => index >= 2 && argument !== '--long');
+const name = process.argv[place];
+if (name !== undefined && Object.hasOwn(BENCHES, name)) {
+  process.argv.splice(place, 1);
+  await runOne(name);
+} else {
+  runCommand({
+    name: 'bench',
+    usage: ['[--long]', 'NAME [options of the bench]', '--render'],
+    about: `
+Measures, prints tables, asserts nothing about times. Without a NAME all benches, one after the other. Ends with 1 where
+something broke. "seesr bench NAME --help" tells the options of a bench.`,
+    words: Object.fromEntries(Object.entries(BENCHES).map(([bench, { claim }]) => [bench, claim])),
+    options: { ...LONG, render: { about: 'only render docs/benchmarks.md from the results that are kept' } },
+    takesWords: true,
+    run: async ({ long, render }, words) => {
+      if (words.length > 0) refuse(words);
+      if (render) await writeFile(DOCUMENT, renderDocument(await readResults()));
+      else await runAll(long);
+    },
+  });
+}

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { install, run as runCommand } from '../support/aws-servers.ts';
 import { expectedOf, flatten, measureCase, type SemanticCase } from '../support/semantic-cases.ts';
-import type { Bench } from './bench.ts';
+import { type BenchOptions, type BenchTable, readSeed, SEED } from './bench.ts';
 
 const ORACLE = ['numpy==2.3.4', 'pycocotools==2.0.11'];
 const SCRIPT = fileURLToPath(new URL('../fixtures/semantic/make_expected.py', import.meta.url));
@@ -14,13 +14,15 @@ const MAX_OUTPUT_BYTES = 512 * 1024 * 1024;
 /** Doubles on both sides; sums in another order. */
 const TOLERANCE = 1e-9;
 
-/** Fresh toy cases, measured here and by pycocotools and NumPy (from PyPI). `bench -- semantic 17`: of the seed 17. */
-export const run: Bench = async ({ long, arguments: given }) => {
+export const options = { seed: SEED } as const;
+
+/** Fresh toy cases, measured here and by pycocotools and NumPy (from PyPI). */
+export async function run({ long, values }: BenchOptions<typeof options>): Promise<BenchTable[]> {
   const packages = await install('semantic-oracle-2.0.11', (folder) => {
     const options = ['--quiet', '--disable-pip-version-check', '--root-user-action', 'ignore', '--no-deps'];
     return runCommand('python3', ['-m', 'pip', 'install', ...options, '--target', folder, ...ORACLE]);
   });
-  const seed = given.find((argument) => /^\d+$/.test(argument)) ?? String(Date.now() % 1e9);
+  const seed = String(readSeed(values.seed));
   const environment = { env: { ...process.env, PYTHONPATH: packages }, maxBuffer: MAX_OUTPUT_BYTES };
   console.error(`seed ${seed}`);
   const { stdout } = await promisify(execFile)('python3', [SCRIPT, seed, long ? '40' : '10'], environment);
@@ -54,4 +56,4 @@ export const run: Bench = async ({ long, arguments: given }) => {
   });
   const note = `Seed ${seed}. Oracles: ${ORACLE.join(', ')}; PQ and mIoU written in NumPy. More than ${TOLERANCE} is a failure.`;
   return [{ title: `${cases.length} random cases against other programs`, rows, note }];
-};
+}

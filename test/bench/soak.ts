@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { createLocalKey } from '../../local/account.ts';
 import { openStores } from '../../local/stores.ts';
 import {
@@ -19,7 +18,7 @@ import { startReceiver } from '../support/receiver.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { type LoadReport, startSoakLoad } from '../support/soak-load.ts';
 import { trendOf } from '../support/trend.ts';
-import type { BenchOptions, BenchTable } from './bench.ts';
+import { type BenchOptions, type BenchTable, readCount } from './bench.ts';
 import { soakWeeks } from './soak-year.ts';
 
 const SAMPLES = 60;
@@ -39,14 +38,19 @@ interface Sample {
   temporary: number;
 }
 
+export const options = {
+  minutes: { value: 'N', about: 'how long the load lasts (default 1, with --long 60)' },
+  weeks: { value: 'N', about: 'how far the clock is moved on (default 4, with --long 52)' },
+} as const;
+
 /**
- * `soak [--minutes N] [--weeks N]`: the service under a light mixed load, and the growth meanwhile; then weeks of its
- * life, by a clock that is moved on. Exit code 1 after any error.
+ * The service under a light mixed load, and the growth meanwhile; then weeks of its life, by a clock that is moved on.
+ * Exit code 1 after any error.
  */
-export async function run({ long, arguments: args }: BenchOptions): Promise<BenchTable[]> {
-  const { values } = parseArgs({ args, options: { minutes: { type: 'string' }, weeks: { type: 'string' } } });
-  const weeks = Number(values.weeks ?? (long ? 52 : 4));
-  return [...(await soakMinutes(Number(values.minutes ?? (long ? 60 : 1)))), ...(await soakWeeks(weeks))];
+export async function run({ long, values }: BenchOptions<typeof options>): Promise<BenchTable[]> {
+  const minutes = readCount('minutes', values.minutes, long ? 60 : 1);
+  const weeks = readCount('weeks', values.weeks, long ? 52 : 4);
+  return [...(await soakMinutes(minutes)), ...(await soakWeeks(weeks))];
 }
 
 async function soakMinutes(minutes: number): Promise<BenchTable[]> {

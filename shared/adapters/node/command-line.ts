@@ -27,6 +27,7 @@ interface Described {
   name: string;
   usage?: readonly string[];
   about: string;
+  words?: Readonly<Record<string, string>>;
   options?: Options;
   takesWords?: boolean;
 }
@@ -76,17 +77,21 @@ function unreadable(fault: string, name: string): AppError {
   return new AppError('malformed', `${fault}; "seesr ${name} --help" tells more`);
 }
 
-export function helpOf({ name, usage = [''], about, options = {} }: Described): string {
+export function helpOf({ name, usage = [''], about, words = {}, options = {} }: Described): string {
   const calls = usage.map((rest) => `seesr ${name} ${rest}`.trimEnd());
-  const lines = Object.entries({ ...options, ...HELP }).map(([option, declared]) => describe(option, declared));
-  return `${calls.join('\n')}\n\n${about.trim()}\n\n${lines.join('\n')}\n`;
+  const meanings = Object.entries(words).map(([word, meaning]) => describe(`  ${word}`, meaning));
+  const lines = Object.entries({ ...options, ...HELP }).map(([option, declared]) => describeOption(option, declared));
+  const parts = [calls, [about.trim()], meanings, lines].filter(({ length }) => length > 0);
+  return `${parts.map((part) => part.join('\n')).join('\n\n')}\n`;
 }
 
-function describe(name: string, { value, about, default: usual, multiple }: Option): string {
-  const call = `  --${name}${value === undefined ? '' : ` ${value}`}`;
+function describeOption(name: string, { value, about, default: usual, multiple }: Option): string {
   const notes = [usual && `default ${usual}`, multiple && 'may be repeated'].filter(Boolean).join('; ');
-  const lines = wrap(notes ? `${about} (${notes})` : about, WIDTH - COLUMN);
-  const text = lines.join(`\n${' '.repeat(COLUMN)}`);
+  return describe(`  --${name}${value === undefined ? '' : ` ${value}`}`, notes ? `${about} (${notes})` : about);
+}
+
+function describe(call: string, meaning: string): string {
+  const text = wrap(meaning, WIDTH - COLUMN).join(`\n${' '.repeat(COLUMN)}`);
   return call.length < COLUMN ? `${call.padEnd(COLUMN)}${text}` : `${call}\n${' '.repeat(COLUMN)}${text}`;
 }
 

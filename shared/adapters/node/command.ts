@@ -10,6 +10,8 @@ export interface Command<Declared extends Options> {
   usage?: readonly string[];
   /** Its purpose, as its help tells it. */
   about: string;
+  /** Words that may follow the name, each with its meaning, for the help. */
+  words?: Readonly<Record<string, string>>;
   options?: Declared;
   /** Whether words beside the options have a meaning. */
   takesWords?: boolean;

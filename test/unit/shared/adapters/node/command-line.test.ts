@@ -48,6 +48,9 @@ describe('refused', () => {
 
 test('the help has every option, its default, and no line that is too long', () => {
   const long = { value: 'ONE | ANOTHER | A THIRD', about: 'word '.repeat(60).trim() };
+  expect(helpOf({ ...COMMAND, words: { north: 'a wall', 'in-the-garden-or-the-yard': 'another one' } })).toContain(
+    `\n\nPaints.\n\n  north                   a wall\n  in-the-garden-or-the-yard\n${' '.repeat(26)}another one\n\n  --color`,
+  );
   const help = helpOf({ ...COMMAND, options: { ...COMMAND.options, long } });
   expect(read('-h')).toEqual({ help: helpOf(COMMAND) });
   expect(help.split('\n').slice(0, 5)).toEqual(['seesr paint WALL [options]', 'seesr paint --list', '', 'Paints.', '']);
