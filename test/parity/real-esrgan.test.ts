@@ -7,48 +7,35 @@ import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { openSafetensors } from '../../gpu-worker/weights/safetensors.ts';
+import { openCase } from '../support/recorded-case.ts';
 
-/** Recorded from PyTorch; see the README beside it. */
-const REFERENCE = fileURLToPath(new URL('../fixtures/real-esrgan/reference.safetensors', import.meta.url));
+/** Beside the recorded set, which test/parity/sets.test.ts computes: the two graphs of the compact network. */
+
+const SET = fileURLToPath(new URL('../fixtures/real-esrgan/', import.meta.url));
 const X4PLUS = fileURLToPath(
   new URL('../../gpu-worker/shipped/real-esrgan/realesrgan-x4plus.safetensors', import.meta.url),
 );
 const GENERAL = fileURLToPath(
   new URL('../../gpu-worker/shipped/real-esrgan-fast/realesr-general-x4v3.safetensors', import.meta.url),
 );
+/** As that of the set. */
 const TOLERANCE = 2e-4;
 
-it.each([
-  { output: 'x4plus', model: 'real-esrgan', denoise: undefined },
-  { output: 'general', model: 'real-esrgan-fast', denoise: 1 },
-  { output: 'general_wdn', model: 'real-esrgan-fast', denoise: 0 },
-  { output: 'general_denoise_0.5', model: 'real-esrgan-fast', denoise: undefined },
-] as const)('$output agrees with PyTorch', async ({ output, model, denoise }) => {
-  await using reference = await openSafetensors(REFERENCE);
-  const expected = await reference.read(output);
-  const resolver = await loadSuperResolver({ model, denoise, device: 'cpu' });
-  const actual = await resolver.upscale({ data: await reference.read('input'), shape: [1, 3, 33, 40] });
-  await resolver.release();
-  expect(actual.shape).toEqual([1, 3, 132, 160]);
-  expect(largestDifference(actual.data, expected)).toBeLessThan(TOLERANCE);
-});
-
 it('notices a constant of the architecture that is slightly wrong', async () => {
-  await using reference = await openSafetensors(REFERENCE);
-  const expected = await reference.read('x4plus');
-  const input = { data: await reference.read('input'), shape: [1, 3, 33, 40] };
-  const output = await runX4plus({ ...REAL_ESRGAN_X4PLUS, residualScale: 0.201 }, input);
-  expect(largestDifference(output.data, expected)).toBeGreaterThan(10 * TOLERANCE);
+  const recorded = await openCase('x4plus', SET);
+  const config = { ...REAL_ESRGAN_X4PLUS, residualScale: 0.201 };
+  const { data } = await runX4plus(config, await recorded.tensor('input'));
+  expect((await recorded.compare('output', data)).worst).toBeGreaterThan(10);
 });
 
 it('the compact network by Winograd agrees with PyTorch', async () => {
-  await using reference = await openSafetensors(REFERENCE);
+  const recorded = await openCase('general', SET);
   await using checkpoint = await openSafetensors(GENERAL);
   const model = await compileModel(srvggByWinograd(REAL_ESRGAN_GENERAL_X4V3), checkpoint.read);
   const session = await createSession(model, 'cpu');
-  const { output } = await session.run({ input: { data: await reference.read('input'), shape: [1, 3, 33, 40] } });
+  const { output } = await session.run({ input: await recorded.tensor('input') });
   await session.release();
-  expect(largestDifference(output!.data, await reference.read('general'))).toBeLessThan(TOLERANCE);
+  await recorded.expectClose('output', output!.data);
 });
 
 /** On x64 the first width goes through the graph by Winograd, the second through the plain one. */
