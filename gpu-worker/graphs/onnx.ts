@@ -44,21 +44,26 @@ export interface Graph {
   weightType: FloatType;
 }
 
-/** A whole number becomes INT unless it is given as `{ float }`; a list is INTS. */
-type Attribute = number | string | readonly number[] | { float: number };
+/** A whole number becomes INT unless it is given as `{ float }`; a list is INTS; a branch or the body of a loop is a graph. */
+type Attribute = number | string | readonly number[] | { float: number } | { graph: GraphProto };
 
 /** Options of a graph, for every network. */
 export interface GraphOptions {
   flavor?: Flavor;
   /** Also gives out the values that `probe` marks: to find the first place where two implementations part. */
   probes?: boolean;
+  /** Of the names of nodes and constants: of a graph that becomes a part of another. */
+  prefix?: string;
 }
 
 /**
  * Collects a graph; nodes must come in topological order. Node outputs are named by operator and number, constants by
  * their content; both begin with a slash, which tensor names in checkpoints do not.
  */
-export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, probes = false }: GraphOptions = {}) {
+export function createGraphBuilder(
+  name: string,
+  { flavor = FULL_PRECISION, probes = false, prefix = '' }: GraphOptions = {},
+) {
   const proto = create(GraphProtoSchema, { name });
   const weights = new Map<string, readonly number[]>();
   const transposed = new Set<string>();
@@ -67,7 +72,7 @@ export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, prob
   function constant(dims: number[], values: { floatData: number[] } | { int64Data: bigint[] }): Value {
     const dataType = 'floatData' in values ? DataType.FLOAT : DataType.INT64;
     const list = Object.values(values)[0] as (number | bigint)[];
-    const constantName = `/${DataType[dataType]}[${dims}](${list.length > 16 ? `#${constants.size}` : list})`;
+    const constantName = `${prefix}/${DataType[dataType]}[${dims}](${list.length > 16 ? `#${constants.size}` : list})`;
     if (!constants.has(constantName)) {
       const tensor = { name: constantName, dataType, dims: dims.map(BigInt), ...values };
       constants.set(constantName, create(TensorProtoSchema, tensor));
@@ -81,7 +86,7 @@ export function createGraphBuilder(name: string, { flavor = FULL_PRECISION, prob
     outputCount: number,
     attributes: Record<string, Attribute> = {},
   ): Value[] {
-    const nodeName = `/${operator}_${proto.node.length}`;
+    const nodeName = `${prefix}/${operator}_${proto.node.length}`;
     const output = Array.from({ length: outputCount }, (_, index) => (index === 0 ? nodeName : `${nodeName}_${index}`));
     const attribute = Object.entries(attributes).map(([key, value]) => attributeProto(key, value));
     const domain = CONTRIBUTED.has(operator) ? CONTRIBUTED_DOMAIN : '';
@@ -168,12 +173,13 @@ function attributeProto(name: string, value: Attribute): AttributeProto {
     return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
   }
   if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value });
+  if ('graph' in value) return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value.graph });
   if ('float' in value) return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
 }
 
-/** An fp32 value; without a shape its rank is left open. */
-function valueInfo(name: string, shape?: SymbolicShape): ValueInfoProto {
+/** A value, fp32 unless `elemType` says otherwise; without a shape its rank is left open. */
+export function valueInfo(name: string, shape?: SymbolicShape, elemType = DataType.FLOAT): ValueInfoProto {
   const dim = shape?.map((size) =>
     typeof size === 'number'
       ? { value: { case: 'dimValue' as const, value: BigInt(size) } }
@@ -181,7 +187,7 @@ function valueInfo(name: string, shape?: SymbolicShape): ValueInfoProto {
   );
   const value = {
     case: 'tensorType' as const,
-    value: { elemType: DataType.FLOAT, ...(dim && { shape: { dim } }) },
+    value: { elemType, ...(dim && { shape: { dim } }) },
   };
   return create(ValueInfoProtoSchema, { name, type: { value } });
 }

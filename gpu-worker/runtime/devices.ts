@@ -1,6 +1,19 @@
 /** Imports nothing of ONNX Runtime: configuration and builds read it too. */
 
-interface DeviceFacts {
+/** What graphs have to keep to: see lower-model.ts. */
+export interface LoweringFacts {
+  /** MultiHeadAttention is right; else attention is made of MatMul and Softmax. */
+  attendsFused: boolean;
+  /** InstanceNormalization is right; else mean and variance take a pass each. */
+  normalizesInstances: boolean;
+  /** Outputs that one node may have. */
+  mostOutputs: number;
+  /** Scores of attention are computed for so many queries at a time that they fit in. */
+  largestBufferBytes: number;
+}
+
+/** What a device can. */
+export interface DeviceFacts {
   /** Its name in ONNX Runtime. */
   provider: string;
   /** Stored fp16 weights are computed in fp16; elsewhere they are widened, because fp16 gains no time there. */
@@ -11,6 +24,8 @@ interface DeviceFacts {
   keepsAllNetworks: boolean;
   /** 3×3 convolutions are faster by Winograd's algorithm written as operators. */
   gainsByWinograd: boolean;
+  /** Absent where graphs run as they are written. */
+  lowering?: LoweringFacts;
   /** What a library that cannot be loaded means, and what to do. */
   missing: string;
 }
@@ -34,6 +49,27 @@ export const DEVICES = {
     gainsByWinograd: false,
     missing:
       'device cuda needs libonnxruntime_providers_cuda and the CUDA libraries, which cannot be loaded: run "node node_modules/onnxruntime-node/script/install.js", or choose device cpu.',
+  },
+  /** A GPU of any maker by Vulkan, Direct3D 12 or Metal; its provider comes with onnxruntime-node. Measured on SwiftShader. */
+  webgpu: {
+    provider: 'webgpu',
+    // Many drivers have no fp16 in shaders, NVIDIA's under Vulkan among them.
+    computesHalf: false,
+    defaultDtype: 'fp32',
+    keepsAllNetworks: false,
+    gainsByWinograd: false,
+    lowering: {
+      // Wrong from 64 queries on.
+      attendsFused: false,
+      // Of few values the variance loses its digits: 1e-3 off.
+      normalizesInstances: false,
+      // A node binds one buffer for each input and output; WebGPU promises 8 of them.
+      mostOutputs: 7,
+      // WebGPU promises no larger maxStorageBufferBindingSize.
+      largestBufferBytes: 128 * 2 ** 20,
+    },
+    missing:
+      'device webgpu needs a GPU and its driver (on Linux also libvulkan1), and none was found: choose device cpu.',
   },
 } as const satisfies Record<string, DeviceFacts>;
 

@@ -1,14 +1,16 @@
 import './no-telemetry.ts';
 
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { AppError } from '../../shared/error.ts';
 import { isOutOfMemory } from '../../shared/out-of-memory.ts';
 import { createGraphBuilder } from '../graphs/onnx.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { compileModel } from './compile.ts';
-import { DEVICES, type Device } from './devices.ts';
+import { DEVICES, type Device, type DeviceFacts } from './devices.ts';
+import { lowerModel } from './lower-model.ts';
 
 /** A network that is loaded and ready. */
 export interface Session {
@@ -20,17 +22,17 @@ export interface Session {
 
 /**
  * `model`: the bytes of an ONNX model, or the path of one whose weights lie beside it. `weightsDirectory`: where the
- * weights lie that bytes refer to.
+ * weights lie that bytes refer to. `facts`: instead of those that are known of the device.
  * Throws AppError `engine-failed` when the library of the device is missing, `model-not-loaded` for a model that is damaged or a
  * device that refuses it.
  */
 export async function createSession(
   model: Uint8Array | string,
   device: Device,
-  { weightsDirectory }: { weightsDirectory?: string } = {},
+  { weightsDirectory, facts = DEVICES[device] }: { weightsDirectory?: string; facts?: DeviceFacts } = {},
 ): Promise<Session> {
-  const options: InferenceSession.SessionOptions = {
-    executionProviders: [DEVICES[device].provider],
+  const options = (folder?: string): InferenceSession.SessionOptions => ({
+    executionProviders: [facts.provider],
     intraOpNumThreads: availableParallelism(),
     // Shapes differ from photo to photo, and a plan for each would be kept.
     enableMemPattern: false,
@@ -38,17 +40,18 @@ export async function createSession(
     extra: {
       session: {
         intra_op: { allow_spinning: '0' },
-        ...(weightsDirectory && { model_external_initializers_file_folder_path: weightsDirectory }),
+        ...(folder && { model_external_initializers_file_folder_path: folder }),
       },
     },
     logSeverityLevel: 4,
+  });
+  const load = async () => {
+    if (typeof model !== 'string') return InferenceSession.create(lowerModel(model, facts), options(weightsDirectory));
+    if (!facts.lowering) return InferenceSession.create(model, options());
+    return InferenceSession.create(lowerModel(await readFile(model), facts), options(dirname(model)));
   };
-  const creating =
-    typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options);
-  const session = await creating.catch((error: unknown) => {
-    throw isMissingLibrary(error)
-      ? new AppError('engine-failed', DEVICES[device].missing, { cause: error })
-      : notLoaded(model, error);
+  const session = await load().catch((error: unknown) => {
+    throw isMissing(error) ? new AppError('engine-failed', facts.missing, { cause: error }) : notLoaded(model, error);
   });
   return {
     async run(inputs) {
@@ -98,8 +101,9 @@ export async function checkDevice(device: Device): Promise<void> {
   await (await createSession(model, device)).release();
 }
 
-function isMissingLibrary(error: unknown): boolean {
-  return error instanceof Error && /load (shared )?library/i.test(error.message);
+/** Of the device itself: its library, its driver, its adapter. */
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && /load (shared )?library|Failed to get a WebGPU adapter/i.test(error.message);
 }
 
 /** Too little memory is another matter: smaller tiles may leave enough. */
