@@ -9,11 +9,11 @@ import { isShipped, METHOD_IDS } from '../shared/methods/registry.ts';
 import type { MethodEngine } from './methods/engine.ts';
 import { engineOf } from './methods/engines.ts';
 import { planAdded } from './methods/plan-added.ts';
+import { describeAdded } from './model-store/added.ts';
 import { listModels } from './model-store/added-models.ts';
-import { describeBrought } from './model-store/brought.ts';
 import { buildModel } from './model-store/build.ts';
 import type { BuildPlan, Dtype } from './model-store/build-plan.ts';
-import { listBrought } from './model-store/installed.ts';
+import { listAdded } from './model-store/installed.ts';
 import { removeModel } from './model-store/remove-model.ts';
 import { describeModels, verifyModels } from './model-store/verify.ts';
 import { DEVICE_NAMES, DEVICES, type Device } from './runtime/devices.ts';
@@ -106,13 +106,13 @@ async function add(name: string, values: Given, modelsDirectory: string): Promis
   const path = resolve(weights!);
   await using plan = await planAdded({ name, path, title, license: license!, ...target(values) });
   await write(plan, values, modelsDirectory);
-  print(`${name} is installed in ${modelsDirectory}: ${describeBrought(plan.brought!)}.`);
+  print(`${name} is installed in ${modelsDirectory}: ${describeAdded(plan.added!)}.`);
   if (forbidsCommercialUse(license!)) print('Its license forbids commercial use: offer it to nobody for money.');
   print('A service that runs offers it after its next start.');
 }
 
 async function remove(modelsDirectory: string, model: string): Promise<void> {
-  const removable = [...METHOD_IDS.filter((id) => !isShipped(id)), ...(await listBrought(modelsDirectory))];
+  const removable = [...METHOD_IDS.filter((id) => !isShipped(id)), ...(await listAdded(modelsDirectory))];
   await removeModel(modelsDirectory, oneOf('The model', model, removable));
   print(`${model} is no longer in ${modelsDirectory}.`);
 }
@@ -155,10 +155,10 @@ async function write(plan: BuildPlan, values: Given, modelsDirectory: string): P
 async function list(modelsDirectory: string, json: boolean): Promise<void> {
   const models = await describeModels(modelsDirectory);
   if (json) return print(JSON.stringify(models));
-  const lines = models.flatMap(({ id, state, bytes, dtype, device, from, brought, problem }) => {
+  const lines = models.flatMap(({ id, state, bytes, dtype, device, from, added, problem }) => {
     const size = bytes === undefined ? '' : `${(bytes / 1e6).toFixed(1)} MB, ${dtype}, ${device}`;
     const folders = [...new Set(from.map(dirname))].map((folder) => `${' '.repeat(19)}from ${folder}`);
-    const about = brought ? [`${' '.repeat(19)}${describeBrought(brought)}`] : [];
+    const about = added ? [`${' '.repeat(19)}${describeAdded(added)}`] : [];
     return [[id.padEnd(18), state.padEnd(10), problem ?? size].join(' ').trimEnd(), ...about, ...folders];
   });
   print(lines.join('\n'));

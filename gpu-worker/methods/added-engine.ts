@@ -8,7 +8,7 @@ import { onePass, openNetwork } from './one-pass-engine.ts';
 /** Models that users add, each described by its manifest. */
 export const addedEngine: MethodEngine = {
   async load(directory, { device }) {
-    const added = (await readModelManifest(directory))?.brought;
+    const added = (await readModelManifest(directory))?.added;
     if (!added) throw new AppError('engine-failed', `${directory}/${MANIFEST_FILE} is of no model that was added.`);
     const { inputChannels, outputChannels } = added;
     const { scale, context, unit } = addedMethod(factsOf(added));

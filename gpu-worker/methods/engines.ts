@@ -1,11 +1,11 @@
 import type { MethodId } from '../../shared/methods/registry.ts';
-import type { Brought } from '../model-store/brought.ts';
+import type { Added } from '../model-store/added.ts';
 import type { MethodEngine } from './engine.ts';
 
 /**
  * How each method is computed: one line each, which the compiler asks for. A method that nobody asks for is not loaded.
  */
-const ENGINES: Record<MethodId | Brought['family'], () => Promise<MethodEngine>> = {
+const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> = {
   seesr: async () => (await import('./seesr/engine.ts')).seesrEngine,
   'seesr-turbo': async () => (await import('./seesr/engine.ts')).seesrTurboEngine,
   'real-esrgan': async () => (await import('./real-esrgan/engine.ts')).realEsrganEngine,

@@ -4,7 +4,7 @@ import { createSession, type Session } from '../runtime/session.ts';
 import { mirrorToMultiple } from '../tensor/mirror.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { cutWindow } from '../tensor/window.ts';
-import type { BroughtNetwork } from './network-file.ts';
+import type { NetworkFile } from './network-file.ts';
 
 /** A network that is loaded and ready. */
 export interface LoadedNetwork {
@@ -18,7 +18,7 @@ export interface LoadedNetwork {
 
 /** `probes`: gives out the values that the graph marks. */
 export async function loadNetwork(
-  { facts, graph, checkpoint }: BroughtNetwork,
+  { facts, graph, checkpoint }: NetworkFile,
   device: Device,
   { probes = false }: { probes?: boolean } = {},
 ): Promise<LoadedNetwork> {

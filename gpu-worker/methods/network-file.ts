@@ -51,7 +51,7 @@ interface CompactNetworkFacts extends CommonFacts {
 export type NetworkFacts = EsrganNetworkFacts | CompactNetworkFacts;
 
 /** A network out of a file that somebody brings. */
-export interface BroughtNetwork extends AsyncDisposable {
+export interface NetworkFile extends AsyncDisposable {
   facts: NetworkFacts;
   graph(options?: GraphOptions): Graph;
   /** All weights of the graph, by its names. */
@@ -77,10 +77,10 @@ const FLOATS = ['F64', 'F32', 'F16', 'BF16'];
  * `container`: the dictionary of the weights where a file has several. Throws AppError `engine-failed` that names
  * another architecture, or the tensors that do not fit.
  */
-export async function openBroughtNetwork(
+export async function openNetworkFile(
   path: string,
   { container }: { container?: string | undefined } = {},
-): Promise<BroughtNetwork> {
+): Promise<NetworkFile> {
   const file = await openCheckpoint(path);
   try {
     const network = unwrapped(file, container);

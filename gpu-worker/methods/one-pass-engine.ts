@@ -11,7 +11,7 @@ import { type SuperResolver, upscale } from '../tiling/picture-tiles.ts';
 import type { EsrganNaming } from '../weights/esrgan-checkpoint.ts';
 import type { LoadedMethod, MethodEngine, Source } from './engine.ts';
 import { runPadded } from './load-network.ts';
-import { type BroughtNetwork, type NetworkFacts, openBroughtNetwork } from './network-file.ts';
+import { type NetworkFacts, type NetworkFile, openNetworkFile } from './network-file.ts';
 
 /** The common part of methods that send each tile of the photo through one network once. */
 
@@ -49,7 +49,7 @@ export function onePassEngine({ id, context }: Declared, { source, names, contai
       sources: [{ ...source, kind: 'FILE' }],
       async plan(paths, precision) {
         const path = paths[source.option]!;
-        const network = await openBroughtNetwork(path, { container });
+        const network = await openNetworkFile(path, { container });
         try {
           checkFacts(network.facts, { ...COLORS_TIMES_FOUR, names }, `${path} is not ${source.about}`);
           return planNetwork(network, { ...precision, model: id, path, license: source.license });
@@ -83,7 +83,7 @@ interface PlanOptions extends Precision {
 }
 
 /** The plan to install a network. Disposing it disposes the network. */
-export function planNetwork(network: BroughtNetwork, { model, path, license, dtype, device }: PlanOptions): BuildPlan {
+export function planNetwork(network: NetworkFile, { model, path, license, dtype, device }: PlanOptions): BuildPlan {
   const { facts, checkpoint } = network;
   const graph = network.graph({ flavor: flavorOf(dtype, device) });
   const sources = [{ path, license }];

@@ -1,9 +1,9 @@
 import { AppError } from '../../shared/error.ts';
-import { type Brought, checkName, checkText } from '../model-store/brought.ts';
+import { type Added, checkName, checkText } from '../model-store/added.ts';
 import type { BuildPlan, Precision } from '../model-store/build-plan.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { loadNetwork } from './load-network.ts';
-import { type BroughtNetwork, openBroughtNetwork } from './network-file.ts';
+import { type NetworkFile, openNetworkFile } from './network-file.ts';
 import { planNetwork } from './one-pass-engine.ts';
 import { workShareOf } from './work-share.ts';
 
@@ -25,21 +25,21 @@ const TRIAL_SIDE = 16;
 export async function planAdded({ name, path, dtype, device, ...about }: PlanOptions): Promise<BuildPlan> {
   checkName(name);
   const [title, license] = [checkText('The title', about.title), checkText('The license', about.license)];
-  const network = await openBroughtNetwork(path);
+  const network = await openNetworkFile(path);
   try {
     await tryOut(network, path);
     const { family, scale, inputChannels, outputChannels, context, shuffle } = network.facts;
     const channels = { inputChannels, outputChannels };
     const workShare = workShareOf(network.facts);
-    const brought: Brought = { family, title, license, scale, ...channels, context, shuffle, workShare };
-    return { ...planNetwork(network, { model: name, path, license, dtype, device }), brought };
+    const added: Added = { family, title, license, scale, ...channels, context, shuffle, workShare };
+    return { ...planNetwork(network, { model: name, path, license, dtype, device }), added };
   } catch (error) {
     await network[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function tryOut(network: BroughtNetwork, path: string): Promise<void> {
+async function tryOut(network: NetworkFile, path: string): Promise<void> {
   const shape = [1, network.facts.inputChannels, TRIAL_SIDE, TRIAL_SIDE];
   const data = Float32Array.from({ length: elementCount(shape) }, (_, index) => (index % TRIAL_SIDE) / TRIAL_SIDE);
   const loaded = await loadNetwork(network, 'cpu');

@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { AppError } from '../../shared/error.ts';
 import type { InstalledModel, ModelFacts } from '../../shared/methods/model-facts.ts';
 import { modelsNamed } from '../../shared/methods/registry.ts';
-import type { Brought } from './brought.ts';
-import { findInstalled, listBrought, listInstalled } from './installed.ts';
+import type { Added } from './added.ts';
+import { findInstalled, listAdded, listInstalled } from './installed.ts';
 
 /** All that may be asked for: methods of the program, best first, then models that were added, by their names. */
 export async function listModels(modelsDirectory: string): Promise<InstalledModel[]> {
   const added: InstalledModel[] = [];
-  for (const model of await listBrought(modelsDirectory)) {
+  for (const model of await listAdded(modelsDirectory)) {
     const facts = await findFacts(modelsDirectory, model).catch((error: unknown) => {
       if (error instanceof AppError) return undefined; // "npm run models -- list" tells why
       throw error;
@@ -40,11 +40,11 @@ export async function checkAdded(
 }
 
 async function findFacts(modelsDirectory: string, model: string): Promise<ModelFacts | undefined> {
-  const brought = (await findInstalled(modelsDirectory, model))?.manifest.brought;
-  return brought && factsOf(brought);
+  const added = (await findInstalled(modelsDirectory, model))?.manifest.added;
+  return added && factsOf(added);
 }
 
-export function factsOf({ family, inputChannels, outputChannels, workShare = 1, ...others }: Brought): ModelFacts {
+export function factsOf({ family, inputChannels, outputChannels, workShare = 1, ...others }: Added): ModelFacts {
   return {
     method: family,
     title: others.title,

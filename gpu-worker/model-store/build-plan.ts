@@ -1,7 +1,7 @@
 import { type Flavor, FULL_PRECISION, type Graph } from '../graphs/onnx.ts';
 import type { ReadWeight } from '../runtime/compile.ts';
 import { DEVICES, type Device } from '../runtime/devices.ts';
-import type { Brought } from './brought.ts';
+import type { Added } from './added.ts';
 import type { LicensedFile } from './licenses.ts';
 
 /** The precision of stored weights. A GPU computes fp16 weights in fp16, a CPU in fp32. */
@@ -23,10 +23,10 @@ export interface Network {
 
 /** Everything that a model will consist of. All of it is checked by name and shape. */
 export interface BuildPlan extends Precision, AsyncDisposable {
-  /** Its id, or the name of one that somebody brought. */
+  /** Its id, or the name of one that somebody added. */
   model: string;
   /** Only of such a one. */
-  brought?: Brought;
+  added?: Added;
   networks: readonly Network[];
   /** Small files of the model's folder: path → content. */
   texts: ReadonlyMap<string, string | Uint8Array>;

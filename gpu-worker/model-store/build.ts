@@ -65,7 +65,7 @@ async function build(plan: BuildPlan, { modelsDirectory, force = false, onProgre
   const manifest = await resume(growing, {
     format: MODEL_FORMAT,
     model: plan.model,
-    ...(plan.brought && { brought: plan.brought }),
+    ...(plan.added && { added: plan.added }),
     dtype: plan.dtype,
     device: plan.device,
     recipe: plan.recipe,

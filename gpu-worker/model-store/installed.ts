@@ -6,7 +6,7 @@ import { AppError } from '../../shared/error.ts';
 import { METHOD_IDS, type MethodId, SHIPPED_IDS } from '../../shared/methods/registry.ts';
 import { DEVICE_NAMES } from '../runtime/devices.ts';
 import { sha256Of } from '../weights/sha256.ts';
-import { type Brought, broughtSchema } from './brought.ts';
+import { type Added, addedSchema } from './added.ts';
 
 /** Rises when a program could not run the models that an older one has built. */
 export const MODEL_FORMAT = 1;
@@ -15,10 +15,10 @@ export const MANIFEST_FILE = 'manifest.json';
 const fingerprint = z.object({ bytes: z.int().nonnegative(), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 const manifestSchema = z.object({
   format: z.literal(MODEL_FORMAT),
-  /** Its id, or the name of one that somebody brought; the folder has it too. */
+  /** Its id, or the name of one that somebody added; the folder has it too. */
   model: z.string(),
   /** Only of such a one. */
-  brought: broughtSchema.optional(),
+  added: addedSchema.optional(),
   /** How the weights are stored. */
   dtype: z.enum(['fp32', 'fp16']),
   /** The device of the graphs. */
@@ -37,7 +37,7 @@ export type ModelManifest = z.infer<typeof manifestSchema>;
 export interface InstalledModel {
   directory: string;
   /** The method that computes it. */
-  method: MethodId | Brought['family'];
+  method: MethodId | Added['family'];
   manifest: ModelManifest;
 }
 
@@ -75,13 +75,13 @@ export async function listInstalled(modelsDirectory: string): Promise<MethodId[]
   return installed;
 }
 
-/** Names of the models that somebody brought and that are there, whole or not. */
-export async function listBrought(modelsDirectory: string): Promise<string[]> {
+/** Names of the models that somebody added and that are there, whole or not. */
+export async function listAdded(modelsDirectory: string): Promise<string[]> {
   const folders = (await readdir(modelsDirectory).catch(ignoreMissing)) ?? [];
   const names: string[] = [];
   for (const name of folders.filter((folder) => !folder.startsWith('.')).toSorted()) {
     const manifest = await readModelManifest(join(modelsDirectory, name));
-    if (manifest?.brought && manifest.model === name && !isMethod(name)) names.push(name);
+    if (manifest?.added && manifest.model === name && !isMethod(name)) names.push(name);
   }
   return names;
 }
@@ -112,13 +112,13 @@ export async function findInstalled(modelsDirectory: string, model: string): Pro
     if (!found) throw notWhole(directory, `${file} is missing`);
     if (found.size !== bytes) throw notWhole(directory, `${file} has ${found.size} bytes and should have ${bytes}`);
   }
-  if (manifest.brought && isMethod(model)) {
+  if (manifest.added && isMethod(model)) {
     throw new AppError(
       'engine-failed',
       `${directory} holds a model that was added, and ${model} is a method of this program now: remove it, and add it under another name.`,
     );
   }
-  const method = manifest.brought?.family ?? METHOD_IDS.find((id) => id === model);
+  const method = manifest.added?.family ?? METHOD_IDS.find((id) => id === model);
   if (!method) throw notWhole(directory, `its ${MANIFEST_FILE} names no method of this program`);
   return { directory, method, manifest };
 }
@@ -128,10 +128,16 @@ export async function readModelManifest(directory: string): Promise<ModelManifes
   const text = await readFile(join(directory, MANIFEST_FILE), 'utf8').catch(ignoreMissing);
   if (text === undefined) return undefined;
   try {
-    return manifestSchema.safeParse(JSON.parse(text)).data;
+    return manifestSchema.safeParse(underNewName(JSON.parse(text))).data;
   } catch {
     return undefined; // not even JSON
   }
+}
+
+/** Earlier programs wrote `brought` for `added`. */
+function underNewName(manifest: { brought?: unknown; added?: unknown }): object {
+  const { brought, added = brought, ...others } = manifest;
+  return { ...others, added };
 }
 
 function notWhole(directory: string, reason: string): AppError {

@@ -3,19 +3,19 @@ import { join, relative, sep } from 'node:path';
 import { AppError } from '../../shared/error.ts';
 import { METHODS } from '../../shared/methods/registry.ts';
 import { sha256Of } from '../weights/sha256.ts';
-import type { Brought } from './brought.ts';
+import type { Added } from './added.ts';
 import {
   directoryOf,
   findInstalled,
   isShippedModel,
-  listBrought,
+  listAdded,
   MANIFEST_FILE,
   openInstalled,
   readModelManifest,
 } from './installed.ts';
 
 interface ModelDescription {
-  /** Or the name of one that somebody brought. */
+  /** Or the name of one that somebody added. */
   id: string;
   /** For people. */
   name: string;
@@ -25,8 +25,8 @@ interface ModelDescription {
   device?: string;
   /** Its sources. */
   from: string[];
-  /** Of one that somebody brought. */
-  brought?: Brought;
+  /** Of one that somebody added. */
+  added?: Added;
   /** Why it cannot be used. */
   problem?: string;
 }
@@ -37,16 +37,16 @@ interface ExpectedFile {
   sha256: string;
 }
 
-/** Every model that there is, here or not, then those that somebody brought. Reads no weights. */
+/** Every model that there is, here or not, then those that somebody added. Reads no weights. */
 export async function describeModels(modelsDirectory: string): Promise<ModelDescription[]> {
   const describe = async (id: string, name: string): Promise<ModelDescription> => {
     try {
       const found = await findInstalled(modelsDirectory, id);
       if (!found) return { id, name, state: 'absent', from: [] };
-      const { dtype, device, files, sources, brought } = found.manifest;
+      const { dtype, device, files, sources, added } = found.manifest;
       const isShipped = isShippedModel(id);
       const from = isShipped ? [] : sources.map(({ path }) => path);
-      const title = brought?.title ?? name;
+      const title = added?.title ?? name;
       return {
         id,
         name: title,
@@ -55,7 +55,7 @@ export async function describeModels(modelsDirectory: string): Promise<ModelDesc
         dtype,
         device,
         from,
-        ...(brought && { brought }),
+        ...(added && { added }),
       };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -63,8 +63,8 @@ export async function describeModels(modelsDirectory: string): Promise<ModelDesc
     }
   };
   const own = METHODS.map(({ id, name }) => describe(id, name));
-  const brought = (await listBrought(modelsDirectory)).map((name) => describe(name, name));
-  return await Promise.all([...own, ...brought]);
+  const added = (await listAdded(modelsDirectory)).map((name) => describe(name, name));
+  return await Promise.all([...own, ...added]);
 }
 
 /**

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadNetwork } from '../../gpu-worker/methods/load-network.ts';
-import { openBroughtNetwork } from '../../gpu-worker/methods/network-file.ts';
+import { openNetworkFile } from '../../gpu-worker/methods/network-file.ts';
 import { elementCount, type Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { cutWindow } from '../../gpu-worker/tensor/window.ts';
-import { broughtFile, compactShapes, esrganShapes } from '../support/brought-files.ts';
+import { compactShapes, esrganShapes, networkFile } from '../support/network-files.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -20,7 +20,7 @@ const recordedFile = (name: string) =>
 
 /** The facts of a file, and the outputs of its network for some pictures. */
 async function runFile(path: string, pictures: readonly Tensor[]) {
-  await using network = await openBroughtNetwork(path);
+  await using network = await openNetworkFile(path);
   const loaded = await loadNetwork(network, 'cpu');
   const outputs: Tensor[] = [];
   for (const picture of pictures) outputs.push((await loaded.run(picture)).output!);
@@ -73,7 +73,7 @@ test.each([
   ['compact with alpha', compactShapes({ in: 4, last: 4, convolutions: 0 })],
 ])('%s: pictures of every size, also where the mirror image does not suffice', async (_name, shapes) => {
   const path = join(directory, crypto.randomUUID());
-  await writeFile(path, broughtFile(shapes));
+  await writeFile(path, networkFile(shapes));
   const { facts } = await runFile(path, []);
   const sizes = [1, 2, 3, 5].flatMap((height) => [1, 2, 4, 7].map((width) => [height, width] as const));
   const { outputs } = await runFile(

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { compactShapes, esrganShapes, type Shapes } from './brought-files.ts';
+import { compactShapes, esrganShapes, type Shapes } from './network-files.ts';
 import { safetensorsBytes } from './weight-files.ts';
 
 /** Small networks that hand the picture through, enlarged by repetition: results of others would be refused. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { loadNetwork } from '../../../gpu-worker/methods/load-network.ts';
-import { type NetworkFacts, openBroughtNetwork } from '../../../gpu-worker/methods/network-file.ts';
+import { type NetworkFacts, openNetworkFile } from '../../../gpu-worker/methods/network-file.ts';
 import { AppError } from '../../../shared/error.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import type { Computed, Fact } from '../computed.ts';
@@ -24,7 +24,7 @@ async function recognize(recorded: RecordedCase): Promise<Computed> {
   const parameters = parametersSchema.parse(recorded.parameters);
   const path = pathOf(recorded, parameters.file);
   if (!parameters.accepted) return { outputs: {}, facts: [await refusal(path, parameters.mentions as string[])] };
-  await using network = await openBroughtNetwork(path);
+  await using network = await openNetworkFile(path);
   const facts: Record<string, unknown> = found(network.facts);
   const recordedFacts = Object.entries(parameters).filter(([name]) => !UNTOLD.includes(name));
   return { outputs: {}, facts: recordedFacts.map(([name, expected]) => ({ name, actual: facts[name], expected })) };
@@ -40,7 +40,7 @@ function found(facts: NetworkFacts): Record<string, unknown> {
 async function refusal(path: string, mentions: readonly string[]): Promise<Fact> {
   const expected = `a message with ${mentions.join(' or ')}`;
   try {
-    await using network = await openBroughtNetwork(path);
+    await using network = await openNetworkFile(path);
     return { name: 'refusal', actual: `accepted: ${JSON.stringify(network.facts)}`, expected };
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
@@ -54,12 +54,12 @@ async function refusal(path: string, mentions: readonly string[]): Promise<Fact>
 
 /** The output of a network for a small picture. */
 async function network(recorded: RecordedCase): Promise<Computed> {
-  const { file, scale } = z.object({ file: z.string(), scale: z.number() }).parse(recorded.parameters);
-  await using brought = await openBroughtNetwork(pathOf(recorded, file));
-  const loaded = await loadNetwork(brought, 'cpu', { probes: true });
+  const { file: name, scale } = z.object({ file: z.string(), scale: z.number() }).parse(recorded.parameters);
+  await using file = await openNetworkFile(pathOf(recorded, name));
+  const loaded = await loadNetwork(file, 'cpu', { probes: true });
   const outputs = await loaded.run(await recorded.tensor('input'));
   await loaded.release();
-  return { outputs, facts: [{ name: 'scale', actual: brought.facts.scale, expected: scale }] };
+  return { outputs, facts: [{ name: 'scale', actual: file.facts.scale, expected: scale }] };
 }
 
 function pathOf({ folder }: RecordedCase, file: string): string {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Pixels } from '../../../gpu-worker/images/image.ts';
 import { engineOf } from '../../../gpu-worker/methods/engines.ts';
 import { loadNetwork } from '../../../gpu-worker/methods/load-network.ts';
-import { openBroughtNetwork } from '../../../gpu-worker/methods/network-file.ts';
+import { openNetworkFile } from '../../../gpu-worker/methods/network-file.ts';
 import { onePass } from '../../../gpu-worker/methods/one-pass-engine.ts';
 import { buildModel } from '../../../gpu-worker/model-store/build.ts';
 import { directoryOf } from '../../../gpu-worker/model-store/installed.ts';
@@ -39,7 +39,7 @@ const TILE_SIZE = 128;
 
 async function network(recorded: RecordedCase): Promise<Computed> {
   const { scale } = parametersSchema.parse(recorded.parameters);
-  await using file = await openBroughtNetwork(pathOf(recorded), PUBLISHED);
+  await using file = await openNetworkFile(pathOf(recorded), PUBLISHED);
   const loaded = await loadNetwork(file, 'cpu', { probes: true });
   const outputs = await loaded.run(await recorded.tensor('input'));
   await loaded.release();
@@ -76,7 +76,7 @@ async function byEngine(photo: Pixels, model: MethodId, path: string): Promise<P
 }
 
 async function byNetwork(photo: Pixels, path: string): Promise<Pixels> {
-  await using file = await openBroughtNetwork(path, PUBLISHED);
+  await using file = await openNetworkFile(path, PUBLISHED);
   const { scale, inputChannels, outputChannels, context, shuffle: unit } = file.facts;
   const loaded = await loadNetwork(file, 'cpu');
   const upscale = async (tile: Parameters<typeof loaded.run>[0]) => (await loaded.run(tile)).output!;

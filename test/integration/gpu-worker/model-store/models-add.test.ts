@@ -13,7 +13,7 @@ import { describeModels, verifyModels } from '../../../../gpu-worker/model-store
 import { createSession } from '../../../../gpu-worker/runtime/session.ts';
 import { forbidsCommercialUse } from '../../../../shared/commercial-use.ts';
 import { METHOD_IDS, SHIPPED_IDS } from '../../../../shared/methods/registry.ts';
-import { broughtFile, compactShapes } from '../../../support/brought-files.ts';
+import { compactShapes, networkFile } from '../../../support/network-files.ts';
 import { openCase } from '../../../support/recorded-case.ts';
 
 const CLI = fileURLToPath(new URL('../../../../gpu-worker/models-cli.ts', import.meta.url));
@@ -117,7 +117,7 @@ describe('a model that was added', () => {
       license: 'MIT',
     });
     const { manifest } = await openInstalled(modelsDirectory, '3x-grey');
-    const brought = {
+    const added = {
       family: 'compact',
       title: 'Grey to color',
       license: 'MIT',
@@ -128,10 +128,10 @@ describe('a model that was added', () => {
       shuffle: 1,
       workShare: 0.00432,
     };
-    expect(manifest).toMatchObject({ format: 1, model: '3x-grey', brought });
+    expect(manifest).toMatchObject({ format: 1, model: '3x-grey', added });
     const described = await describeModels(modelsDirectory);
     expect(described.map(({ id }) => id)).toEqual([...METHOD_IDS, '3x-grey']);
-    expect(described.at(-1)).toMatchObject({ name: 'Grey to color', state: 'installed', brought });
+    expect(described.at(-1)).toMatchObject({ name: 'Grey to color', state: 'installed', added });
     expect(await listInstalled(modelsDirectory)).toEqual(SHIPPED_IDS);
   });
 
@@ -178,7 +178,7 @@ describe('the command refuses', () => {
 
   test('weights that make no numbers', async () => {
     const path = join(root, 'endless.safetensors');
-    const file = broughtFile(compactShapes());
+    const file = networkFile(compactShapes());
     file.fill(0xff, file.length - 8); // the last are those of the last layer: not a number
     await writeFile(path, file);
     await expect(add({ path })).rejects.toThrow(/damaged: its network makes numbers of a picture that are not finite/);

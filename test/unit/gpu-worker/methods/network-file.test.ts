@@ -2,21 +2,21 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openBroughtNetwork } from '../../../../gpu-worker/methods/network-file.ts';
-import { broughtFile, compactShapes, esrganShapes, type Shapes } from '../../../support/brought-files.ts';
+import { openNetworkFile } from '../../../../gpu-worker/methods/network-file.ts';
+import { compactShapes, esrganShapes, networkFile, type Shapes } from '../../../support/network-files.ts';
 import { legacyBytes } from '../../../support/torch-legacy-sample.ts';
 import { pickle } from '../../../support/weight-files.ts';
 
 let directory: string;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'seesr-brought-'));
+  directory = await mkdtemp(join(tmpdir(), 'seesr-network-'));
 });
 afterAll(() => rm(directory, { recursive: true }));
 
 async function open(file: Shapes | Buffer) {
   const path = join(directory, crypto.randomUUID());
-  await writeFile(path, Buffer.isBuffer(file) ? file : broughtFile(file));
-  return await openBroughtNetwork(path);
+  await writeFile(path, Buffer.isBuffer(file) ? file : networkFile(file));
+  return await openNetworkFile(path);
 }
 
 async function factsOf(file: Shapes | Buffer) {

@@ -15,24 +15,27 @@ import { SHIPPED_IDS } from '../../../../shared/methods/registry.ts';
 
 /** Models as version 0.1.0 wrote them, before methods had engines: their folders stay readable. */
 
+const ADDED = {
+  family: 'esrgan',
+  title: 'Another',
+  license: 'CC-BY-4.0',
+  scale: 4,
+  inputChannels: 3,
+  outputChannels: 3,
+  context: 349,
+  shuffle: 1,
+};
+
 let modelsDirectory: string;
 beforeAll(async () => {
   modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-store-'));
   await write('seesr', ['config.json', 'tokenizer/vocab.json', 'denoiser.onnx', 'denoiser.onnx.data', 'LICENSES.md']);
-  await write('4x-old', ['network.onnx', 'network.onnx.data', 'LICENSES.md'], {
-    family: 'esrgan',
-    title: 'Old',
-    license: 'CC-BY-4.0',
-    scale: 4,
-    inputChannels: 3,
-    outputChannels: 3,
-    context: 349,
-    shuffle: 1,
-  });
+  await write('4x-old', ['network.onnx', 'network.onnx.data', 'LICENSES.md'], { brought: ADDED });
+  await write('4x-new', ['network.onnx', 'network.onnx.data', 'LICENSES.md'], { added: ADDED });
 });
 afterAll(() => rm(modelsDirectory, { recursive: true }));
 
-async function write(model: string, names: readonly string[], brought?: object): Promise<void> {
+async function write(model: string, names: readonly string[], facts = {}): Promise<void> {
   const directory = join(modelsDirectory, model);
   const content = (name: string) => Buffer.from(`${model} ${name}`);
   for (const name of names) {
@@ -46,7 +49,7 @@ async function write(model: string, names: readonly string[], brought?: object):
   const manifest = {
     format: 1,
     model,
-    ...(brought && { brought }),
+    ...facts,
     dtype: 'fp16',
     device: 'cuda',
     recipe: '0'.repeat(64),
@@ -68,13 +71,13 @@ test('a model that was built is found, told and verified', async () => {
   expect(await verifyModels(modelsDirectory, ['seesr'], true)).toEqual({ checked: ['seesr'], problems: [] });
 });
 
-test('a model that was added is found with its facts, and with the work of the usual network', async () => {
-  const { method, manifest } = await openInstalled(modelsDirectory, '4x-old');
+test.each(['4x-old', '4x-new'])('%s, which was added, is found with its facts', async (model) => {
+  const { method, manifest } = await openInstalled(modelsDirectory, model);
   expect(method).toBe('esrgan');
-  expect(manifest.brought).toMatchObject({ title: 'Old', scale: 4, context: 349 });
-  expect(factsOf(manifest.brought!)).toMatchObject({ method: 'esrgan', work_share: 1, shuffle: 1 });
-  const told = (await describeModels(modelsDirectory)).find(({ id }) => id === '4x-old');
-  expect(told).toMatchObject({ name: 'Old', state: 'installed', from: ['/somewhere/weights.pth'] });
+  expect(manifest.added).toMatchObject({ title: 'Another', scale: 4, context: 349 });
+  expect(factsOf(manifest.added!)).toMatchObject({ method: 'esrgan', work_share: 1, shuffle: 1 });
+  const told = (await describeModels(modelsDirectory)).find(({ id }) => id === model);
+  expect(told).toMatchObject({ name: 'Another', state: 'installed', from: ['/somewhere/weights.pth'] });
 });
 
 describe.each(SHIPPED_IDS)('%s, which ships,', (model) => {

@@ -4,8 +4,8 @@ import { AppError } from '../../shared/error.ts';
 import { ADDABLE_IDS, MODEL_NAME } from '../../shared/methods/model-facts.ts';
 import { METHOD_IDS } from '../../shared/methods/registry.ts';
 
-/** Facts of an installed model that a user brought, beside its files: its title, and the findings from its tensors. */
-export const broughtSchema = z.object({
+/** Facts of an installed model that a user added, beside its files: its title, and the findings from its tensors. */
+export const addedSchema = z.object({
   family: z.enum(ADDABLE_IDS),
   title: z.string(),
   /** As its author published it. */
@@ -22,7 +22,7 @@ export const broughtSchema = z.object({
   workShare: z.number().positive().optional(),
 });
 
-export type Brought = z.infer<typeof broughtSchema>;
+export type Added = z.infer<typeof addedSchema>;
 
 const MAX_TEXT_CHARACTERS = 200;
 
@@ -48,7 +48,7 @@ export function checkText(what: string, text: string): string {
 }
 
 /** A description in one line, for lists. */
-export function describeBrought({ family, scale, inputChannels, outputChannels, license }: Brought): string {
+export function describeAdded({ family, scale, inputChannels, outputChannels, license }: Added): string {
   const channels = inputChannels === 3 && outputChannels === 3 ? '' : `, channels ${inputChannels} → ${outputChannels}`;
   const use = forbidsCommercialUse(license) ? ', not for commercial use' : '';
   return `${family} ×${scale}${channels}; ${license}${use}`;

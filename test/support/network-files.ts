@@ -98,7 +98,7 @@ export function compactShapes({ in: from = 3, last = 12, features = 6, convoluti
 }
 
 /** A safetensors file of such tensors; their numbers are small, and the same in each run. */
-export function broughtFile(shapes: Shapes): Buffer {
+export function networkFile(shapes: Shapes): Buffer {
   const tensors = Object.entries(shapes).map(([name, shape], index) => {
     const length = shape.reduce((product, size) => product * size, 1);
     const values = Array.from({ length }, (_, place) => 0.2 * Math.sin((place + 1) ** 2 + index));
