@@ -3,6 +3,7 @@ import { AppError, type ErrorCode, type FieldError } from '../shared/error.ts';
 import type { Description, Progress } from '../shared/job.ts';
 import { isOutOfMemory } from '../shared/out-of-memory.ts';
 import { asStoreError } from '../shared/store-error.ts';
+import { fromArguments } from './child-share.ts';
 import { decodeImage } from './images/decode.ts';
 import { seenPhoto } from './images/seen-photo.ts';
 import type { LoadedMethod } from './methods/engine.ts';
@@ -12,8 +13,10 @@ import type { LivePreviewFile } from './restore/live-preview.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './restore/restore.ts';
 import { openSavepoints, type SavepointFile } from './restore/savepoint.ts';
 import { testMode } from './restore/test-mode.ts';
+import { placeName } from './runtime/device-places.ts';
 import type { Device } from './runtime/devices.ts';
 import { checkDevice } from './runtime/session.ts';
+import { share, takeShare } from './runtime/share.ts';
 import { sha256Of } from './weights/sha256.ts';
 
 /** Messages of the engine (engine.ts) to the child. */
@@ -44,7 +47,8 @@ export type FromChild =
 
 /** The result, and the device and weights that made it. */
 export interface EngineResult extends RestoreResult {
-  device: Device;
+  /** Its name, with its index where there may be several. */
+  device: string;
   /** Absent where no network was to run. */
   weightsSha256?: string;
   /** Where the model had to be loaded first. */
@@ -58,6 +62,8 @@ interface LoadedModel extends LoadedMethod {
   name: string;
   weightsSha256: string;
 }
+
+takeShare(fromArguments(process.argv));
 
 let loaded: LoadedModel | undefined;
 let running: AbortController | undefined;
@@ -100,7 +106,7 @@ async function run(message: RestoreMessage): Promise<EngineResult> {
   });
   return {
     ...result,
-    device: message.device,
+    device: placeName({ device: message.device, index: share.deviceIndex }),
     ...(weightsSha256 && { weightsSha256 }),
     ...(loadSeconds !== undefined && { loadSeconds }),
     ...(savepoints?.from && { resumedStep: savepoints.from.step }),

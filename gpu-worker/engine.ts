@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { orAborted } from '../shared/deadline.ts';
 import { AppError, type ErrorCode } from '../shared/error.ts';
 import type { Description } from '../shared/job.ts';
@@ -9,11 +10,18 @@ import type { DescribeRequest, EngineResult, ToChild } from './child.ts';
 import { converse, type RunOptions } from './converse.ts';
 import { checkAdded } from './model-store/added-models.ts';
 import type { RestoreRequest } from './restore/restore.ts';
+import { type DevicePlace, placeName } from './runtime/device-places.ts';
 import type { Device } from './runtime/devices.ts';
 import { endChild, hasEnded, startChild } from './start-child.ts';
 
 interface EngineOptions {
   device: Device;
+  /** Of the device, among those of its kind. Default: 0. */
+  deviceIndex?: number;
+  /** Default: as many as there are processors. */
+  threads?: number;
+  /** Default: that of the device. */
+  name?: string;
   /** Where models that were built from the user's files are. */
   modelsDirectory: string;
   log: Log;
@@ -24,6 +32,9 @@ interface EngineOptions {
 
 /** Runs one photo at a time in a child process that stays warm, can be killed, and takes an out-of-memory kill alone. */
 export interface Engine {
+  /** In logs and answers: no other engine of the service has it. */
+  readonly name: string;
+  readonly place: DevicePlace;
   /** There is a child that answers. Throws `unavailable`; the next call tries again. */
   start(): Promise<void>;
   /** Throws `engine-failed` when the device cannot be used here. */
@@ -46,15 +57,21 @@ export interface Engine {
 /** After these a new child does the next work: the memory of this one, its modules or its device may be the reason. */
 const WORN_OUT: readonly ErrorCode[] = ['engine-failed', 'out-of-memory', 'model-not-loaded'];
 
-export function createEngine({ device, modelsDirectory, log, ...times }: EngineOptions): Engine {
-  const { stallSeconds = STALL_SECONDS, startSeconds = STALL_SECONDS } = times;
+/** A device that takes longer does not answer. */
+const CHECK_SECONDS = 60;
+
+export function createEngine({ device, modelsDirectory, log, ...options }: EngineOptions): Engine {
+  const { stallSeconds = STALL_SECONDS, startSeconds = STALL_SECONDS } = options;
+  const { deviceIndex = 0, threads = availableParallelism() } = options;
+  const place = { device, index: deviceIndex };
+  const { name = placeName(place) } = options;
   let child: ChildProcess | undefined;
   let starting: Promise<ChildProcess> | undefined;
   let closing = new AbortController();
 
   function start(): Promise<ChildProcess> {
     if (child && !hasEnded(child)) return Promise.resolve(child);
-    starting ??= startChild(startSeconds, closing.signal)
+    starting ??= startChild({ name, deviceIndex, threads }, startSeconds, closing.signal)
       .then((started) => {
         child = started;
         return started;
@@ -71,10 +88,13 @@ export function createEngine({ device, modelsDirectory, log, ...times }: EngineO
     if (ending) await endChild(ending);
   }
 
-  async function ask<Result extends Awaited<ReturnType<typeof converse>>>(message: ToChild, options: RunOptions) {
+  async function ask<Result extends Awaited<ReturnType<typeof converse>>>(
+    message: ToChild,
+    options: RunOptions & { stallSeconds?: number },
+  ) {
     const asked = await orAborted(start(), options.signal);
     try {
-      return await converse<Result>(asked, message, { log, ...options, stallSeconds });
+      return await converse<Result>(asked, message, { log, stallSeconds, ...options });
     } catch (error) {
       const isWornOut = error instanceof AppError && WORN_OUT.includes(error.code);
       if (asked === child && (isWornOut || asked.killed || hasEnded(asked))) await endCurrent();
@@ -97,12 +117,15 @@ export function createEngine({ device, modelsDirectory, log, ...times }: EngineO
   }
 
   return {
+    name,
+    place,
     async start() {
       await start();
     },
     async checkDevice() {
       const { signal } = new AbortController();
-      await ask<undefined>({ type: 'check', device }, { onProgress: () => {}, signal });
+      const options = { onProgress: () => {}, signal, stallSeconds: Math.min(stallSeconds, CHECK_SECONDS) };
+      await ask<undefined>({ type: 'check', device }, options);
     },
     async restore(request, options) {
       if (!request.test) await checkAdded(modelsDirectory, request.parameters);

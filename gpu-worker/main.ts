@@ -13,7 +13,7 @@ import {
   sharedVariables,
 } from '../shared/configuration.ts';
 import { AppError } from '../shared/error.ts';
-import { createHealth } from '../shared/health.ts';
+import { blocking, createHealth } from '../shared/health.ts';
 import { DEAF_SECONDS, DRAIN_SECONDS, SILENCE_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import { SHIPPED_IDS } from '../shared/methods/registry.ts';
@@ -24,8 +24,8 @@ import { fetchModels } from './model-store/fetch-models.ts';
 import { DEVICE_NAMES } from './runtime/devices.ts';
 import { SOFTWARE } from './software.ts';
 import { STORES } from './worker/outwait-trouble.ts';
+import { runWorkers } from './worker/run-workers.ts';
 import { createTaskProtection } from './worker/task-protection.ts';
-import { runWorker } from './worker/worker.ts';
 
 const environmentSchema = z.object({
   ...sharedVariables,
@@ -64,6 +64,7 @@ async function main(): Promise<void> {
   if (limits.heic) checkHeicDecoder();
   const engine = createEngine({ device, modelsDirectory: variables.CACHE_DIR, log });
   await engine.checkDevice(); // a GPU box whose GPU does not work must not take jobs, and never runs them without
+  const devices = [engine.name];
   const objects = openBucket(MODELS_BUCKET, S3_PATH_STYLE);
   const names = models.map(({ model }) => model);
   await fetchModels({ models: names, objects, modelsDirectory: variables.CACHE_DIR, log, signal: drain });
@@ -74,15 +75,16 @@ async function main(): Promise<void> {
   const health = createHealth(log);
   /** A store that does not answer for minutes is outwaited under the lease; in any other trouble the container is no worker. */
   const isWell = () =>
-    health.silentSeconds() < SILENCE_SECONDS && health.troubles().every(({ part }) => part === STORES);
+    health.silentSeconds() < SILENCE_SECONDS &&
+    blocking(health.troubles(), devices).every(({ part }) => part === STORES);
   const tellAlive = () =>
     isWell() && void writeFile(variables.READY_FILE, '').catch((error) => log.warn('ready.failed', { error }));
   const protect = agentUri ? createTaskProtection({ agentUri, log }) : <Result>(work: () => Promise<Result>) => work();
   let isReady = false;
-  await runWorker(
+  await runWorkers(
+    [engine],
     {
       ...openAwsStores(variables),
-      engine,
       limits,
       scratchDirectory,
       log,
@@ -91,7 +93,7 @@ async function main(): Promise<void> {
       idleMilliseconds: DEAF_SECONDS * 1000,
       onAnswer() {
         tellAlive();
-        if (!isReady) log.info('worker.ready', { device, models: names, software: SOFTWARE });
+        if (!isReady) log.info('worker.ready', { devices, models: names, software: SOFTWARE });
         isReady = true;
       },
       async around(work) {

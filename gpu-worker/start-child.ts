@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { AppError } from '../shared/error.ts';
 import { unavailable } from '../shared/store-error.ts';
 import type { FromChild } from './child.ts';
+import { type ChildShare, toArguments } from './child-share.ts';
 
 const STANDARD_ERROR = 2;
 /** The system takes a process away at once, unless a device that does not answer holds it. */
@@ -11,8 +12,8 @@ const END_MILLISECONDS = 5_000;
  * An inference child whose program and packages are loaded. Throws `unavailable` for every obstacle to that, within
  * `seconds`, and where `stop` is aborted: no photo has a part in it.
  */
-export async function startChild(seconds: number, stop: AbortSignal): Promise<ChildProcess> {
-  const child = forkChild();
+export async function startChild(share: ChildShare, seconds: number, stop: AbortSignal): Promise<ChildProcess> {
+  const child = forkChild(share);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const fail = (reason: string) => reject(notStarted(reason));
   const onMessage = (message: FromChild) => {
@@ -41,9 +42,9 @@ export async function startChild(seconds: number, stop: AbortSignal): Promise<Ch
   }
 }
 
-function forkChild(): ChildProcess {
+function forkChild(share: ChildShare): ChildProcess {
   try {
-    return fork(new URL('./child-entry.ts', import.meta.url), {
+    return fork(new URL('./child-entry.ts', import.meta.url), toArguments(share), {
       execArgv: [],
       serialization: 'advanced',
       // Standard input and output are the parent's: pictures may go through them.

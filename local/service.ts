@@ -8,7 +8,7 @@ import { reap } from '../functions/reap/reap.ts';
 import { createEngine } from '../gpu-worker/engine.ts';
 import { checkHeicDecoder } from '../gpu-worker/images/heic.ts';
 import { listModels } from '../gpu-worker/model-store/added-models.ts';
-import { runWorker } from '../gpu-worker/worker/worker.ts';
+import { runWorkers } from '../gpu-worker/worker/run-workers.ts';
 import { createGuardedFetch } from '../shared/adapters/node/guarded-fetch.ts';
 import type { StandardLog } from '../shared/adapters/node/standard-log.ts';
 import { boundRoom, boundStores } from '../shared/bounded-stores.ts';
@@ -65,6 +65,7 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
   const stopping = new AbortController();
   const installedModels = await listModels(modelsDirectory);
   checkCommercialUse(installedModels, prices, config.acceptsNoncommercial);
+  const engine = createEngine({ device: config.device, modelsDirectory, log });
   const signer = createSigner(stores.signingKey);
   const outbound = createGuardedFetch(config.outbound);
   const deps = {
@@ -82,8 +83,8 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
     room: boundRoom(createStorageRoom({ directories, minFreeBytes: config.minFreeBytes })),
     health: createHealth(log),
     stopping: stopping.signal,
+    devices: [engine.name],
   };
-  const engine = createEngine({ device: config.device, modelsDirectory, log });
   // A service that took jobs and could not run them would be worse than none.
   if (limits.heic) checkHeicDecoder();
   if (config.device !== 'cpu') await engine.checkDevice();
@@ -96,7 +97,7 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
   await listen(server, config);
 
   const firstKey = await createFirstKey(stores.state);
-  const worker = runWorker({ ...deps, engine, scratchDirectory }, stopping.signal);
+  const workers = runWorkers([engine], { ...deps, scratchDirectory }, stopping.signal);
   const notifier = runNotifier(deps, stopping.signal);
   const reaper = startReaper(() => reap({ ...deps, mayErase: clock.isSettled }, stopping.signal), log);
   const record = keepClock(clock, dataDirectory, log);
@@ -107,7 +108,7 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
     async close() {
       // First of all, watchers are told, and waiting requests are answered.
       stopping.abort();
-      const drained = Promise.allSettled([worker, reaper.stop()]);
+      const drained = Promise.allSettled([workers, reaper.stop()]);
       await Promise.all([endConnections(server, DRAIN_MILLISECONDS), atMost(DRAIN_MILLISECONDS, drained)]);
       // A delivery under way is repeated after the next start, with the same id.
       await atMost(NOTIFIER_GRACE_MILLISECONDS, Promise.allSettled([notifier, record.end()]));

@@ -348,6 +348,10 @@ export const modelListSchema = z.object({
     max_output_pixels: z.int(),
     heic: z.boolean().optional().describe('Whether HEIC photos are taken.'),
   }),
+  devices: z
+    .array(z.string())
+    .optional()
+    .describe('What computes: `cpu`, `cuda:0`. Absent where workers run apart from the API.'),
 });
 
 export const createKeySchema = z.strictObject({

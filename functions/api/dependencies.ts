@@ -41,6 +41,8 @@ export interface Dependencies {
   streamSeconds?: number;
   /** Of the worker that runs beside the API, if one does. */
   health?: Health;
+  /** What it computes on: the names of its engines. */
+  devices?: readonly string[];
   /** Is aborted when the service begins to stop. */
   stopping?: AbortSignal;
 }

@@ -1,3 +1,4 @@
+import { engineStates } from '../../shared/health.ts';
 import { isTerminal, type Job, type Parameters } from '../../shared/job.ts';
 import type { Size } from '../../shared/methods/method.ts';
 import { methodOf } from '../../shared/methods/registry.ts';
@@ -13,28 +14,30 @@ export interface Outlook {
   eta?: string;
 }
 
-type EstimateDependencies = Pick<Dependencies, 'state' | 'queue'>;
+type EstimateDependencies = Pick<Dependencies, 'state' | 'queue' | 'health' | 'devices'>;
 
 /** From here on a running job tells more about itself than others do. */
 const TELLING_PERCENT = 10;
 
 /** Whole seconds until a job that were submitted now would have ended. `test`: no network would run. */
 export async function estimateSeconds(
-  { state, queue }: EstimateDependencies,
+  deps: EstimateDependencies,
   size: Size,
   parameters: Parameters,
   test = false,
 ): Promise<number> {
-  const [paces, depth] = await Promise.all([state.getPaces(), queue.depth()]);
+  const [paces, depth] = await Promise.all([deps.state.getPaces(), deps.queue.depth()]);
   const own = test ? 0 : ownSeconds(paces, size, parameters);
-  return Math.max(1, Math.ceil(aheadSeconds(paces, depth.visible, depth.inFlight, own) + own));
+  const queue = { waiting: depth.visible, inFlight: depth.inFlight, workers: workersOf(deps) };
+  return Math.max(1, Math.ceil(aheadSeconds(paces, queue, own) + own));
 }
 
 /** Nothing for a job that has ended, or awaits its photo. Unknown values are left out. */
 export async function outlookOf(
-  { state, queue, log, now }: EstimateDependencies & Pick<Dependencies, 'log' | 'now'>,
+  deps: EstimateDependencies & Pick<Dependencies, 'log' | 'now'>,
   job: Job,
 ): Promise<Outlook> {
+  const { state, queue, log, now } = deps;
   const { input, parameters, task, status } = job;
   if (isTerminal(job) || !input) return {};
   try {
@@ -43,7 +46,7 @@ export async function outlookOf(
     if (status !== 'queued') return task ? {} : { eta: later(remainingSeconds(job, own, now()), now()) };
     const { visible, inFlight } = await queue.depth();
     const position = Math.max(1, visible);
-    const ahead = aheadSeconds(paces, position - 1, inFlight, own);
+    const ahead = aheadSeconds(paces, { waiting: position - 1, inFlight, workers: workersOf(deps) }, own);
     return {
       queue: { position_estimate: position, ahead_seconds: Math.round(ahead) },
       // How long a model looks at a photo is not measured.
@@ -65,13 +68,25 @@ function ownSeconds(paces: Paces, size: Size, parameters: Parameters): number {
   return work === 0 ? 0 : perWork * work + (isWarm ? 0 : (pace?.load_seconds ?? 0));
 }
 
-/** Running jobs are half done on average, and as many workers go through the waiting ones. */
-function aheadSeconds(paces: Paces, waiting: number, inFlight: number, own: number): number {
+/** Those that are known to work beside this API. Where it knows of none, running jobs tell. */
+function workersOf({ health, devices = [] }: EstimateDependencies): number {
+  return engineStates(health?.troubles() ?? [], devices).filter(({ working }) => working).length;
+}
+
+interface QueueView {
+  waiting: number;
+  inFlight: number;
+  /** At least. */
+  workers: number;
+}
+
+/** Running jobs are half done on average, and all workers go through the waiting ones. */
+function aheadSeconds(paces: Paces, { waiting, inFlight, workers: fewest }: QueueView, own: number): number {
   const known = Object.values(paces);
   const jobs = sum(known.map((pace) => pace.jobs));
   const typical = jobs > 0 ? sum(known.map(({ seconds }) => seconds)) / jobs : own;
-  const workers = Math.max(1, inFlight);
-  return typical * (waiting / workers + (inFlight > 0 ? 0.5 : 0));
+  const workers = Math.max(1, fewest, inFlight);
+  return waiting + inFlight < workers ? 0 : (typical * (waiting + inFlight / 2)) / workers;
 }
 
 function remainingSeconds({ progress, attempt, started_at }: Job, own: number, now: number): number {

@@ -6,7 +6,7 @@ import { isSold, listedPrice } from '../../shared/pricing.ts';
 import type { Api, Dependencies } from './dependencies.ts';
 import { json } from './openapi.ts';
 
-export function addModels(api: Api, { installedModels, limits, prices }: Dependencies): void {
+export function addModels(api: Api, { installedModels, limits, prices, devices }: Dependencies): void {
   const route = createRoute({
     method: 'get',
     path: '/v1/models',
@@ -42,5 +42,5 @@ export function addModels(api: Api, { installedModels, limits, prices }: Depende
       },
     ];
   });
-  api.openapi(route, (c) => c.json({ data, limits }, 200));
+  api.openapi(route, (c) => c.json({ data, limits, ...(devices && { devices: [...devices] }) }, 200));
 }

@@ -1,5 +1,5 @@
 import { noAnswer, within } from '../../shared/deadline.ts';
-import { createHealth, type Part } from '../../shared/health.ts';
+import { blocking, createHealth, type Part } from '../../shared/health.ts';
 import { SILENCE_SECONDS } from '../../shared/limits.ts';
 import { isStorageFull } from '../../shared/storage-room.ts';
 import { asStoreError, unavailable } from '../../shared/store-error.ts';
@@ -13,7 +13,7 @@ const ANSWER_MILLISECONDS = 5_000;
  * log tells the operator why they cannot.
  */
 export function createReadiness(deps: Dependencies): () => Promise<void> {
-  const { state, objects, queue, room, stopping, log, health = createHealth(log) } = deps;
+  const { state, objects, queue, room, stopping, log, health = createHealth(log), devices = [] } = deps;
   const failed = new Set<Part>();
   const watch = (part: Part, ask: () => Promise<unknown>) => {
     const asked = askOnce(part, ask);
@@ -42,7 +42,7 @@ export function createReadiness(deps: Dependencies): () => Promise<void> {
   return async () => {
     if (stopping?.aborted) throw unavailable('The service stops.');
     await Promise.all(asks.map((ask) => ask()));
-    const troubles = health.troubles();
+    const troubles = blocking(health.troubles(), devices);
     if (troubles.length === 0) return;
     const errors = troubles.map(({ error }) => asStoreError(error));
     if (errors.every(isStorageFull)) throw errors[0];

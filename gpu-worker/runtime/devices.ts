@@ -26,6 +26,10 @@ export interface DeviceFacts {
   gainsByWinograd: boolean;
   /** Absent where graphs run as they are written. */
   lowering?: LoweringFacts;
+  /** Several of a kind are told apart by an index. */
+  takesIndex: boolean;
+  /** The processor of the machine: always there, so that a start need not try it; several children may share its cores. */
+  isProcessor: boolean;
   /** What a library that cannot be loaded means, and what to do. */
   missing: string;
 }
@@ -39,6 +43,8 @@ export const DEVICES = {
     keepsAllNetworks: false,
     // Measured on x64 only: elsewhere ONNX Runtime may have no blocked layout, without which those graphs are slow.
     gainsByWinograd: process.arch === 'x64',
+    takesIndex: false,
+    isProcessor: true,
     missing: 'device cpu needs the library of onnxruntime-node, which cannot be loaded: run "npm ci".',
   },
   cuda: {
@@ -47,6 +53,8 @@ export const DEVICES = {
     defaultDtype: 'fp16',
     keepsAllNetworks: true,
     gainsByWinograd: false,
+    takesIndex: true,
+    isProcessor: false,
     missing:
       'device cuda needs libonnxruntime_providers_cuda and the CUDA libraries, which cannot be loaded: run "node node_modules/onnxruntime-node/script/install.js", or choose device cpu.',
   },
@@ -58,6 +66,9 @@ export const DEVICES = {
     defaultDtype: 'fp32',
     keepsAllNetworks: false,
     gainsByWinograd: false,
+    // Its provider has no option of that kind: the driver chooses the adapter.
+    takesIndex: false,
+    isProcessor: false,
     lowering: {
       // Wrong from 64 queries on.
       attendsFused: false,

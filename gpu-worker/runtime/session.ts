@@ -1,7 +1,6 @@
 import './no-telemetry.ts';
 
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { AppError } from '../../shared/error.ts';
@@ -11,6 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { compileModel } from './compile.ts';
 import { DEVICES, type Device, type DeviceFacts } from './devices.ts';
 import { lowerModel } from './lower-model.ts';
+import { share } from './share.ts';
 
 /** A network that is loaded and ready. */
 export interface Session {
@@ -32,8 +32,8 @@ export async function createSession(
   { weightsDirectory, facts = DEVICES[device] }: { weightsDirectory?: string; facts?: DeviceFacts } = {},
 ): Promise<Session> {
   const options = (folder?: string): InferenceSession.SessionOptions => ({
-    executionProviders: [facts.provider],
-    intraOpNumThreads: availableParallelism(),
+    executionProviders: [providerOf(facts)],
+    intraOpNumThreads: share.threads,
     // Shapes differ from photo to photo, and a plan for each would be kept.
     enableMemPattern: false,
     // Threads that wait for work would take the cores from everything else.
@@ -99,6 +99,11 @@ export async function checkDevice(device: Device): Promise<void> {
   builder.output('output', builder.input('input', [1]), [1]);
   const model = await compileModel(builder.build(), () => Promise.reject(new RangeError('It has no weights.')));
   await (await createSession(model, device)).release();
+}
+
+function providerOf({ provider: name, takesIndex }: DeviceFacts): InferenceSession.ExecutionProviderConfig {
+  const indexed = { name, deviceId: share.deviceIndex };
+  return takesIndex ? indexed : name;
 }
 
 /** Of the device itself: its library, its driver, its adapter. */

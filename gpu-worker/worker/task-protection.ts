@@ -12,7 +12,7 @@ const RENEW_MILLISECONDS = 4 * 60_000;
 const TIMEOUT_MILLISECONDS = 5_000;
 
 /**
- * Runs work while ECS may not stop this task to scale in or to deploy (task scale-in protection endpoint of the agent).
+ * Runs work, several at a time, while ECS may not stop this task to scale in or to deploy (task scale-in protection endpoint of the agent).
  * Work goes on where the agent does not answer: then it may be drained, and the job goes on elsewhere.
  */
 export function createTaskProtection({ agentUri, log }: ProtectionOptions) {
@@ -31,16 +31,28 @@ export function createTaskProtection({ agentUri, log }: ProtectionOptions) {
       log.warn('protection.failed', { error });
     }
   }
-  const protect = () => set({ ProtectionEnabled: true, ExpiresInMinutes: EXPIRES_MINUTES });
+  /** One request after the other, so that the last word counts. */
+  let last = Promise.resolve();
+  const tell = (state: object) => {
+    last = last.then(() => set(state));
+    return last;
+  };
+  const protect = () => tell({ ProtectionEnabled: true, ExpiresInMinutes: EXPIRES_MINUTES });
+  let running = 0;
+  let renewal: NodeJS.Timeout | undefined;
 
   return async function whileProtected<Result>(work: () => Promise<Result>): Promise<Result> {
-    await protect();
-    const renewal = setInterval(protect, RENEW_MILLISECONDS);
+    if (running++ === 0) {
+      renewal = setInterval(protect, RENEW_MILLISECONDS);
+      await protect();
+    }
     try {
       return await work();
     } finally {
-      clearInterval(renewal);
-      await set({ ProtectionEnabled: false });
+      if (--running === 0) {
+        clearInterval(renewal);
+        await tell({ ProtectionEnabled: false });
+      }
     }
   };
 }

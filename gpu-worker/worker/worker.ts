@@ -8,6 +8,7 @@ import type { QueueMessage } from '../../shared/ports.ts';
 import { isStorageFull, type StorageRoom } from '../../shared/storage-room.ts';
 import { asStoreError, isStoreError, isUnavailable } from '../../shared/store-error.ts';
 import { awaitRoom } from './await-room.ts';
+import { checkEngine, faultOf } from './check-engine.ts';
 import { conclude, isModelTrouble } from './conclude.ts';
 import { createModelPauses, type ModelPauses, type PauseLengths } from './model-pauses.ts';
 import { createTrouble, type Outwait, outwaitTrouble, PATIENCE, type Patience, STORES } from './outwait-trouble.ts';
@@ -24,12 +25,18 @@ export interface WorkerOptions extends Omit<AttemptOptions, 'health'> {
   onAnswer?: () => void;
   /** Is told about faults of the machine and the stores. Default: the log alone is. */
   health?: Health;
+  /** The engine, in words of `health`. */
+  part?: Part;
   /** Of jobs whose model cannot be loaded. */
   pauseLengths?: PauseLengths;
+  /** The same, shared by several workers. */
+  pauses?: ModelPauses;
   /** With stores that do not answer, while an attempt runs. */
   patience?: Patience;
   /** The same without an attempt: then the call throws. Default: for ever. */
   idleMilliseconds?: number;
+  /** The same with its engine. Default: as long. */
+  engineMilliseconds?: number;
 }
 
 const RECEIVE_WAIT_SECONDS = 20;
@@ -47,10 +54,14 @@ const READINESS_KEY = 'out/readiness';
  * Nothing that a job does makes it throw, and no part of the service but one that does not answer for `idleMilliseconds`.
  */
 export async function runWorker(given: WorkerOptions, drain: AbortSignal): Promise<void> {
-  const { log, patience = PATIENCE, idleMilliseconds: milliseconds = Number.POSITIVE_INFINITY } = given;
-  const { around = (work) => work(), onAnswer = () => {}, health = createHealth(log) } = given;
-  const options = { ...given, patience, health, pauses: createModelPauses(health, given.pauseLengths) };
-  const trouble = createTrouble({ health, patience: { ...patience, milliseconds }, signal: drain });
+  const { log, patience = PATIENCE, idleMilliseconds = Number.POSITIVE_INFINITY } = given;
+  const { around = (work) => work(), onAnswer = () => {}, health = createHealth(log), part = 'engine' } = given;
+  const { pauses = createModelPauses(health, given.pauseLengths), engineMilliseconds = idleMilliseconds } = given;
+  const options = { ...given, patience, health, pauses, part };
+  const troubleOf = (milliseconds: number) =>
+    createTrouble({ health, patience: { ...patience, milliseconds }, signal: drain });
+  const trouble = troubleOf(idleMilliseconds);
+  const engineTrouble = troubleOf(engineMilliseconds);
   let failure: Failure | undefined;
   for (let isFirst = true; !drain.aborted; isFirst = false) {
     health.live();
@@ -64,9 +75,12 @@ export async function runWorker(given: WorkerOptions, drain: AbortSignal): Promi
       if (drain.aborted && error === drain.reason) return;
       failure = failureOf(STORES, error);
     }
-    if (!failure) trouble.isOver();
-    else if (isStoreError(failure.error)) await trouble.outwait(failure.part, failure.error);
-    else {
+    if (!failure) {
+      trouble.isOver();
+      engineTrouble.isOver();
+    } else if (isStoreError(failure.error)) {
+      await (failure.part === part ? engineTrouble : trouble).outwait(failure.part, failure.error);
+    } else {
       log.error('worker.store-failed', { error: failure.error }); // the message comes again when its visibility ends
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
     }
@@ -90,13 +104,13 @@ async function askStores({ state, objects }: WorkerOptions): Promise<void> {
 }
 
 /** After a failure: the first part that is still in trouble. */
-async function findFault(options: WorkerOptions): Promise<Failure | undefined> {
-  const { room, engine } = options;
+async function findFault(options: Handling): Promise<Failure | undefined> {
+  const { room, engine, part } = options;
   const fault = (part: Part) => (error: unknown) => failureOf(part, error);
   return (
     (await askStores(options).catch(fault(STORES))) ??
     (await room?.probe(SMALL_PROBE_BYTES).catch(fault('storage'))) ??
-    (await engine.start().catch(fault('engine'))) ??
+    (await checkEngine(engine).catch(fault(part))) ??
     undefined
   );
 }
@@ -115,10 +129,10 @@ async function handleNext(options: Handling, { drain, around, onAnswer }: Surrou
   return message ? await around(() => handle(message, options, drain)) : undefined;
 }
 
-type Handling = WorkerOptions & { patience: Patience; health: Health; pauses: ModelPauses };
+type Handling = WorkerOptions & { patience: Patience; health: Health; pauses: ModelPauses; part: Part };
 
 async function handle(message: QueueMessage, options: Handling, drain: AbortSignal): Promise<Failure | undefined> {
-  const { queue, engine, patience, health, pauses } = options;
+  const { queue, engine, patience, health, pauses, part } = options;
   const hold = () => queue.extend(message.receipt, VISIBILITY_SECONDS).catch(() => {});
   const waiting = { health, patience, hold };
   const settle: Outwait = (work) => outwaitTrouble(work, { ...waiting, signal: drain });
@@ -131,7 +145,7 @@ async function handle(message: QueueMessage, options: Handling, drain: AbortSign
     await orAborted(engine.start(), drain);
   } catch (error) {
     await putBack(message, 0, { queue, settle });
-    return drain.aborted ? undefined : failureOf('engine', error);
+    return drain.aborted ? undefined : failureOf(part, error);
   }
   const by = crypto.randomUUID();
   const job = await settle(() => claim(message, by, options));
@@ -150,8 +164,10 @@ async function handle(message: QueueMessage, options: Handling, drain: AbortSign
   } catch (thrown) {
     const error = asStoreError(thrown);
     log.warn('attempt.failed', { error });
-    if (isModelTrouble(error)) pauses.failed(model, error);
-    await conclude(job, message, error, { ...options, settle, pauseSeconds: pauses.left(model) / 1000 });
+    const fault = await faultOf(engine, error, drain);
+    if (!fault && isModelTrouble(error)) pauses.failed(model, error);
+    await conclude(job, message, fault ?? error, { ...options, settle, pauseSeconds: pauses.left(model) / 1000 });
+    if (fault) return failureOf(part, fault);
     return isStoreError(error) ? failureOf(isStorageFull(error) ? 'storage' : STORES, error, result.bytes) : undefined;
   } finally {
     drain.removeEventListener('abort', onDrain);

@@ -77,7 +77,7 @@ function start([command, ...args]: string[], device: string, environment: Record
 it('starts with the files it copies, is healthy while its queue answers, and ends on SIGTERM', async () => {
   const { close, environment } = await openServices();
   const { child, exited, output } = start(container.command, 'cpu', environment);
-  await expect.poll(output).toMatch(/"worker\.ready","device":"cpu"/);
+  await expect.poll(output).toMatch(/"worker\.ready","devices":\["cpu"\]/);
   expect(await start(container.healthCheck, 'cpu').exited).toEqual([0, null]);
   child.kill('SIGTERM');
   expect(await exited).toEqual([0, null]);

@@ -181,7 +181,7 @@ it('fetches its models, gives its job back on SIGTERM, and goes on with it when 
 
   const [before, after] = [first.events(), second.events()];
   expect(before).toContainEqual(expect.objectContaining({ event: 'model.fetched', model: 'seesr' }));
-  expect(before).toContainEqual(expect.objectContaining({ event: 'worker.ready', device: 'cpu' }));
+  expect(before).toContainEqual(expect.objectContaining({ event: 'worker.ready', devices: ['cpu'] }));
   expect(after).toContainEqual(expect.objectContaining({ event: 'model.cached', model: 'seesr' }));
   const restored = after.find(({ event }) => event === 'attempt.restored');
   expect(restored).toMatchObject({ resumedStep: drained.checkpoint!.step });

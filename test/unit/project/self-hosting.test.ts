@@ -22,7 +22,7 @@ it('has a row for each word of /readyz', () => {
     'The storage of the service keeps … in reserve': 'local/storage-room.ts',
     'The storage of the service took no more bytes': 'shared/storage-room.ts',
   };
-  expect(words.toSorted()).toEqual([...Object.keys(sentences), ...PARTS, 'model …'].toSorted());
+  expect(words.toSorted()).toEqual([...Object.keys(sentences), ...PARTS, 'engine …', 'model …'].toSorted());
   for (const [sentence, path] of Object.entries(sentences)) expect(read(path)).toContain(sentence.split(' …')[0]);
 });
 
