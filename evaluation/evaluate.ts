@@ -11,7 +11,7 @@ import type { InstalledModel } from '../shared/methods/model-facts.ts';
 import { METHOD_IDS, methodOf } from '../shared/methods/registry.ts';
 import { MODEL_SCALE } from '../shared/methods/tile-plan.ts';
 import { completeParameters, requestedParametersSchema } from '../shared/parameters.ts';
-import { type Measured, type Meter, summarize, type Values } from './measure.ts';
+import type { Measured, Meter, Values } from './measure.ts';
 import type { Pair } from './pairs.ts';
 
 /** The measure of every model: a filter that knows nothing. */
@@ -77,7 +77,7 @@ export async function evaluate(options: EvaluateOptions): Promise<CandidateResul
       measured.push(found);
       images.push({ name, path, values: found.values });
     }
-    results.push({ model, means: summarize(meter.metrics, measured), images });
+    results.push({ model, means: meter.summarize(measured), images });
   }
   return results;
 }

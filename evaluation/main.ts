@@ -12,8 +12,10 @@ import { createLog } from '../shared/log.ts';
 import { METHOD_IDS } from '../shared/methods/registry.ts';
 import { writeContactSheet } from './contact-sheet.ts';
 import { type CandidateResult, evaluate, parseCandidates, scaleOf } from './evaluate.ts';
-import { createMeter, type MetricId } from './measure.ts';
-import { findLearned, LEARNED_CONTRACT, LEARNED_METRICS, type LearnedMetricId } from './metrics/learned.ts';
+import { createMeter } from './measure.ts';
+import { NETWORK_CONTRACT } from './metrics/learned.ts';
+import { describeMetrics, findMetricFiles } from './metrics/metric-files.ts';
+import { METRICS, type MetricId } from './metrics/registry.ts';
 import { checkSizes, findPairs, type Pair } from './pairs.ts';
 import { type Facts, toCsv, toJson, toMarkdown } from './report.ts';
 
@@ -26,11 +28,8 @@ const OPTIONS = {
   device: { value: 'cpu | cuda', about: 'which processor computes', default: 'cpu' },
   'models-directory': { value: 'DIR', about: 'where built models are (default: MODELS_DIR, else models)' },
   metric: {
-    value: 'ID=FILE',
-    about:
-      `an ONNX file for ${Object.keys(LEARNED_METRICS).join(', ')}. ID=BACKBONE,WEIGHTS of lpips and dists: torchvision's ` +
-      'VGG-16 (or, of lpips, AlexNet) and the published weights of the metric, as checkpoints of PyTorch 1.6 or later, or ' +
-      'safetensors',
+    value: 'ID=FILE,…',
+    about: 'the files of a metric, as the list above has them; or one ONNX file',
     multiple: true,
   },
   'metrics-directory': { value: 'DIR', about: 'all ONNX files in a folder, as ID.onnx' },
@@ -53,13 +52,13 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
   const pairs = await findPairs(hr, lr);
   const scale = scaleOf(candidates, installed);
   await checkSizes(pairs, scale, limits);
-  const networks = await findLearned(values.metric, values['metrics-directory']);
+  const files = await findMetricFiles(values.metric, values['metrics-directory']);
   await mkdir(out, { recursive: true });
 
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new AppError('conflict', 'Stopped.')));
   const log = createLog('warn', (line) => process.stderr.write(`${line}\n`));
-  const meter = await createMeter(networks, device);
+  const meter = await createMeter(files, device);
   const engine = createEngine({ device, modelsDirectory, log });
   try {
     const onImage = (model: string, name: string) => process.stderr.write(`${model}: ${name}\n`);
@@ -69,7 +68,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
       pairs: pairs.length,
       seed,
       device,
-      notMeasured: without(networks),
+      notMeasured: without(meter.metrics),
     });
   } finally {
     await engine.close();
@@ -96,9 +95,8 @@ async function report(
   print(table);
 }
 
-function without(networks: ReadonlyMap<LearnedMetricId, unknown>): string[] {
-  const ids = Object.keys(LEARNED_METRICS) as LearnedMetricId[];
-  return ids.filter((id) => !networks.has(id)).map((id) => LEARNED_METRICS[id].label);
+function without(measured: readonly MetricId[]): string[] {
+  return METRICS.filter(({ id }) => !measured.includes(id)).map(({ label }) => label);
 }
 
 function readDevice(device: string): Device {
@@ -115,8 +113,11 @@ runCommand({
   usage: ['--hr DIR --lr DIR --models A,B --out DIR [options]'],
   about: `
 Restores the photos of --lr by every model and measures the results against --hr: the pictures of the same names without
-ending, exactly as many times as large as all of the models make photos (4, but for some that were added). PSNR, SSIM, NIQE and BRISQUE are built in. A network of --metric has
-${LEARNED_CONTRACT}.`,
+ending, exactly as many times as large as all of the models make photos (4, but for some that were added). The metrics, and what each needs:
+
+${describeMetrics()}
+
+An ONNX file in place of these has ${NETWORK_CONTRACT}.`,
   options: OPTIONS,
   run: evaluateModels,
 });

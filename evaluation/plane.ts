@@ -43,6 +43,15 @@ export function cutPlane(plane: Plane, left: number, top: number, width: number,
   return cut;
 }
 
+/** Throws RangeError where nothing is left. */
+export function withoutBorder(plane: Plane, border: number): Plane {
+  const [width, height] = [plane.width - 2 * border, plane.height - 2 * border];
+  if (Math.min(width, height) < 1) {
+    throw new RangeError(`${plane.width}×${plane.height} pixels are nothing without ${border} of each border.`);
+  }
+  return cutPlane(plane, border, border, width, height);
+}
+
 /** Filters rows, then columns, with a symmetric kernel of odd length; the border pixels go on outside. */
 export function filterPlane(plane: Plane, kernel: readonly number[]): Plane {
   const { width, height } = plane;

@@ -1,7 +1,6 @@
 import type { CandidateResult } from './evaluate.ts';
-import { METRICS, type MetricId } from './measure.ts';
+import { type MetricId, metricOf } from './metrics/registry.ts';
 
-const DIGITS: Partial<Record<MetricId, number>> = { psnr: 2, niqe: 3, brisque: 2, musiq: 2, fid: 2 };
 const ARROW = { higher: '↑', lower: '↓' } as const;
 
 /** The subject of a table. */
@@ -15,7 +14,7 @@ export interface Facts {
 
 /** Means of all models; the best of each metric is bold. */
 export function toMarkdown(metrics: readonly MetricId[], results: readonly CandidateResult[], facts: Facts): string {
-  const columns = metrics.map((id) => ({ ...METRICS[id], digits: DIGITS[id] ?? 4 }));
+  const columns = metrics.map(metricOf);
   const rows = results.map(({ model, means }) => ({ name: model, values: metrics.map((id) => means[id]) }));
   const notes = [
     `${facts.pairs} ${facts.pairs === 1 ? 'picture' : 'pictures'}, seed ${facts.seed}, ${facts.device}. PSNR and SSIM on the luminance (BT.601, limited range), without 4 pixels of each border.`,
@@ -29,7 +28,7 @@ export function toMarkdown(metrics: readonly MetricId[], results: readonly Candi
 
 /** One line a picture and model; an empty field where there is no value. */
 export function toCsv(metrics: readonly MetricId[], results: readonly CandidateResult[]): string {
-  const perImage = metrics.filter((id) => id !== 'fid');
+  const perImage = metrics.filter((id) => metricOf(id).looksAt !== 'set');
   const lines = results.flatMap(({ model, images }) =>
     images.map(({ name, values }) => toCsvLine([model, name, ...perImage.map((id) => String(values[id] ?? ''))])),
   );
@@ -37,7 +36,7 @@ export function toCsv(metrics: readonly MetricId[], results: readonly CandidateR
 }
 
 export function toJson(metrics: readonly MetricId[], results: readonly CandidateResult[], facts: Facts): string {
-  const described = metrics.map((id) => ({ id, ...METRICS[id] }));
+  const described = metrics.map((id) => ({ id, label: metricOf(id).label, better: metricOf(id).better }));
   return `${JSON.stringify({ ...facts, metrics: described, models: results }, null, 2)}\n`;
 }
 

@@ -1,6 +1,20 @@
-import { createPlane, type Plane } from '../plane.ts';
+import { createPlane, greyLevels, type Plane } from '../plane.ts';
 import { resizePlane } from '../resize.ts';
+import { pictureMetric } from './metric.ts';
 import { fitDistribution, NEIGHBORS, neighborProducts, normalizeContrast } from './natural-statistics.ts';
+import { readShipped } from './weights.ts';
+
+export const brisqueMetric = {
+  id: 'brisque',
+  label: 'BRISQUE',
+  digits: 2,
+  better: 'lower',
+  looksAt: 'picture',
+  async open() {
+    const model = await readBrisqueModel();
+    return pictureMetric((result) => brisque(greyLevels(result), model) ?? null);
+  },
+} as const;
 
 /** A support vector regression with a radial kernel, and the ranges that its 36 features were scaled by. */
 export interface BrisqueModel {
@@ -8,6 +22,12 @@ export interface BrisqueModel {
   rho: number;
   vectors: { coefficient: number; features: Float64Array }[];
   ranges: { min: number[]; max: number[] };
+}
+
+/** The LIVE laboratory's, see `weights/manifest.json`. Throws AppError `engine-failed` for a changed file. */
+export async function readBrisqueModel(): Promise<BrisqueModel> {
+  const ranges = JSON.parse(await readShipped('brisque-ranges.json')) as BrisqueModel['ranges'];
+  return { ...parseSvm(await readShipped('brisque-svm.txt')), ranges };
 }
 
 const FEATURES = 36;
@@ -52,7 +72,7 @@ function scaleFeatures(normalized: Plane): number[] {
 }
 
 /** Reads a model as LIBSVM writes it. Throws RangeError for one of another kind. */
-export function parseSvm(text: string): Omit<BrisqueModel, 'ranges'> {
+function parseSvm(text: string): Omit<BrisqueModel, 'ranges'> {
   const [head = '', body = ''] = text.split(/^SV\s*\n/m);
   const facts = new Map(head.split('\n').map((line) => line.trim().split(' ') as [string, string]));
   const kind = `${facts.get('svm_type')} ${facts.get('kernel_type')}`;

@@ -1,102 +1,80 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
 import type { Device } from '../../gpu-worker/runtime/devices.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { AppError } from '../../shared/error.ts';
-import { buildPerceptual } from './perceptual-model.ts';
+import { frechetDistance } from './frechet-distance.ts';
+import type { Metric, OpenMetric, OpenOptions } from './metric.ts';
 
-/** Metrics that need a network of the user, as an ONNX file. `takes`: its input. */
-export const LEARNED_METRICS = {
-  lpips: { label: 'LPIPS', better: 'lower', takes: 'pair' },
-  dists: { label: 'DISTS', better: 'lower', takes: 'pair' },
-  maniqa: { label: 'MANIQA', better: 'higher', takes: 'picture' },
-  musiq: { label: 'MUSIQ', better: 'higher', takes: 'picture' },
-  clipiqa: { label: 'CLIPIQA', better: 'higher', takes: 'picture' },
-  fid: { label: 'FID', better: 'lower', takes: 'set' },
-} as const;
+/** What a network of the user has to be, in place of published files. */
+export const NETWORK_CONTRACT = `the input "image", of a metric that looks at pairs "reference" too: fp32 [1, 3, height, width],
+RGB in 0..1; the first output is the value, of a metric that looks at sets the features of the picture`;
 
-export type LearnedMetricId = keyof typeof LEARNED_METRICS;
+type Facts = Omit<Metric, 'open' | 'needs'>;
 
-/** Those that can be built from checkpoints: a backbone and the weights of the metric. */
-const BUILDABLE: readonly string[] = ['lpips', 'dists'];
-
-export const LEARNED_CONTRACT = `the input "image", for lpips and dists "reference" too: fp32 [1, 3, height, width], RGB in 0..1;
-the first output is the value, of fid the features of the picture`;
-
-const isLearnedMetric = (id: string): id is LearnedMetricId => Object.hasOwn(LEARNED_METRICS, id);
-
-/**
- * Paths of the networks: those given as `ID=FILE` or, of LPIPS and DISTS, `ID=BACKBONE,WEIGHTS`, and ID.onnx of the
- * directory. One in neither is not there.
- * Throws AppError `invalid` for an unknown id, `not-found` for a given file that is missing.
- */
-export async function findLearned(
-  given: readonly string[],
-  directory: string | undefined,
-): Promise<Map<LearnedMetricId, string[]>> {
-  const found = new Map<LearnedMetricId, string[]>();
-  const isFile = async (path: string) => (await stat(path).catch(() => undefined))?.isFile() ?? false;
-  for (const id of Object.keys(LEARNED_METRICS).filter(isLearnedMetric)) {
-    const path = directory !== undefined && join(directory, `${id}.onnx`);
-    if (path && (await isFile(path))) found.set(id, [path]);
-  }
-  for (const entry of given) {
-    const [id = '', ...rest] = entry.split('=');
-    const paths = rest.join('=').split(',');
-    const counts = BUILDABLE.includes(id) ? [1, 2] : [1];
-    if (!isLearnedMetric(id) || paths.includes('') || !counts.includes(paths.length)) {
-      throw new AppError(
-        'invalid',
-        `--metric ${entry}: it is ID=FILE, or for ${BUILDABLE.join(' and ')} ID=BACKBONE,WEIGHTS; the ids are ${Object.keys(LEARNED_METRICS).join(', ')}.`,
-      );
-    }
-    for (const path of paths) {
-      if (!(await isFile(path))) throw new AppError('not-found', `--metric ${id}: there is no file ${path}.`);
-    }
-    found.set(id, paths);
-  }
-  return found;
+/** A metric by a network: out of published files, or one ONNX file of `NETWORK_CONTRACT` in their place. */
+export function learned<const Given extends Facts & Required<Pick<Metric, 'needs'>>>(
+  facts: Given,
+  openPublished: (files: readonly string[], device: Device) => Promise<OpenMetric>,
+) {
+  const open = async ({ files, device }: OpenOptions): Promise<OpenMetric> => {
+    return isOnnx(files)
+      ? await openNetwork(facts.looksAt, files[0]!, files, device)
+      : await openPublished(files, device);
+  };
+  return { ...facts, open };
 }
 
-export interface LearnedMetric {
-  /** All numbers of the network's first output. */
-  run(image: Pixels, reference?: Pixels): Promise<Float32Array>;
-  release(): Promise<void>;
+/** A metric whose published files cannot be read yet. */
+export function broughtOnly<const Given extends Facts>(facts: Given) {
+  const needs = { files: ['FILE.onnx'], from: 'a network of your own', license: 'its own' };
+  const refuse = async (files: readonly string[]): Promise<OpenMetric> => {
+    throw new AppError('invalid', `${files.join(', ')} (${facts.id}): it must be an ONNX file, NAME.onnx.`);
+  };
+  return learned({ ...facts, needs }, refuse);
+}
+
+/** By the name: nothing in the file itself tells it from others for certain. */
+export function isOnnx(files: readonly string[]): boolean {
+  return files.length === 1 && files[0]!.endsWith('.onnx');
 }
 
 /**
- * `paths`: an ONNX file, or two checkpoints. Throws AppError `invalid` for a file that is no network, and when it is run for
- * one that does not keep the contract; `engine-failed` for checkpoints that do not fit.
+ * `network`: bytes or path of an ONNX model that keeps the contract. Throws AppError `invalid` for a file that is no network,
+ * and when it is run for one that does not keep the contract. `files`: for messages.
  */
-export async function loadLearned(
-  id: LearnedMetricId,
-  paths: readonly string[],
+export async function openNetwork(
+  looksAt: Metric['looksAt'],
+  network: Uint8Array | string,
+  files: readonly string[],
   device: Device,
-): Promise<LearnedMetric> {
+): Promise<OpenMetric> {
   const refuse = (error: unknown): never => {
     if (error instanceof AppError && error.code !== 'model-not-loaded') throw error;
     const reason = (error as Error).message;
-    throw new AppError(
-      'invalid',
-      `${paths.join(', ')} (${id}) cannot be run: ${reason}. It must have ${LEARNED_CONTRACT}.`,
-    );
+    throw new AppError('invalid', `${files.join(', ')} cannot be run: ${reason}. It must have ${NETWORK_CONTRACT}.`);
   };
-  const isBuilt = paths.length === 2 && (id === 'lpips' || id === 'dists');
-  const model = isBuilt ? await buildPerceptual(id, paths) : paths[0]!;
-  const session = await createSession(model, device).catch(refuse);
+  const session = await createSession(network, device).catch(refuse);
+  const run = async (image: Pixels, reference?: Pixels): Promise<Float32Array> => {
+    const inputs = { image: toTensor(image), ...(reference && { reference: toTensor(reference) }) };
+    const outputs = await session.run(inputs).catch(refuse);
+    const data = Object.values(outputs)[0]?.data;
+    if (!(data instanceof Float32Array) || !data.every(Number.isFinite)) {
+      return refuse(new TypeError('its first output is not made of finite fp32 numbers'));
+    }
+    return data;
+  };
+  const release = () => session.release();
+  if (looksAt === 'set') {
+    return { features: async (picture) => Float64Array.from(await run(picture)), distance: frechetDistance, release };
+  }
   return {
-    async run(image, reference) {
-      const inputs = { image: toTensor(image), ...(reference && { reference: toTensor(reference) }) };
-      const outputs = await session.run(inputs).catch(refuse);
-      const data = Object.values(outputs)[0]?.data;
-      if (!(data instanceof Float32Array) || !data.every(Number.isFinite)) {
-        return refuse(new TypeError('its first output is not made of finite fp32 numbers'));
-      }
-      return data;
+    async measure(result, truth) {
+      const numbers = await run(result, looksAt === 'pair' ? truth : undefined);
+      if (numbers.length !== 1) return refuse(new TypeError(`it gave ${numbers.length} numbers, not one`));
+      return numbers[0]!;
     },
-    release: () => session.release(),
+    release,
   };
 }
 

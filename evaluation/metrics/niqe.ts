@@ -1,11 +1,30 @@
-import { createPlane, cutPlane, type Plane } from '../plane.ts';
+import { createPlane, cutPlane, luminance, type Plane } from '../plane.ts';
+import { pictureMetric } from './metric.ts';
 import { fitDistribution, NEIGHBORS, neighborProducts, normalizeContrast } from './natural-statistics.ts';
 import { solveSymmetric } from './solve-symmetric.ts';
+import { readShipped } from './weights.ts';
+
+export const niqeMetric = {
+  id: 'niqe',
+  label: 'NIQE',
+  digits: 3,
+  better: 'lower',
+  looksAt: 'picture',
+  async open() {
+    const pristine = await readPristineModel();
+    return pictureMetric((result) => niqe(luminance(result), pristine) ?? null);
+  },
+} as const;
 
 /** Features of pristine photos: mean of 36 and covariance of 36×36. */
 export interface PristineModel {
   mean: number[];
   covariance: number[][];
+}
+
+/** The LIVE laboratory's, see `weights/manifest.json`. Throws AppError `engine-failed` for a changed file. */
+export async function readPristineModel(): Promise<PristineModel> {
+  return JSON.parse(await readShipped('niqe-pristine.json')) as PristineModel;
 }
 
 const BLOCK = 96;

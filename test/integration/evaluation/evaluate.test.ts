@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { METRICS } from '../../../evaluation/metrics/registry.ts';
 import { checkSizes, findPairs } from '../../../evaluation/pairs.ts';
 import { createGraphBuilder } from '../../../gpu-worker/graphs/onnx.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
@@ -95,11 +96,34 @@ test.each([
     /^seesr evaluate: seesr is not installed; installed: /,
   ],
   ['an unknown metric', ['--models', 'bicubic', '--metric', 'psnr=a.onnx'], /--metric psnr=a\.onnx: it is ID=FILE/],
+  [
+    'a file too few',
+    ['--models', 'bicubic', '--metric', 'lpips=a.pth'],
+    /it is lpips=BACKBONE,WEIGHTS, or lpips=FILE\.onnx/,
+  ],
   ['a missing network', ['--models', 'bicubic', '--metric', 'dists=no.onnx'], /there is no file no\.onnx/],
-  ['a file that is no network', ['--models', 'bicubic', '--metric', `musiq=${PHOTO}`], /cannot be run: .*must have/s],
+  ['a photo as weights', ['--models', 'bicubic', '--metric', `dists=${PHOTO},${PHOTO}`], /is not a file of weights/],
 ])('refused is %s', async (_, given, message) => {
   const failed = await run('--out', join(folder, 'refused'), ...given).catch((error: { stderr: string }) => error);
   expect(failed.stderr).toMatch(message);
+});
+
+test('refused is a file that is no network', async () => {
+  const network = join(folder, 'photo.onnx');
+  await copyFile(PHOTO, network);
+  const given = ['--models', 'bicubic', '--metric', `musiq=${network}`, '--out', join(folder, 'refused')];
+  const failed = await run(...given).catch((error: { stderr: string }) => error);
+  expect(failed.stderr).toMatch(/cannot be run: .*must have/s);
+});
+
+test('the help lists every metric with what it needs, where it is published, and its license', async () => {
+  const { stdout } = await execute(process.execPath, [PROGRAM, '--help']);
+  for (const metric of METRICS) {
+    expect(stdout).toMatch(new RegExp(`^  ${metric.id}[=:].*${metric.label}`, 'm'));
+    if (!('needs' in metric)) continue;
+    expect(stdout).toContain(`${metric.id}=${metric.needs.files.join(',')}: ${metric.label}`);
+    for (const text of [metric.needs.from, metric.needs.license]) expect(stdout).toContain(text);
+  }
 });
 
 test('pictures must have partners', async () => {

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { brisque, brisqueFeatures, scoreFeatures } from '../../../../evaluation/metrics/brisque.ts';
-import { psnr, ssim, withoutBorder } from '../../../../evaluation/metrics/fidelity.ts';
+import { brisque, brisqueFeatures, readBrisqueModel, scoreFeatures } from '../../../../evaluation/metrics/brisque.ts';
 import { frechetDistance } from '../../../../evaluation/metrics/frechet-distance.ts';
 import { logGamma } from '../../../../evaluation/metrics/gamma.ts';
-import { niqe } from '../../../../evaluation/metrics/niqe.ts';
-import { readBrisqueModel, readPristineModel } from '../../../../evaluation/metrics/weights.ts';
-import { createPlane, cutPlane, greyLevels, luminance } from '../../../../evaluation/plane.ts';
+import { niqe, readPristineModel } from '../../../../evaluation/metrics/niqe.ts';
+import { psnr } from '../../../../evaluation/metrics/psnr.ts';
+import { ssim } from '../../../../evaluation/metrics/ssim.ts';
+import { createPlane, cutPlane, greyLevels, luminance, withoutBorder } from '../../../../evaluation/plane.ts';
 import { decodeImage } from '../../../../gpu-worker/images/decode.ts';
 import type { Pixels } from '../../../../gpu-worker/images/image.ts';
 import { DEFAULT_LIMITS } from '../../../../shared/limits.ts';
@@ -35,7 +35,7 @@ describe.each(Object.entries(recorded.pictures))('%s', (name, expected) => {
 
   test('PSNR and SSIM are those of scikit-image', async () => {
     const { truth, given } = await pictures();
-    const [a, b] = [withoutBorder(luminance(truth)), withoutBorder(luminance(given))];
+    const [a, b] = [withoutBorder(luminance(truth), 4), withoutBorder(luminance(given), 4)];
     // Of equal pictures it is infinite there, and 100 here.
     expect(psnr(a, b)).toBeCloseTo(expected.psnr ?? 100, 9);
     // Doubles on both sides; sums in another order.
@@ -73,7 +73,9 @@ test('a picture without statistics has no NIQE and no BRISQUE', async () => {
 });
 
 test('PSNR and SSIM refuse pictures smaller than their window', () => {
-  expect(() => withoutBorder(createPlane(18, 40))).toThrow('18×40');
+  expect(() => withoutBorder(createPlane(8, 40), 4)).toThrow('8×40');
+  const small = withoutBorder(createPlane(18, 40), 4);
+  expect(() => ssim(small, small)).toThrow('10×32');
 });
 
 test("the Fréchet distance is that by SciPy's root of a matrix, with more samples on either side", () => {
