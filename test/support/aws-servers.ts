@@ -141,9 +141,17 @@ function installMiniStack(): Promise<string> {
   );
 }
 
+/** Of this process: one fills a folder for all who ask. */
+const installing = new Map<string, Promise<string>>();
+
 /** The folder CACHE/name, which `fill` makes once. It has its name only when it is whole. */
-export async function install(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
-  const target = join(CACHE, name);
+export function install(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
+  const started = installing.get(name) ?? installNew(join(CACHE, name), fill);
+  installing.set(name, started);
+  return started;
+}
+
+async function installNew(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target;
   await mkdir(CACHE, { recursive: true });
   const folder = await mkdtemp(`${target}-unfinished-`);
@@ -152,7 +160,8 @@ export async function install(name: string, fill: (folder: string) => Promise<vo
     await rename(folder, target);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
-    throw error;
+    // Another process was first.
+    if (!existsSync(target)) throw error;
   }
   return target;
 }
