@@ -124,7 +124,7 @@ export function createEngine({ device, modelsDirectory, log, ...options }: Engin
     },
     async checkDevice() {
       const { signal } = new AbortController();
-      const options = { onProgress: () => {}, signal, stallSeconds: Math.min(stallSeconds, CHECK_SECONDS) };
+      const options = { onProgress: () => {}, signal, stallSeconds: CHECK_SECONDS };
       await ask<undefined>({ type: 'check', device }, options);
     },
     async restore(request, options) {
