@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { createEngine } from '../gpu-worker/engine.ts';
+import { DEVICE_OPTION, readDevice } from '../gpu-worker/device-settings.ts';
 import { listModels } from '../gpu-worker/model-store/added-models.ts';
-import { DEVICE_NAMES, type Device, isDevice } from '../gpu-worker/runtime/devices.ts';
+import { openEngines } from '../gpu-worker/open-engines.ts';
+import { takeShare } from '../gpu-worker/runtime/share.ts';
 import { runCommand, usageError, wholeNumber } from '../shared/adapters/node/command.ts';
 import type { Values } from '../shared/adapters/node/command-line.ts';
 import { readLimits, readVariables } from '../shared/configuration.ts';
@@ -25,7 +26,7 @@ const OPTIONS = {
   models: { value: 'A,B', about: `${['bicubic', ...METHOD_IDS].join(', ')}, and names of models that were added` },
   out: { value: 'DIR', about: 'where table.md, images.csv, results.json, contact-sheet.jpg and results/MODEL/ go' },
   seed: { value: 'N', about: 'of diffusion models', default: '0' },
-  device: { value: 'cpu | cuda', about: 'which processor computes', default: 'cpu' },
+  device: DEVICE_OPTION,
   'models-directory': { value: 'DIR', about: 'where built models are (default: MODELS_DIR, else models)' },
   metric: {
     value: 'ID=FILE,…',
@@ -43,7 +44,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
   });
   const { hr, lr, models, out } = values;
   if (!hr || !lr || !models || !out) throw usageError('--hr, --lr, --models and --out are needed');
-  const device = readDevice(values.device);
+  const asked = readDevice(values.device);
   const seed = wholeNumber('seed', values.seed, 2 ** 32 - 1);
   const modelsDirectory = resolve(values['models-directory'] ?? MODELS_DIR);
   const installed = await listModels(modelsDirectory);
@@ -58,8 +59,17 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new AppError('conflict', 'Stopped.')));
   const log = createLog('warn', (line) => process.stderr.write(`${line}\n`));
-  const meter = await createMeter(files, device);
-  const engine = createEngine({ device, modelsDirectory, log });
+  const {
+    engines: [engine],
+    choice,
+  } = await openEngines(asked, { modelsDirectory, log });
+  process.stderr.write(`${choice}\n`);
+  const { device, index: deviceIndex } = engine.place;
+  takeShare({ deviceIndex });
+  const meter = await createMeter(files, device).catch(async (error: unknown) => {
+    await engine.close();
+    throw error;
+  });
   try {
     const onImage = (model: string, name: string) => process.stderr.write(`${model}: ${name}\n`);
     const places = { pairs, outputDirectory: out, signal: stop.signal, onImage };
@@ -67,7 +77,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
     await report(out, pairs, meter.metrics, results, {
       pairs: pairs.length,
       seed,
-      device,
+      device: engine.name,
       notMeasured: without(meter.metrics),
     });
   } finally {
@@ -97,11 +107,6 @@ async function report(
 
 function without(measured: readonly MetricId[]): string[] {
   return METRICS.filter(({ id }) => !measured.includes(id)).map(({ label }) => label);
-}
-
-function readDevice(device: string): Device {
-  if (isDevice(device)) return device;
-  throw usageError(`--device ${device}: it is one of ${DEVICE_NAMES.join(', ')}.`);
 }
 
 function print(text: string): void {

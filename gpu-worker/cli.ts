@@ -5,9 +5,10 @@ import { runCommand, usageError } from '../shared/adapters/node/command.ts';
 import type { Values } from '../shared/adapters/node/command-line.ts';
 import { readLimits, readVariables, sharedVariables } from '../shared/configuration.ts';
 import { createLog } from '../shared/log.ts';
-import { createEngine } from './engine.ts';
+import { readDevice } from './device-settings.ts';
 import { checkHeicDecoder } from './images/heic.ts';
 import { listModels } from './model-store/added-models.ts';
+import { openEngines } from './open-engines.ts';
 import { ABOUT, isPublished, OPTIONS, USAGE } from './restore-files/arguments.ts';
 import { readNames, STANDARD_OUTPUT } from './restore-files/destination.ts';
 import { findPhotos } from './restore-files/find-photos.ts';
@@ -18,7 +19,6 @@ import { planTasks } from './restore-files/plan.ts';
 import { openResultFolder } from './restore-files/result-folder.ts';
 import { runTasks } from './restore-files/run.ts';
 import { NOBODY_READS, stopOnSignals } from './restore-files/stop.ts';
-import { DEVICE_NAMES, isDevice } from './runtime/devices.ts';
 
 const PROJECT = resolve(import.meta.dirname, '..');
 
@@ -31,9 +31,9 @@ const environmentSchema = z.object({
 /** Photos without any server: the same child process and recipe as in the worker. */
 async function restore(values: Values<typeof OPTIONS>, words: string[]): Promise<void> {
   const signal = stopOnSignals();
-  const { json, recursive, 'skip-existing': skipExisting, device } = values;
+  const { json, recursive, 'skip-existing': skipExisting } = values;
   const published = isPublished(values);
-  if (!isDevice(device)) throw usageError(`--device ${device}: it is one of ${DEVICE_NAMES.join(', ')}.`);
+  const device = readDevice(values.device);
   const here = callerFolder(process.env);
   const { names, destination } = await readNames(words, values, here);
   const requested = readParameters(values);
@@ -62,9 +62,12 @@ async function restore(values: Values<typeof OPTIONS>, words: string[]): Promise
   if (folder && tasks.length > 0) await openResultFolder(folder, leftovers);
 
   const log = createLog(variables.LOG_LEVEL, warn);
-  const engine = createEngine({ device, modelsDirectory, log });
+  const {
+    engines: [engine],
+    choice,
+  } = await openEngines(device, { modelsDirectory, log });
+  if (process.stderr.isTTY) warn(choice);
   try {
-    if (device !== 'cpu') await engine.checkDevice();
     const picture = 'file' in destination && destination.file === STANDARD_OUTPUT;
     const failed = await runTasks(tasks, found, {
       engine,

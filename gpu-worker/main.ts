@@ -17,11 +17,11 @@ import { blocking, createHealth } from '../shared/health.ts';
 import { DEAF_SECONDS, DRAIN_SECONDS, SILENCE_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import { SHIPPED_IDS } from '../shared/methods/registry.ts';
-import { createEngine } from './engine.ts';
+import { deviceVariables } from './device-settings.ts';
 import { checkHeicDecoder } from './images/heic.ts';
 import { checkAdded } from './model-store/added-models.ts';
 import { fetchModels } from './model-store/fetch-models.ts';
-import { DEVICE_NAMES } from './runtime/devices.ts';
+import { openEngines } from './open-engines.ts';
 import { SOFTWARE } from './software.ts';
 import { STORES } from './worker/outwait-trouble.ts';
 import { runWorkers } from './worker/run-workers.ts';
@@ -30,7 +30,7 @@ import { createTaskProtection } from './worker/task-protection.ts';
 const environmentSchema = z.object({
   ...sharedVariables,
   ...awsVariables,
-  DEVICE: z.enum(DEVICE_NAMES),
+  ...deviceVariables,
   ...modelVariables,
   MODELS: modelVariables.MODELS.default([...SHIPPED_IDS]),
   /** Only models are fetched that do not ship with the program. */
@@ -60,11 +60,11 @@ async function main(): Promise<void> {
   const drain = drainOnSignal(log);
 
   const models = installedModels(variables);
-  const { DEVICE: device, MODELS_BUCKET, S3_PATH_STYLE, ECS_AGENT_URI: agentUri } = variables;
+  const { DEVICE, WORKERS: workers, MODELS_BUCKET, S3_PATH_STYLE, ECS_AGENT_URI: agentUri } = variables;
   if (limits.heic) checkHeicDecoder();
-  const engine = createEngine({ device, modelsDirectory: variables.CACHE_DIR, log });
-  await engine.checkDevice(); // a GPU box whose GPU does not work must not take jobs, and never runs them without
-  const devices = [engine.name];
+  // A GPU box whose GPU does not work must not take jobs, and never runs them without: its DEVICE names the GPU.
+  const { engines } = await openEngines(DEVICE, { modelsDirectory: variables.CACHE_DIR, log, workers });
+  const devices = engines.map(({ name }) => name);
   const objects = openBucket(MODELS_BUCKET, S3_PATH_STYLE);
   const names = models.map(({ model }) => model);
   await fetchModels({ models: names, objects, modelsDirectory: variables.CACHE_DIR, log, signal: drain });
@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   const protect = agentUri ? createTaskProtection({ agentUri, log }) : <Result>(work: () => Promise<Result>) => work();
   let isReady = false;
   await runWorkers(
-    [engine],
+    engines,
     {
       ...openAwsStores(variables),
       limits,
@@ -107,7 +107,7 @@ async function main(): Promise<void> {
     },
     drain,
   );
-  await engine.close();
+  await Promise.all(engines.map((engine) => engine.close()));
   await rm(scratchDirectory, { recursive: true, force: true });
   log.info('worker.drained');
 }

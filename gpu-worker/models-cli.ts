@@ -46,6 +46,9 @@ function sourceOptions(builds: ReadonlyMap<string, Build>): Record<string, { val
 }
 
 const builds = await readBuilds();
+const DTYPES = Object.entries(DEVICES)
+  .map(([device, facts]) => `${facts.defaultDtype} for ${device}`)
+  .join(', ');
 const OPTIONS = {
   ...sourceOptions(builds),
   weights: { value: 'FILE', about: 'of add: .pth, .ckpt, .pt or .safetensors, as it was published' },
@@ -54,9 +57,9 @@ const OPTIONS = {
     about: 'of add: that of the weights, best its SPDX id: CC-BY-NC-SA-4.0; "none" where the author named none',
   },
   title: { value: 'TEXT', about: 'of add: the name for people (default: NAME)' },
-  dtype: { value: 'fp32 | fp16', about: 'precision of the stored weights (default: fp32 for cpu, fp16 for cuda)' },
+  dtype: { value: 'fp32 | fp16', about: `precision of the stored weights (default: ${DTYPES})` },
   device: {
-    value: 'cpu | cuda',
+    value: DEVICE_NAMES.join(' | '),
     about: 'the device that the model is built for; a GPU computes in fp16 if the weights are stored so',
     default: 'cpu',
   },

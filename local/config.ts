@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { DEVICE_NAMES, type Device } from '../gpu-worker/runtime/devices.ts';
+import { deviceVariables } from '../gpu-worker/device-settings.ts';
+import type { AskedDevices } from '../gpu-worker/runtime/device-places.ts';
 import {
   countVariable,
   readVariables,
@@ -31,7 +32,9 @@ export interface Config {
   trustedProxies?: number;
   /** Of idle connections. */
   keepAliveSeconds: number;
-  device: Device;
+  devices: AskedDevices;
+  /** Processes that share the CPU. */
+  workers: number;
   /** Below it nothing new is taken. Absent: see createStorageRoom. */
   minFreeBytes?: number | undefined;
   logLevel: LogLevel;
@@ -54,7 +57,7 @@ const environmentSchema = z.object({
   DATA_DIR: z.string().min(1).default('data'),
   REQUIRE_DATA: z.stringbool().default(false),
   MODELS_DIR: z.string().min(1).default('models'),
-  DEVICE: z.string().toLowerCase().pipe(z.enum(DEVICE_NAMES)).default('cpu'),
+  ...deviceVariables,
   MIN_FREE_BYTES: wholeVariable(Number.MAX_SAFE_INTEGER, 0).optional(),
   PRICES: z.string().default('free').transform(orIssue(readPrices)),
 });
@@ -71,7 +74,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, warn?: (sentence: str
     dataDirectory: resolve(variables.DATA_DIR),
     requireData: variables.REQUIRE_DATA,
     modelsDirectory: resolve(variables.MODELS_DIR),
-    device: variables.DEVICE,
+    devices: variables.DEVICE,
+    workers: variables.WORKERS,
     minFreeBytes: variables.MIN_FREE_BYTES,
   };
 }

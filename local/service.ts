@@ -5,9 +5,9 @@ import { underPublicPath } from '../functions/api/origin.ts';
 import { createWebsite } from '../functions/api/website.ts';
 import { runNotifier } from '../functions/notify/notify.ts';
 import { reap } from '../functions/reap/reap.ts';
-import { createEngine } from '../gpu-worker/engine.ts';
 import { checkHeicDecoder } from '../gpu-worker/images/heic.ts';
 import { listModels } from '../gpu-worker/model-store/added-models.ts';
+import { openEngines } from '../gpu-worker/open-engines.ts';
 import { runWorkers } from '../gpu-worker/worker/run-workers.ts';
 import { createGuardedFetch } from '../shared/adapters/node/guarded-fetch.ts';
 import type { StandardLog } from '../shared/adapters/node/standard-log.ts';
@@ -65,7 +65,9 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
   const stopping = new AbortController();
   const installedModels = await listModels(modelsDirectory);
   checkCommercialUse(installedModels, prices, config.acceptsNoncommercial);
-  const engine = createEngine({ device: config.device, modelsDirectory, log });
+  // A service that took jobs and could not run them would be worse than none.
+  if (limits.heic) checkHeicDecoder();
+  const { engines } = await openEngines(config.devices, { modelsDirectory, log, workers: config.workers });
   const signer = createSigner(stores.signingKey);
   const outbound = createGuardedFetch(config.outbound);
   const deps = {
@@ -83,11 +85,8 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
     room: boundRoom(createStorageRoom({ directories, minFreeBytes: config.minFreeBytes })),
     health: createHealth(log),
     stopping: stopping.signal,
-    devices: [engine.name],
+    devices: engines.map(({ name }) => name),
   };
-  // A service that took jobs and could not run them would be worse than none.
-  if (limits.heic) checkHeicDecoder();
-  if (config.device !== 'cpu') await engine.checkDevice();
   const limiter = rateLimits && createRateLimiter({ limits: rateLimits, now });
   const app = createApp({ ...deps, ...(limiter && { limiter }) });
   app.route('/blobs', createBlobRoutes(deps));
@@ -97,7 +96,7 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
   await listen(server, config);
 
   const firstKey = await createFirstKey(stores.state);
-  const workers = runWorkers([engine], { ...deps, scratchDirectory }, stopping.signal);
+  const workers = runWorkers(engines, { ...deps, scratchDirectory }, stopping.signal);
   const notifier = runNotifier(deps, stopping.signal);
   const reaper = startReaper(() => reap({ ...deps, mayErase: clock.isSettled }, stopping.signal), log);
   const record = keepClock(clock, dataDirectory, log);
@@ -112,7 +111,7 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
       await Promise.all([endConnections(server, DRAIN_MILLISECONDS), atMost(DRAIN_MILLISECONDS, drained)]);
       // A delivery under way is repeated after the next start, with the same id.
       await atMost(NOTIFIER_GRACE_MILLISECONDS, Promise.allSettled([notifier, record.end()]));
-      await engine.close();
+      await Promise.all(engines.map((engine) => engine.close()));
       stores.database.close();
       release();
     },

@@ -1,13 +1,17 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { DEVICE_NAMES, type Device, isDevice } from '../../gpu-worker/runtime/devices.ts';
+import { DEVICE_OPTION, readDevice } from '../../gpu-worker/device-settings.ts';
+import { chooseDevice } from '../../gpu-worker/open-engines.ts';
+import { type AskedDevices, placeName } from '../../gpu-worker/runtime/device-places.ts';
+import { takeShare } from '../../gpu-worker/runtime/share.ts';
 import { runCommand, usageError } from '../../shared/adapters/node/command.ts';
 import type { Values } from '../../shared/adapters/node/command-line.ts';
 import { AppError } from '../../shared/error.ts';
+import { createLog } from '../../shared/log.ts';
 import { findPictures } from '../pairs.ts';
 import { readInstances, readPanoptic, readPanopticPredictions, readPredictions, type Scene } from './coco-files.ts';
 import { type Candidate, evaluateSemantic, type GroundTruth, type SemanticResult } from './evaluate-semantic.ts';
-import { loadNetwork } from './network.ts';
+import { loadNetwork, type Network } from './network.ts';
 import { toCsv, toJson, toMarkdown } from './semantic-report.ts';
 
 const OPTIONS = {
@@ -34,13 +38,13 @@ const OPTIONS = {
   'semantic-predictions': { value: 'NAME=DIR', about: 'gray PNG files', multiple: true },
   out: { value: 'DIR', about: 'where table.md, categories.csv and results.json go' },
   subset: { about: 'measure the pictures that are there, not all that are annotated' },
-  device: { value: 'cpu | cuda', about: 'which processor computes', default: 'cpu' },
+  device: DEVICE_OPTION,
 } as const;
 
 async function evaluateRestored(values: Values<typeof OPTIONS>): Promise<void> {
-  const { out, device } = values;
+  const { out } = values;
   if (!out) throw usageError('--out is needed');
-  if (!isDevice(device)) throw usageError(`--device ${device}: it is one of ${DEVICE_NAMES.join(', ')}.`);
+  const asked = readDevice(values.device);
   if (values.restored.length > 0 && !values.model)
     throw usageError('--restored needs --model: a network that looks at the pictures.');
   const truth = await readTruth(values);
@@ -48,9 +52,9 @@ async function evaluateRestored(values: Values<typeof OPTIONS>): Promise<void> {
   const annotated = scenesOf(truth);
   const scenes = chooseScenes(annotated, candidates, values.subset);
   await mkdir(out, { recursive: true });
-  const results = await measureAll(candidates, scenes, truth, values.model, device);
-  const network = values.model === undefined ? {} : { network: basename(values.model) };
-  const facts = { pictures: scenes.length, annotated: annotated.length, device, ...network };
+  const opened = values.model === undefined ? undefined : await openNetwork(values.model, asked);
+  const results = await measureAll(candidates, scenes, truth, opened?.network);
+  const facts = { pictures: scenes.length, annotated: annotated.length, ...opened?.facts };
   const table = toMarkdown(results, facts);
   const names = new Map([...(truth.panoptic?.categories ?? [])].map(([id, { name }]) => [id, name]));
   await writeFile(join(out, 'results.json'), toJson(results, facts));
@@ -62,16 +66,23 @@ async function evaluateRestored(values: Values<typeof OPTIONS>): Promise<void> {
   process.stdout.write(table);
 }
 
+async function openNetwork(model: string, asked: AskedDevices) {
+  const log = createLog('warn', (line) => process.stderr.write(`${line}\n`));
+  const { choice, ...place } = await chooseDevice(asked, { modelsDirectory: '', log });
+  process.stderr.write(`${choice}\n`);
+  takeShare({ deviceIndex: place.index });
+  const facts = { network: basename(model), device: placeName(place) };
+  return { network: await loadNetwork(model, place.device), facts };
+}
+
 async function measureAll(
   candidates: readonly Candidate[],
   scenes: readonly Scene[],
   truth: GroundTruth,
-  model: string | undefined,
-  device: Device,
+  network: Network | undefined,
 ): Promise<SemanticResult[]> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new AppError('conflict', 'Stopped.')));
-  const network = model === undefined ? undefined : await loadNetwork(model, device);
   const onPicture = (candidate: string, picture: string) => process.stderr.write(`${candidate}: ${picture}\n`);
   const results: SemanticResult[] = [];
   try {

@@ -9,7 +9,8 @@ export interface SemanticFacts {
   /** In the ground truth. */
   annotated: number;
   network?: string;
-  device: string;
+  /** That the network ran on. */
+  device?: string;
 }
 
 type Value = number | null | undefined;

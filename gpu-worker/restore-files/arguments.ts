@@ -1,3 +1,4 @@
+import { DEVICE_OPTION } from '../device-settings.ts';
 import { PARAMETER_OPTIONS } from './parameter-options.ts';
 import { DEFAULT_PATTERN } from './result-names.ts';
 
@@ -16,7 +17,7 @@ export const OPTIONS = {
   name: { value: 'PATTERN', about: `of the results in FOLDER (default ${DEFAULT_PATTERN}); also {model}` },
   recursive: { about: 'the folders within a folder as well; the results keep them' },
   'skip-existing': { about: 'leave out photos with a result: a run that was interrupted goes on' },
-  device: { value: 'cpu | cuda', about: 'which processor computes', default: 'cpu' },
+  device: DEVICE_OPTION,
   models: { value: 'DIR', about: 'where built models are (default: MODELS_DIR, else models)' },
   published: { about: 'diffusion models only: repeat the published script step by step, resampling included' },
   compat: { about: 'the old name of --published' },

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 
 const CLI = fileURLToPath(new URL('../../gpu-worker/cli.ts', import.meta.url));
 const PROGRESS = /^(\[[=-]+\] .*)?\n/gm;
-const FAST = ['--model', 'real-esrgan-fast'];
+const FAST = ['--model', 'real-esrgan-fast', '--device', 'cpu'];
 
 interface CommandOptions {
   /** Where the person stands. */

@@ -30,6 +30,7 @@ export async function startServiceProcess(
     DATA_DIR: dataDirectory,
     MODELS_DIR: join(dataDirectory, 'models'),
     LOG_LEVEL: 'info',
+    DEVICE: 'cpu',
     // Tests and benchmarks ask more often than a client should.
     RATE_LIMITS: 'off',
   };

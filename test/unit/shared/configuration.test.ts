@@ -106,7 +106,7 @@ describe('values', () => {
       DEVICE: 'CPU',
       HEIC: ' On ',
     });
-    expect(config).toMatchObject({ port: 8080, logLevel: 'warn', device: 'cpu' });
+    expect(config).toMatchObject({ port: 8080, logLevel: 'warn', devices: [{ device: 'cpu', index: 0 }] });
     expect(config.limits.heic).toBe(true);
     expect(read({ PUBLIC_URL: ' https://API.example.com:443/ ' }).config.publicUrl).toBe('https://api.example.com/');
   });
@@ -144,7 +144,12 @@ describe('values', () => {
     ['RATE_LIMITS', '\t', 'is blank'],
     ['PUBLIC_URL', "'https://a.example'", 'is in quotes'],
     ['HEIC', 'maybe', 'expected'],
-    ['DEVICE', 'gpu', 'expected'],
+    ['DEVICE', 'gpu', 'expected auto, or some of cpu, cuda'],
+    ['DEVICE', 'cuda:0, cuda:1', 'has a blank within'],
+    ['DEVICE', 'cuda:0,cuda', 'names cuda:0 twice'],
+    ['DEVICE', 'cuda:16', 'an index is 0 to 15'],
+    ['WORKERS', '0', 'expected number to be >=1'],
+    ['WORKERS', 'two', 'a whole number'],
     ['LOG_LEVEL', 'loud', 'one of info'],
     ['PRICES', 'gratis', 'neither "free" nor "standard"'],
     ['RATE_LIMITS', '{"burst": 5}', 'burst'],

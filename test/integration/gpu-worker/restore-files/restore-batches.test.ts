@@ -127,7 +127,19 @@ test.each([
     ['a.png', 'x.png', '--scale', '9'],
     /scale is 9; real-esrgan-fast enlarges by at most 4/,
   ],
-  [2, 'a device that is none', ['a.png', 'x.png', '--device', 'tpu'], /--device tpu: it is cpu or cuda/],
+  [
+    2,
+    'a device that is none',
+    ['a.png', 'x.png', '--device', 'tpu'],
+    /--device tpu: expected auto, or some of cpu, cuda/,
+  ],
+  [2, 'an index that no device has', ['a.png', 'x.png', '--device', 'cpu:1'], /cpu:1: cpu has no index but 0\./],
+  [
+    2,
+    'several devices',
+    ['a.png', 'x.png', '--device', 'cuda:0,cuda:1'],
+    /cuda:1: this computes on one device; the service/,
+  ],
 ])('refused before the work, with %i: %s', async (expected, _, given, message) => {
   await put('a.png', 'b.png', 'a.webp', 'sub/a.png');
   const { code, stdout, stderr, worked } = await run(...given);
