@@ -6,6 +6,8 @@ export interface LoweringFacts {
   attendsFused: boolean;
   /** InstanceNormalization is right; else mean and variance take a pass each. */
   normalizesInstances: boolean;
+  /** Conv is right for any number of channels; else those that it confuses are filled up with zeros to a multiple of 4. */
+  convolvesAnyChannels: boolean;
   /** Outputs that one node may have. */
   mostOutputs: number;
   /** Scores of attention are computed for so many queries at a time that they fit in. */
@@ -74,6 +76,8 @@ export const DEVICES = {
       attendsFused: false,
       // Of few values the variance loses its digits: 1e-3 off.
       normalizesInstances: false,
+      // 3×3 from 6, 9, 15, 18 … channels to a multiple of 4: as large as the result is (onnxruntime issue 29651).
+      convolvesAnyChannels: false,
       // A node binds one buffer for each input and output; WebGPU promises 8 of them.
       mostOutputs: 7,
       // WebGPU promises no larger maxStorageBufferBindingSize.

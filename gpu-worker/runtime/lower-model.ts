@@ -16,6 +16,7 @@ interface Lowered {
   graph: GraphBuilder;
   node: NodeProto;
   facts: LoweringFacts;
+  /** Tensors that the model brings, also by the names of their casts. */
   constants: ReadonlyMap<string, TensorProto>;
 }
 
@@ -28,6 +29,7 @@ const LOWERINGS: Readonly<Record<string, (lowered: Lowered) => Value[] | undefin
     return [lowerAttention(graph, attention, facts.largestBufferBytes)];
   },
   InstanceNormalization: (lowered) => (lowered.facts.normalizesInstances ? undefined : [normalizeInTwoPasses(lowered)]),
+  Conv: (lowered) => (lowered.facts.convolvesAnyChannels ? undefined : fillUpChannels(lowered)),
   Split: (lowered) => (lowered.node.output.length <= lowered.facts.mostOutputs ? undefined : sliceByConstants(lowered)),
 };
 
@@ -41,6 +43,10 @@ export function lowerModel(model: Uint8Array, { lowering: facts, computesHalf }:
   const graph = proto.graph!;
   if (!computesHalf) widen(graph);
   const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  for (const { opType, input, output } of graph.node) {
+    const tensor = opType === 'Cast' ? constants.get(input[0]!) : undefined;
+    if (tensor) constants.set(output[0]!, tensor);
+  }
   graph.node = graph.node.flatMap((node) => {
     const builder = createGraphBuilder(node.name, { prefix: node.name });
     const values = LOWERINGS[node.opType]?.({ graph: builder, node, facts, constants });
@@ -64,6 +70,22 @@ function normalizeInTwoPasses({ graph, node }: Lowered): Value {
   const perGroup = (value: Value) => graph.node('Unsqueeze', [value, graph.integers([1])]);
   const scaled = graph.node('Mul', [graph.node('Div', [centered, deviation]), perGroup(scale)]);
   return graph.node('Add', [scaled, perGroup(bias)]);
+}
+
+/**
+ * WebGPU reads three channels at once where their number is a multiple of 3 and not of 4, and the wrong ones where there are more
+ * than three. Zeros for both input and kernel, which change nothing, make it a multiple of 4.
+ */
+function fillUpChannels({ graph, node, constants }: Lowered): Value[] | undefined {
+  const [input, kernel, ...bias] = node.input as [Value, Value, ...Value[]];
+  const [to = 0, from = 0, ...sides] = (constants.get(kernel)?.dims ?? []).map(Number);
+  const isRead = from % 3 > 0 || from % 4 === 0 || from <= 3 || to % 4 > 0 || sides.every((side) => side === 1);
+  if (isRead) return undefined;
+  const pads = graph.integers([0, 0, 0, 0, 0, 4 - (from % 4), 0, 0]);
+  const [filled, filledKernel] = [input, kernel].map((value) => graph.node('Pad', [value, pads])) as [Value, Value];
+  const convolved = graph.node('Conv', [filled, filledKernel, ...bias]);
+  graph.build().proto.node.at(-1)!.attribute = node.attribute;
+  return [convolved];
 }
 
 /** A Split into sizes that the graph itself says. */

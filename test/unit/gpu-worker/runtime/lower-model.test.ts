@@ -5,6 +5,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { TensorProto_DataType as DataType, ModelProtoSchema } from 'onnx-buf';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { convolution } from '../../../../gpu-worker/graphs/convolution.ts';
 import { attention, groupNorm } from '../../../../gpu-worker/graphs/layers.ts';
 import { createGraphBuilder, type Flavor, type Graph, type GraphBuilder } from '../../../../gpu-worker/graphs/onnx.ts';
 import { compileModel, writeModel } from '../../../../gpu-worker/runtime/compile.ts';
@@ -165,6 +166,32 @@ test('a wide Split becomes slices, a narrow one stays', async () => {
   const input = tensor([2, 20], 1);
   expect(await run(model, { input }, lowered())).toEqual(await run(model, { input }));
   expect(operators(lowerModel(model, lowered())).filter((name) => name === 'Split')).toHaveLength(1);
+});
+
+test.each([
+  { from: 6, to: 8, kernel: 3, filled: true },
+  { from: 15, to: 12, kernel: 3, filled: true },
+  { from: 3, to: 8, kernel: 3, filled: false },
+  { from: 12, to: 8, kernel: 3, filled: false },
+  { from: 14, to: 8, kernel: 3, filled: false },
+  { from: 15, to: 5, kernel: 3, filled: false },
+  { from: 15, to: 8, kernel: 1, filled: false },
+])('a convolution $kernel × $kernel from $from to $to channels is filled up with zeros: $filled', async (options) => {
+  const { from, filled, kernel } = options;
+  for (const storage of ['float32', 'float16'] as const) {
+    const graph = build(
+      (builder) => {
+        const input = builder.input('input', ['batch', from, 'height', 'width']);
+        builder.output('output', convolution(builder, input, 'conv', { ...options, kernel, stride: 2 }));
+      },
+      { storage, compute: 'float32' },
+    );
+    const model = await compileModel(graph, read(graph));
+    const input = tensor([2, from, 7, 6], 1);
+    const { output: expected } = await run(model, { input });
+    expect(largestDifference((await run(model, { input }, lowered())).output!, expected!)).toBeLessThan(2e-5); // sums of 135 products
+    expect(operators(lowerModel(model, lowered())).includes('Pad')).toBe(filled);
+  }
 });
 
 /** Everything that is lowered, and weights that lie in fp16. */
