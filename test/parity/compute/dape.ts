@@ -7,6 +7,7 @@ import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import { checkShapes } from '../../../gpu-worker/weights/checkpoint.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import { openRecordedCheckpoints } from '../../support/recorded-checkpoints.ts';
+import { PARITY_DEVICE } from '../device.ts';
 
 interface DapeOptions extends GraphOptions {
   /** Instead of the value of the case. */
@@ -33,7 +34,7 @@ export async function computeDape(recorded: RecordedCase, options: DapeOptions =
   const lora = recorded.parameters.lora === true;
   const { model, imageSize: size } = await compileTagger(recorded.folder, { lora, ...options, probes: true });
   const normalized = resizeForTagger(await recorded.image('image'), { size, antialias: false });
-  const session = await createSession(model, 'cpu');
+  const session = await createSession(model, PARITY_DEVICE);
   const outputs = await session.run({ image: normalized });
   await session.release();
   return { ...outputs, normalized };

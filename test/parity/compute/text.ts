@@ -6,6 +6,7 @@ import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import { checkShapes } from '../../../gpu-worker/weights/checkpoint.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import { openRecordedCheckpoints } from '../../support/recorded-checkpoints.ts';
+import { PARITY_DEVICE } from '../device.ts';
 
 interface TextOptions extends GraphOptions {
   /** May change the weights that are read. */
@@ -22,7 +23,7 @@ export async function openTextEncoder(
   const graph = clipText(configs.textEncoder, options);
   checkShapes(graph.weights, textEncoder.tensors, 'text encoder');
   const model = await compileModel(graph, async (name) => alter(name, await textEncoder.read(name)));
-  return createTextEncoder({ model, device: 'cpu' });
+  return createTextEncoder({ model, device: PARITY_DEVICE });
 }
 
 /** All outputs of a case `text*`. */

@@ -9,6 +9,7 @@ import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import type { Checkpoint } from '../../../gpu-worker/weights/checkpoint.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import { openRecordedCheckpoints } from '../../support/recorded-checkpoints.ts';
+import { PARITY_DEVICE } from '../device.ts';
 
 /** SeeSR's two networks of a set. */
 export interface DenoiserFiles extends AsyncDisposable {
@@ -43,7 +44,7 @@ export async function computeUnet(
   const { config } = files;
   const run = async (graph: Graph, inputs: Record<string, Tensor>) => {
     const model = await compileModel(graph, async (name) => alter(name, await files.read(name)));
-    const session = await createSession(model, 'cpu');
+    const session = await createSession(model, PARITY_DEVICE);
     const outputs = await session.run(inputs);
     await session.release();
     return outputs;

@@ -9,6 +9,7 @@ import { createVae, type Vae } from '../../../gpu-worker/vae/vae.ts';
 import { vaeDecoder, vaeEncoder } from '../../../gpu-worker/vae/vae-graphs.ts';
 import { checkShapes } from '../../../gpu-worker/weights/checkpoint.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
+import { PARITY_DEVICE } from '../device.ts';
 
 interface OpenOptions {
   flavor?: Flavor;
@@ -34,7 +35,7 @@ export async function openVae(
   const read = async (name: string) => alter(name, await checkpoints.vae.read(name));
   const encoder = await compileModel(graphs.encoder, read);
   const decoder = await compileModel(graphs.decoder, read);
-  return createVae({ config, models: { encoder, decoder }, flavor, device: 'cpu' });
+  return createVae({ config, models: { encoder, decoder }, flavor, device: PARITY_DEVICE });
 }
 
 /** All outputs of a case `vae_*`: the encoder's of `image`, the decoder's of `latent`; tiled or not. */

@@ -5,6 +5,7 @@ import { type NetworkFacts, openNetworkFile } from '../../../gpu-worker/methods/
 import { AppError } from '../../../shared/error.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import type { Computed, Fact } from '../computed.ts';
+import { PARITY_DEVICE } from '../device.ts';
 import type { Parity } from '../parity.ts';
 
 const parametersSchema = z.union([
@@ -56,7 +57,7 @@ async function refusal(path: string, mentions: readonly string[]): Promise<Fact>
 async function network(recorded: RecordedCase): Promise<Computed> {
   const { file: name, scale } = z.object({ file: z.string(), scale: z.number() }).parse(recorded.parameters);
   await using file = await openNetworkFile(pathOf(recorded, name));
-  const loaded = await loadNetwork(file, 'cpu', { probes: true });
+  const loaded = await loadNetwork(file, PARITY_DEVICE, { probes: true });
   const outputs = await loaded.run(await recorded.tensor('input'));
   await loaded.release();
   return { outputs, facts: [{ name: 'scale', actual: file.facts.scale, expected: scale }] };

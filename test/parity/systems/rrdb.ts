@@ -15,6 +15,7 @@ import { completeParameters, requestedParametersSchema } from '../../../shared/p
 import { gather } from '../../support/bands.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import type { Computed } from '../computed.ts';
+import { PARITY_DEVICE } from '../device.ts';
 import type { Parity } from '../parity.ts';
 
 /** BSRGAN and LDL: the network of Real-ESRGAN ×4plus from files of others. */
@@ -40,7 +41,7 @@ const TILE_SIZE = 128;
 async function network(recorded: RecordedCase): Promise<Computed> {
   const { scale } = parametersSchema.parse(recorded.parameters);
   await using file = await openNetworkFile(pathOf(recorded), PUBLISHED);
-  const loaded = await loadNetwork(file, 'cpu', { probes: true });
+  const loaded = await loadNetwork(file, PARITY_DEVICE, { probes: true });
   const outputs = await loaded.run(await recorded.tensor('input'));
   await loaded.release();
   return { outputs, facts: [{ name: 'scale', actual: file.facts.scale, expected: scale }] };
@@ -64,7 +65,7 @@ async function byEngine(photo: Pixels, model: MethodId, path: string): Promise<P
     await using plan = await engine.build!.plan({ [model]: path }, { dtype: 'fp32', device: 'cpu' });
     await buildModel(plan, { modelsDirectory });
     const parameters = completeParameters(requestedParametersSchema.parse({ model }), OWN_MODELS);
-    const loaded = await engine.load(directoryOf(modelsDirectory, model), { device: 'cpu', parameters });
+    const loaded = await engine.load(directoryOf(modelsDirectory, model), { device: PARITY_DEVICE, parameters });
     try {
       return await restored(photo, loaded.restore, model);
     } finally {
@@ -78,7 +79,7 @@ async function byEngine(photo: Pixels, model: MethodId, path: string): Promise<P
 async function byNetwork(photo: Pixels, path: string): Promise<Pixels> {
   await using file = await openNetworkFile(path, PUBLISHED);
   const { scale, inputChannels, outputChannels, context, shuffle: unit } = file.facts;
-  const loaded = await loadNetwork(file, 'cpu');
+  const loaded = await loadNetwork(file, PARITY_DEVICE);
   const upscale = async (tile: Parameters<typeof loaded.run>[0]) => (await loaded.run(tile)).output!;
   const facts = { scale, inputChannels, outputChannels, context: Math.min(context, TILE_SIZE / 4), unit };
   const { restore, release } = onePass({ ...facts, upscale, release: loaded.release });
