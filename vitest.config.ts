@@ -17,6 +17,7 @@ const OTHER_SUITES = {
   box: {},
   browser: {},
   clients: { testTimeout: 4 * PATIENCE_MILLISECONDS, hookTimeout: 4 * PATIENCE_MILLISECONDS },
+  webgpu: { env: { PARITY_DEVICE: 'webgpu' }, globalSetup: ['test/support/software-vulkan.ts'] },
   infra: { env: { LOG_LEVEL: '' }, globalSetup: ['test/infra/install-platform.ts', ...AWS_SERVERS] },
 };
 

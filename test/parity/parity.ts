@@ -15,6 +15,8 @@ export interface Parity {
   /** Its set takes long as a whole; other tests compute it part by part. */
   isLong?: true;
   open(folder: string): OpenSystem;
+  /** Kinds of cases that run networks and little else: devices are tried with them. */
+  networks: readonly string[];
   /** Of a case that does not say it: by its recorded values. */
   kindOf?(recorded: RecordedCase): string | undefined;
   /** Names of outputs without their numbers, in the order of the computation; else that of the set. */

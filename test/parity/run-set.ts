@@ -7,25 +7,30 @@ import { readSamples } from './samples.ts';
 import { SYSTEMS } from './systems.ts';
 import type { Verdict } from './verdict.ts';
 
+type Report = (verdicts: readonly Verdict[], firstWrong?: string) => void;
+
 /**
  * Computes every case of a set in the documented layout and reads all of its sample files; nothing is left out. Reports
  * the verdicts of each case, and which of its outputs was wrong first.
  */
-export async function runSet(
-  folder: string,
-  report: (verdicts: readonly Verdict[], firstWrong?: string) => void,
-): Promise<void> {
+export async function runSet(folder: string, report: Report): Promise<void> {
+  const { cases } = await readSet(folder);
+  await runCases(folder, [...cases.keys()], report);
+  report(await readSamples(folder));
+}
+
+/** Some cases of a set. */
+export async function runCases(folder: string, ids: readonly string[], report: Report): Promise<void> {
   const { system, cases } = await readSet(folder);
   const load = SYSTEMS.get(system);
   if (!load)
     throw new AppError('invalid', `Nothing here computes ${system}; systems are ${[...SYSTEMS.keys()].join(', ')}.`);
   const { parity } = await load();
   await using opened = parity.open(folder);
-  for (const recorded of cases.values()) {
-    const verdicts = await runCase(recorded, parity, opened);
+  for (const id of ids) {
+    const verdicts = await runCase(cases.get(id)!, parity, opened);
     report(verdicts, firstWrong(verdicts, parity.blocks));
   }
-  report(await readSamples(folder));
 }
 
 /** One verdict for each recorded output and every other recorded value. */

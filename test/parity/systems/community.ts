@@ -17,6 +17,7 @@ const parametersSchema = z.union([
 const UNTOLD = ['file', 'accepted', 'format', 'container', 'dtype'];
 
 export const parity: Parity = {
+  networks: ['network'],
   open: () => ({ kinds: { recognize, network }, [Symbol.asyncDispose]: async () => {} }),
 };
 

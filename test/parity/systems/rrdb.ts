@@ -21,6 +21,7 @@ import type { Parity } from '../parity.ts';
 /** BSRGAN and LDL: the network of Real-ESRGAN ×4plus from files of others. */
 export const parity: Parity = {
   methods: ['bsrgan', 'ldl'],
+  networks: ['network'],
   open: () => ({ kinds: { network, picture }, [Symbol.asyncDispose]: async () => {} }),
 };
 

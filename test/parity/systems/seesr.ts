@@ -53,6 +53,7 @@ const OUTPUTS: readonly [output: RegExp, kind: string][] = [
 
 export const parity: Parity = {
   methods: ['seesr', 'seesr-turbo'],
+  networks: ['text', 'tagger', 'denoiser', 'vae'],
   isLong: true,
   open(folder) {
     const models = openRecordedModels(folder);
