@@ -13,16 +13,17 @@ import type { LivePreviewFile } from './restore/live-preview.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './restore/restore.ts';
 import { openSavepoints, type SavepointFile } from './restore/savepoint.ts';
 import { testMode } from './restore/test-mode.ts';
+import { checkDevice, type KeptChecks } from './runtime/check-device.ts';
 import { placeName } from './runtime/device-places.ts';
 import type { Device } from './runtime/devices.ts';
-import { checkDevice } from './runtime/session.ts';
 import { share, takeShare } from './runtime/share.ts';
+import { SOFTWARE } from './software.ts';
 import { sha256Of } from './weights/sha256.ts';
 
 /** Messages of the engine (engine.ts) to the child. */
 export type ToChild =
-  /** Is the device usable at all? */
-  | { type: 'check'; device: Device }
+  /** Is the device there, and does it compute right? */
+  | { type: 'check'; device: Device; kept?: Omit<KeptChecks, 'program'> }
   | { type: 'restore'; request: RestoreRequest; tileSize: number; device: Device; modelsDirectory: string }
   | { type: 'describe'; request: DescribeRequest; device: Device; modelsDirectory: string }
   | { type: 'cancel' };
@@ -70,7 +71,7 @@ let running: AbortController | undefined;
 
 process.on('message', (message: ToChild) => {
   if (message.type === 'cancel') running?.abort();
-  else if (message.type === 'check') void answer(() => checkDevice(message.device).then(() => undefined));
+  else if (message.type === 'check') void answer(() => check(message));
   else if (message.type === 'describe') void answer(() => describe(message));
   else void answer(() => run(message));
 });
@@ -84,6 +85,10 @@ async function answer(work: () => Promise<EngineResult | Description | undefined
   } catch (error) {
     send(failure(error));
   }
+}
+
+async function check({ device, kept }: Extract<ToChild, { type: 'check' }>): Promise<undefined> {
+  await checkDevice(device, kept && { ...kept, program: SOFTWARE });
 }
 
 type RestoreMessage = Extract<ToChild, { type: 'restore' }>;

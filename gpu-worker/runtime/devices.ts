@@ -26,6 +26,8 @@ export interface DeviceFacts {
   keepsAllNetworks: boolean;
   /** 3×3 convolutions are faster by Winograd's algorithm written as operators. */
   gainsByWinograd: boolean;
+  /** By how much a layer may differ from a CPU's in fp32, as a part of its largest number: a right one stays well below. */
+  tolerance: number;
   /** Absent where graphs run as they are written. */
   lowering?: LoweringFacts;
   /** Several of a kind are told apart by an index. */
@@ -47,6 +49,7 @@ export const DEVICES = {
     gainsByWinograd: process.arch === 'x64',
     takesIndex: false,
     isProcessor: true,
+    tolerance: 1e-4,
     missing: 'device cpu needs the library of onnxruntime-node, which cannot be loaded: run "npm ci".',
   },
   cuda: {
@@ -57,6 +60,8 @@ export const DEVICES = {
     gainsByWinograd: false,
     takesIndex: true,
     isProcessor: false,
+    // Convolutions and products round their factors to the 11 bits of TF32.
+    tolerance: 0.02,
     missing:
       'device cuda needs libonnxruntime_providers_cuda and the CUDA libraries, which cannot be loaded: run "node node_modules/onnxruntime-node/script/install.js", or choose device cpu.',
   },
@@ -71,6 +76,7 @@ export const DEVICES = {
     // Its provider has no option of that kind: the driver chooses the adapter.
     takesIndex: false,
     isProcessor: false,
+    tolerance: 1e-4,
     lowering: {
       // Wrong from 64 queries on.
       attendsFused: false,

@@ -1,5 +1,5 @@
 import { isDevice } from './devices.ts';
-import { checkDevice } from './session.ts';
+import { openDevice } from './session.ts';
 
 /** A process that only tries a device; find-devices.ts starts it. */
 
@@ -11,7 +11,7 @@ export interface Probed {
 
 const [, , device = ''] = process.argv;
 if (isDevice(device)) {
-  const probed: Probed = await checkDevice(device).then(
+  const probed: Probed = await openDevice(device).then(
     () => ({}),
     (error: Error) => ({ obstacle: error.message }),
   );

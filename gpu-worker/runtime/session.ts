@@ -93,8 +93,8 @@ export function createLazySession(
   };
 }
 
-/** Throws as `createSession` does, within moments: runs nothing but a network that hands its input on. */
-export async function checkDevice(device: Device): Promise<void> {
+/** Throws as `createSession` does, within moments: loads nothing but a network that hands its input on. */
+export async function openDevice(device: Device): Promise<void> {
   const builder = createGraphBuilder('check');
   builder.output('output', builder.input('input', [1]), [1]);
   const model = await compileModel(builder.build(), () => Promise.reject(new RangeError('It has no weights.')));

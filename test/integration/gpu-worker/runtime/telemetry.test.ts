@@ -12,7 +12,7 @@ it('ONNX Runtime tells nobody: it keeps neither a device id nor events to be sen
   try {
     // Nothing of ours: a variable of the test's own, or of a CI system, would silence it as well.
     const env = { PATH: process.env.PATH, HOME: home, XDG_CACHE_HOME: join(home, 'cache'), TMPDIR: home };
-    const script = `const { checkDevice } = await import('${SESSION}'); await checkDevice('cpu');`;
+    const script = `const { openDevice } = await import('${SESSION}'); await openDevice('cpu');`;
     await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env });
     expect(await readdir(home, { recursive: true })).toEqual([]);
   } finally {
