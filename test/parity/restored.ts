@@ -1,0 +1,52 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Pixels } from '../../gpu-worker/images/image.ts';
+import { engineOf } from '../../gpu-worker/methods/engines.ts';
+import { buildModel } from '../../gpu-worker/model-store/build.ts';
+import { directoryOf } from '../../gpu-worker/model-store/installed.ts';
+import type { Restorer } from '../../gpu-worker/restore/restorer.ts';
+import { type MethodId, OWN_MODELS } from '../../shared/methods/registry.ts';
+import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import { gather } from '../support/bands.ts';
+import { PARITY_DEVICE } from './device.ts';
+
+/** Larger than any recorded picture: the scripts cut none into tiles. */
+export const TILE_SIZE = 128;
+
+/** As a service does it: built from the published files, `paths` by option, loaded, asked. */
+export async function restoredByEngine(
+  photo: Pixels,
+  model: MethodId,
+  paths: Readonly<Record<string, string>>,
+): Promise<Pixels> {
+  const modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-parity-'));
+  try {
+    const engine = await engineOf(model);
+    await using plan = await engine.build!.plan(paths, { dtype: 'fp32', device: 'cpu' });
+    await buildModel(plan, { modelsDirectory });
+    const parameters = completeParameters(requestedParametersSchema.parse({ model }), OWN_MODELS);
+    const loaded = await engine.load(directoryOf(modelsDirectory, model), { device: PARITY_DEVICE, parameters });
+    try {
+      return await restored(photo, loaded.restore, model);
+    } finally {
+      await loaded.release();
+    }
+  } finally {
+    await rm(modelsDirectory, { recursive: true });
+  }
+}
+
+/** The whole result, as large as the method makes it. */
+export async function restored(photo: Pixels, restore: Restorer, model: MethodId, scale?: number): Promise<Pixels> {
+  const parameters = completeParameters(requestedParametersSchema.parse({ model }), OWN_MODELS);
+  const { signal } = new AbortController();
+  const { bands } = await restore(photo, {
+    parameters,
+    published: false,
+    tileSize: TILE_SIZE,
+    onProgress: () => {},
+    signal,
+  });
+  return await gather(bands, photo, scale);
+}
