@@ -122,15 +122,31 @@ interface JobCheckpoint {
   step: number;
 }
 
-/** Prompt and tags of a diffusion model. */
+/** Damage of a photo, as a method estimates it, and what follows from it. */
+export const degradationSchema = z
+  .object({
+    values: z
+      .array(z.object({ name: z.string(), value: z.number() }))
+      .describe(
+        'Estimates, each in the range that the model was trained on: about 0 at its lower end, 1 at its upper.',
+      ),
+    mixture: z
+      .array(z.number())
+      .describe('Weights by which the kernels of its experts are added up for this photo; they may be negative.'),
+  })
+  .describe('Blur, noise and compression in the photo, of models that restore by them.');
+
+/** What a method saw in the photo: things, of diffusion models that name them, or damage. */
 export const descriptionSchema = z.object({
-  prompt: z.string().describe('All of it, as the text encoder got it.'),
+  prompt: z.string().describe('All of it, as the text encoder got it. Empty where the model reads no words.'),
   truncated: z.boolean().describe('That the prompt was longer than the text encoder can read; its end was left out.'),
   tags: z
     .array(z.object({ name: z.string(), score: z.number(), threshold: z.number() }))
     .describe('Found in the photo: score above threshold.'),
+  degradation: degradationSchema.optional(),
 });
 export type Description = z.infer<typeof descriptionSchema>;
+export const NOTHING_SEEN: Description = { prompt: '', truncated: false, tags: [] };
 
 export const chargeSchema = z.object({
   state: z

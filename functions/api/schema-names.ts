@@ -22,6 +22,8 @@ const NAMES: Record<string, z.ZodType> = {
   BatchJob: batch.batchViewSchema.shape.jobs.element,
   CanceledBatch: batch.canceledBatchSchema,
   Charge: job.chargeSchema,
+  Degradation: job.degradationSchema,
+  DegradationValue: job.degradationSchema.shape.values.element,
   Description: job.descriptionSchema,
   DetectedTag: job.descriptionSchema.shape.tags.element,
   EventsLink: api.eventsLinkSchema,

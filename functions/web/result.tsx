@@ -3,6 +3,7 @@ import type { JobView, Transfer } from '../../shared/client.ts';
 import { announce } from './announcer.tsx';
 import { useAsked } from './asking.ts';
 import { Comparison } from './comparison.tsx';
+import { Degradation } from './degradation.tsx';
 import type { Order } from './order.ts';
 import { thumbnailOf } from './photo.ts';
 import { usePictureUrl } from './picture-url.ts';
@@ -23,6 +24,10 @@ interface ResultProps {
   /** Absent where nobody has it any more, or it is not there yet. */
   photo: Blob | undefined;
   onRunWithTags: (tags: string[]) => void;
+}
+
+interface SeenProps extends Pick<ResultProps, 'job' | 'onRunWithTags'> {
+  seen: NonNullable<JobView['description']>;
 }
 
 /** A job that succeeded: the comparison, the file, the facts about it. */
@@ -92,11 +97,15 @@ export function Result({ workshop, job, order, name, photo, onRunWithTags }: Res
       )}
       {job.fidelity_report && <Report report={job.fidelity_report} />}
       {job.links.receipt && <ReceiptCard client={client} job={job} file={result} name={name} />}
-      {job.description && (
-        <TagEditor key={job.id} seen={job.description.tags} price={job.charge.amount} onRun={onRunWithTags} />
-      )}
+      {job.description && <Seen job={job} seen={job.description} onRunWithTags={onRunWithTags} />}
     </>
   );
+}
+
+/** What the model saw: damage, or things that may be corrected. */
+function Seen({ job, seen, onRunWithTags }: SeenProps) {
+  if (seen.degradation) return <Degradation seen={seen.degradation} />;
+  return <TagEditor key={job.id} seen={seen.tags} price={job.charge.amount} onRun={onRunWithTags} />;
 }
 
 function Report({ report }: { report: NonNullable<JobView['fidelity_report']> }) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { atMost, within } from '../../shared/deadline.ts';
 import { AppError } from '../../shared/error.ts';
 import type { Health } from '../../shared/health.ts';
-import { type Description, type Job, type JobEvent, type Progress, screenCopiesOf } from '../../shared/job.ts';
+import { type Job, type JobEvent, NOTHING_SEEN, type Progress, screenCopiesOf } from '../../shared/job.ts';
 import { type Limits, STALL_SECONDS } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import { methodOf } from '../../shared/methods/registry.ts';
@@ -41,9 +41,6 @@ const SAVEPOINT_MILLISECONDS = 20_000;
 /** Of the machine itself, beside an inference process that keeps it busy. */
 const SCRATCH_MILLISECONDS = 60_000;
 const DOWNLOAD_MILLISECONDS = STALL_SECONDS * 1000;
-
-/** Of test keys, for which no network runs. */
-const NOTHING_SEEN: Description = { prompt: '', truncated: false, tags: [] };
 
 const remove = createRemoval(rm);
 
@@ -102,6 +99,7 @@ export async function runAttempt(
     };
     if (job.task === 'tags') {
       const options = { onProgress, signal: stop.signal, log };
+      // Of test keys, for which no network runs.
       const description = job.test ? NOTHING_SEEN : await engine.describe({ inputPath, parameters, limits }, options);
       await pulse.end();
       const succeeded: JobEvent = { type: 'succeed', attempt: job.attempt, notes: [], description };

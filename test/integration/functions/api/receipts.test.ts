@@ -1,6 +1,7 @@
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import { beforeEach, expect, test } from 'vitest';
-import type { Run } from '../../../../shared/job.ts';
+import type { JobView } from '../../../../shared/api.ts';
+import { type Description, NOTHING_SEEN, type Run } from '../../../../shared/job.ts';
 import { flatPrices } from '../../../support/prices.ts';
 import { SAMPLE_RUN } from '../../../support/sample-job.ts';
 import { bodyOf, claim, problemOf, putOutput, serviceForEach, submit, succeed } from '../../../support/service.ts';
@@ -17,8 +18,8 @@ interface Signed {
 
 const RUN: Run = { ...SAMPLE_RUN, output: { ...SAMPLE_RUN.output, bytes: 10 } };
 
-/** Finishes a job, as a worker does. */
-async function finish(): Promise<string> {
+/** Finishes a job, as a worker does. `seen`: beside its tags. */
+async function finish(seen: Partial<Description> = {}): Promise<string> {
   const { id } = await submit(service, undefined, { model: 'real-esrgan', client_reference: 'é "mine"' });
   const attempt = await claim(service, id);
   const output = { ...RUN.output, key: await putOutput(service, id) };
@@ -26,6 +27,7 @@ async function finish(): Promise<string> {
     prompt: 'a dog 🐕, "clean"\n',
     truncated: false,
     tags: [{ name: 'dog', score: 0.9, threshold: 0.5 }],
+    ...seen,
   };
   await service.state.updateJob(id, { type: 'succeed', attempt, output, notes: [], run: RUN, description });
   return id;
@@ -67,6 +69,16 @@ test('a receipt says everything, and its signature holds for exactly that', asyn
   const changes = [{ price: 499 }, { run: { ...RUN, device: 'cuda' } }, { more: 1 }];
   for (const change of changes)
     expect(await holds({ ...signed, receipt: { ...signed.receipt, ...change } })).toBe(false);
+});
+
+test('a receipt says what damage was seen, and so does the job', async () => {
+  const degradation = { values: [{ name: 'blur', value: 0.25 }], mixture: [1.5, -0.25] };
+  const id = await finish({ ...NOTHING_SEEN, degradation });
+  const description = { prompt: '', truncated: false, tags: [], degradation };
+  expect((await bodyOf<JobView>(service.call('GET', `/v1/jobs/${id}`))).description).toEqual(description);
+  const signed = await receiptOf(id);
+  expect(signed.receipt.description).toEqual(description);
+  expect(await holds(signed)).toBe(true);
 });
 
 test('stays when the result is gone, without words, and goes with the job', async () => {
