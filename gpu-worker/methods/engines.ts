@@ -12,6 +12,7 @@ const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> =
   'real-esrgan-fast': async () => (await import('./real-esrgan/engine.ts')).realEsrganFastEngine,
   bsrgan: async () => (await import('./bsrgan/engine.ts')).bsrganEngine,
   ldl: async () => (await import('./ldl/engine.ts')).ldlEngine,
+  dasr: async () => (await import('./dasr/engine.ts')).dasrEngine,
   esrgan: async () => (await import('./added-engine.ts')).addedEngine,
   compact: async () => (await import('./added-engine.ts')).addedEngine,
 };

@@ -65,7 +65,8 @@ export function onePassEngine({ id, context }: Declared, { source, names, contai
   };
 }
 
-const COLORS_TIMES_FOUR = { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1 } as const;
+/** Facts of such a network. */
+export const COLORS_TIMES_FOUR = { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1 } as const;
 
 /** Throws AppError `engine-failed` that begins with `message`. */
 function checkFacts(facts: NetworkFacts, expected: Record<string, unknown>, message: string): void {

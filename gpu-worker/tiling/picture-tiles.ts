@@ -1,6 +1,6 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { AppError } from '../../shared/error.ts';
-import { coverInput, TILE_FEATHER, type TileSpan } from '../../shared/methods/tile-plan.ts';
+import { coverInput, type Span, TILE_FEATHER, type TileSpan } from '../../shared/methods/tile-plan.ts';
 import type { BitDepth } from '../../shared/output-format.ts';
 import { type Band, bandRows } from '../images/bands.ts';
 import { toSample } from '../images/bit-depth.ts';
@@ -55,7 +55,7 @@ export async function* upscale(pixels: Pixels, model: SuperResolver, options: Up
       for (const { from, to } of runs) {
         await eventLoopTurn();
         signal.throwIfAborted();
-        addTile(sums, await model.upscale(cut(pixels, from, row, column)), to, row, column, size);
+        addTile(sums, await model.upscale(cutTile(pixels, from, row, column)), to, row, column, size);
       }
       onTile(++done, rows.length * columns.length);
     }
@@ -122,8 +122,8 @@ function channelRuns(photoChannels: number, { inputChannels, outputChannels }: S
 /** Of Rec. 601, as pictures become gray elsewhere. */
 const LUMINANCE = [0.299, 0.587, 0.114] as const;
 
-/** [1, as many as `from`, h, w], values 0..1. */
-function cut({ width, channels, data }: Pixels, from: ChannelRun['from'], row: TileSpan, column: TileSpan): Tensor {
+/** A part of the picture for a network, `from` naming the source of each channel: [1, as many, h, w], values 0..1. */
+export function cutTile({ width, channels, data }: Pixels, from: ChannelRun['from'], row: Span, column: Span): Tensor {
   const unit = data instanceof Uint16Array ? 1 / 65_535 : 1 / 255;
   const tile = new Float32Array(from.length * row.size * column.size);
   let position = 0;

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 
 interface Numbers {
   shape: number[];
-  values: number[];
+  values: ArrayLike<number>;
 }
 
 /** The bytes of a safetensors file of fp32 tensors. */
