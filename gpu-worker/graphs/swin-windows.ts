@@ -1,8 +1,14 @@
 import { AppError } from '../../shared/error.ts';
 
-/** How one stage of a Swin transformer divides its square of tokens, which are numbered row by row. */
+/** Tokens of a map, numbered row by row. */
+interface TokenMap {
+  height: number;
+  width: number;
+}
+
+/** How a Swin transformer divides its map into windows. */
 export interface WindowPlan {
-  /** Windows of the square, and tokens of a window. */
+  /** Windows of the map, and tokens of a window. */
   count: number;
   size: number;
   /** The tokens, window after window, row by row. */
@@ -14,28 +20,32 @@ export interface WindowPlan {
 }
 
 /**
- * `resolution` tokens a side, in windows of `side`, moved down and right by `shift` in a picture that wraps around (Liu
- * et al. 2021, figures 2 and 4). Throws AppError `engine-failed` where the windows leave a rest: Swin does not pad.
+ * A map in windows of `side`, moved down and right by `shift` in a picture that wraps around (Liu et al. 2021, figures 2
+ * and 4), also where one window is all of the map: then its halves are far from each other. Throws AppError
+ * `engine-failed` where the windows leave a rest: Swin does not pad.
  */
-export function planWindows(resolution: number, side: number, shift: number): WindowPlan {
-  if (resolution % side !== 0) {
-    throw new AppError('engine-failed', `${resolution} tokens a side do not divide into windows of ${side}.`);
+export function planWindows({ height, width }: TokenMap, side: number, shift: number): WindowPlan {
+  for (const extent of [height, width]) {
+    if (extent % side !== 0)
+      throw new AppError('engine-failed', `${extent} tokens a side do not divide into windows of ${side}.`);
   }
-  const perSide = resolution / side;
+  const size = side ** 2;
+  const perRow = width / side;
+  const count = perRow * (height / side);
   const order: number[] = [];
   const regions: number[] = [];
-  const regionOf = (at: number) => (at < resolution - side ? 0 : at < resolution - shift ? 1 : 2);
-  for (let window = 0; window < perSide ** 2; window++) {
-    for (let place = 0; place < side ** 2; place++) {
-      const y = Math.floor(window / perSide) * side + Math.floor(place / side);
-      const x = (window % perSide) * side + (place % side);
-      order.push(((y + shift) % resolution) * resolution + ((x + shift) % resolution));
-      regions.push(3 * regionOf(y) + regionOf(x));
+  const regionOf = (at: number, extent: number) => (at < extent - side ? 0 : at < extent - shift ? 1 : 2);
+  for (let window = 0; window < count; window++) {
+    for (let place = 0; place < size; place++) {
+      const y = Math.floor(window / perRow) * side + Math.floor(place / side);
+      const x = (window % perRow) * side + (place % side);
+      order.push(((y + shift) % height) * width + ((x + shift) % width));
+      regions.push(3 * regionOf(y, height) + regionOf(x, width));
     }
   }
   const inverse = Array<number>(order.length);
   for (const [place, token] of order.entries()) inverse[token] = place;
-  return { count: perSide ** 2, size: side ** 2, order, inverse, regions };
+  return { count, size, order, inverse, regions };
 }
 
 /** Rows of the table of relative position biases, [tokens · tokens] of a window, queries first. */

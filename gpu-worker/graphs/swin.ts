@@ -17,26 +17,22 @@ export interface SwinConfig {
   num_heads: readonly number[];
 }
 
-interface Stage {
+/** What the blocks of a stage have in common. */
+interface SwinStage {
   channels: number;
   heads: number;
-  windows: Windows;
-}
-
-interface Windows {
-  side: number;
-  /** Tokens go into windows and back by being picked: no other layout has to be known. */
-  straight: Division;
-  shifted: Division;
+  /** Tokens a side. */
+  window: number;
+  /** `relativePositions(window)` as a constant. */
   relative: Value;
 }
 
+/** A map in windows: tokens go into them and back by being picked, so that no other layout has to be known. */
 interface Division {
-  count: number;
   order: Value;
   inverse: Value;
   /** [windows, 1, tokens, tokens]; none where no window holds parts that are far from each other. */
-  mask: Value | undefined;
+  mask?: Value;
 }
 
 const MLP_RATIO = 4;
@@ -59,11 +55,15 @@ export function swinTransformer(graph: GraphBuilder, image: Value, name: string,
   let tokens = embedPatches(graph, image, `${name}.patch_embed`, patch_size, channels);
   for (const [index, depth] of depths.entries()) {
     const layer = `${name}.layers.${index}`;
-    const windows = divide(graph, resolution, config.window_size);
-    const stage = { channels, heads: config.num_heads[index]!, windows };
+    // Windows never exceed the square; where they fill it RAM shifts nothing.
+    const window = Math.min(config.window_size, resolution);
+    const shift = resolution > window ? Math.floor(window / 2) : 0;
+    const straight = divide(graph, resolution, window, 0);
+    const shifted = shift === 0 ? straight : divide(graph, resolution, window, shift);
+    const relative = graph.integers(relativePositions(window));
+    const stage = { channels, heads: config.num_heads[index]!, window, relative };
     for (let block = 0; block < depth; block++) {
-      const division = block % 2 === 0 ? windows.straight : windows.shifted;
-      tokens = swinBlock(graph, tokens, `${layer}.blocks.${block}`, stage, division);
+      tokens = swinBlock(graph, tokens, `${layer}.blocks.${block}`, stage, block % 2 === 0 ? straight : shifted);
     }
     if (index === depths.length - 1) break;
     tokens = mergePatches(graph, tokens, `${layer}.downsample`, resolution, channels);
@@ -97,44 +97,39 @@ function mergePatches(graph: GraphBuilder, tokens: Value, name: string, resoluti
   return linear(graph, normal, `${name}.reduction`, { from: four, to: 2 * channels, bias: false });
 }
 
-/** The constants of a stage. Windows never exceed the square; where they fill it there is nothing to shift. */
-function divide(graph: GraphBuilder, resolution: number, windowSize: number): Windows {
-  const side = Math.min(windowSize, resolution);
-  const division = (shift: number): Division => {
-    const { count, size, order, inverse, regions } = planWindows(resolution, side, shift);
-    return {
-      count,
-      order: graph.integers(order),
-      inverse: graph.integers(inverse),
-      mask: shift === 0 ? undefined : maskBetween(graph, regions, count, size),
-    };
-  };
-  const shift = resolution > windowSize ? Math.floor(windowSize / 2) : 0;
-  const straight = division(0);
-  return {
-    side,
-    straight,
-    shifted: shift === 0 ? straight : division(shift),
-    relative: graph.integers(relativePositions(side)),
-  };
+/** The constants of a square in windows. */
+function divide(graph: GraphBuilder, resolution: number, window: number, shift: number): Division {
+  const { count, size, order, inverse, regions } = planWindows(
+    { height: resolution, width: resolution },
+    window,
+    shift,
+  );
+  const division = { order: graph.integers(order), inverse: graph.integers(inverse) };
+  return shift === 0 ? division : { ...division, mask: windowMask(graph, graph.integers(regions), count, size) };
 }
 
-function maskBetween(graph: GraphBuilder, regions: number[], count: number, size: number): Value {
-  const region = graph.integers(regions);
-  const queries = graph.node('Reshape', [region, graph.integers([count, 1, size, 1])]);
-  const keys = graph.node('Reshape', [region, graph.integers([count, 1, 1, size])]);
+/** `regions` [windows · tokens], see `WindowPlan`; `count` windows of `size` tokens, −1 for as many as there are. */
+function windowMask(graph: GraphBuilder, regions: Value, count: number, size: number): Value {
+  const queries = graph.node('Reshape', [regions, graph.integers([count, 1, size, 1])]);
+  const keys = graph.node('Reshape', [regions, graph.integers([count, 1, 1, size])]);
   return graph.node('Where', [graph.node('Equal', [queries, keys]), graph.scalar(0), graph.scalar(MASKED)]);
 }
 
 /** Attention inside windows and a feed-forward layer, each added to its input: [tokens, channels] as before. */
-function swinBlock(graph: GraphBuilder, input: Value, name: string, stage: Stage, division: Division): Value {
-  const { channels, heads, windows } = stage;
+function swinBlock(
+  graph: GraphBuilder,
+  input: Value,
+  name: string,
+  stage: SwinStage,
+  division: Division,
+): Value {
+  const { channels, heads, window } = stage;
   const before = layerNorm(graph, input, `${name}.norm1`, channels);
   const ordered = graph.node('Gather', [before, division.order], { axis: 0 });
-  const inWindows = graph.node('Reshape', [ordered, graph.integers([division.count, windows.side ** 2, channels])]);
+  const inWindows = graph.node('Reshape', [ordered, graph.integers([-1, window ** 2, channels])]);
   const all = linear(graph, inWindows, `${name}.attn.qkv`, { from: channels, to: 3 * channels });
   const [query, key, value] = graph.nodes('Split', [all], 3, { axis: -1, num_outputs: 3 }) as [Value, Value, Value];
-  const bias = attentionBias(graph, `${name}.attn`, heads, windows, division.mask);
+  const bias = attentionBias(graph, `${name}.attn`, stage, division.mask);
   const attended = attention(graph, { query, key, value, heads, bias });
   const projected = linear(graph, attended, `${name}.attn.proj`, { from: channels, to: channels });
   const flat = graph.node('Reshape', [projected, graph.integers([-1, channels])]);
@@ -147,10 +142,9 @@ function swinBlock(graph: GraphBuilder, input: Value, name: string, stage: Stage
 }
 
 /** By where query and key lie to each other, [1, heads, tokens, tokens], with the mask. Folded when it is loaded. */
-function attentionBias(graph: GraphBuilder, name: string, heads: number, windows: Windows, mask?: Value): Value {
-  const { side, relative } = windows;
-  const table = graph.weight(`${name}.relative_position_bias_table`, [(2 * side - 1) ** 2, heads]);
+function attentionBias(graph: GraphBuilder, name: string, { heads, window, relative }: SwinStage, mask?: Value): Value {
+  const table = graph.weight(`${name}.relative_position_bias_table`, [(2 * window - 1) ** 2, heads]);
   const byHead = graph.node('Transpose', [graph.node('Gather', [table, relative], { axis: 0 })], { perm: [1, 0] });
-  const bias = graph.node('Reshape', [byHead, graph.integers([1, heads, side ** 2, side ** 2])]);
+  const bias = graph.node('Reshape', [byHead, graph.integers([1, heads, window ** 2, window ** 2])]);
   return mask ? graph.node('Add', [bias, mask]) : bias;
 }

@@ -36,8 +36,8 @@ test('without LoRA the tags are others', async () => {
 
 /** Windows of the recorded set that are shifted: 12 of 96, 48 and 24 tokens a side. */
 const SHIFTED = [96, 48, 24].map((resolution) => ({
-  straight: planWindows(resolution, 12, 0),
-  shifted: planWindows(resolution, 12, 6),
+  straight: planWindows({ height: resolution, width: resolution }, 12, 0),
+  shifted: planWindows({ height: resolution, width: resolution }, 12, 6),
 }));
 
 /** Puts other numbers in the place of a constant; returns how often it was there. */

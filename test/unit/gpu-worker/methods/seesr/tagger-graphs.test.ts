@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createTextEncoder } from '../../../../../gpu-worker/diffusion/text-encoder.ts';
 import { clipText, type TextEncoderConfig } from '../../../../../gpu-worker/graphs/clip-text.ts';
 import type { Graph } from '../../../../../gpu-worker/graphs/onnx.ts';
-import { mergeOrder, planWindows, relativePositions } from '../../../../../gpu-worker/graphs/swin-windows.ts';
 import { createTagger } from '../../../../../gpu-worker/methods/seesr/tagger.ts';
 import { type TaggerConfig, taggerGraph } from '../../../../../gpu-worker/methods/seesr/tagger-graph.ts';
 import { compileModel } from '../../../../../gpu-worker/runtime/compile.ts';
@@ -32,43 +31,6 @@ test.each([
   expect(published).toHaveLength(count);
   const taken = [...graph.weights].map(([name, shape]) => `${name} [${shape.join(', ')}]`);
   expect(taken.sort()).toEqual(published.sort());
-});
-
-describe('windows', () => {
-  test('are cut out of a picture that is rolled up and left', () => {
-    const { count, size, order, inverse } = planWindows(6, 3, 1);
-    expect([count, size]).toEqual([4, 9]);
-    const square = Array.from({ length: 6 }, (_, y) => Array.from({ length: 6 }, (_, x) => 6 * y + x));
-    const rolled = [...square.slice(1), square[0]!].map((row) => [...row.slice(1), row[0]!]);
-    const corners = [0, 3].flatMap((y) => [0, 3].map((x) => ({ y, x })));
-    const windows = corners.flatMap(({ y, x }) => rolled.slice(y, y + 3).flatMap((row) => row.slice(x, x + 3)));
-    expect(order).toEqual(windows);
-    expect(inverse.map((place) => order[place])).toEqual(square.flat());
-  });
-
-  test('have regions where the picture wraps around, and only there', () => {
-    const { regions } = planWindows(4, 2, 1);
-    // Windows from the top left; 2 is beyond the right border, 6 beyond the lower one.
-    expect(regions).toEqual([0, 0, 0, 0, 1, 2, 1, 2, 3, 3, 6, 6, 4, 5, 7, 8]);
-    const straight = planWindows(4, 2, 0).regions;
-    for (let window = 0; window < 4; window++) {
-      expect(new Set(straight.slice(4 * window, 4 * window + 4)).size).toBe(1);
-    }
-  });
-
-  test('that leave a rest are refused', () => {
-    expect(() => planWindows(10, 4, 2)).toThrow('10 tokens a side do not divide into windows of 4');
-    expect(() => mergeOrder(5)).toThrow('5 tokens a side do not merge two by two');
-  });
-
-  test('know how their tokens lie to each other: the middle of the table is the token itself', () => {
-    // Two by two, a table of three by three; from query 0 to key 1 it is one step to the right.
-    expect(relativePositions(2)).toEqual([4, 3, 1, 0, 5, 4, 2, 1, 7, 6, 4, 3, 8, 7, 5, 4]);
-  });
-
-  test('merge column by column', () => {
-    expect(mergeOrder(4)).toEqual([0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]);
-  });
 });
 
 /** Weights that differ from each other, of about the size of trained ones. */
