@@ -1,8 +1,8 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import { copyWindow, cutWindow, type Window } from '../tensor/window.ts';
+import { combineSeen, countTiles, type RunOptions, runStage, type StageTile } from './run-stage.ts';
+import type { Stage } from './stage.ts';
 import type { VaeTiling } from './tiled-vae.ts';
-import type { VaeStage } from './vae.ts';
-import { combineSeen, countTiles, type RunOptions, runStage, type StageTile } from './vae-stage.ts';
 
 /** Up to 768² pixels in one piece, which takes 3.5 GB, half of the denoiser's need. */
 const WHOLE = { pixels: 768, latents: 96 };
@@ -28,7 +28,7 @@ export function exactVaeTiles(tileSize?: number): VaeTiling {
  * Holds the input and the result of one stage. `input` [1, c, h, w].
  */
 async function runExactTiles(
-  stages: readonly VaeStage[],
+  stages: readonly Stage[],
   input: Tensor,
   tileSize: number,
   { onTile, signal }: RunOptions,
@@ -71,7 +71,7 @@ interface Core {
 }
 
 function exactTile(
-  { halo, scale }: VaeStage,
+  { halo, scale }: Stage,
   source: Tensor,
   { row, column }: Core,
   largest: { row: number; column: number },

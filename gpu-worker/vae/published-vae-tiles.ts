@@ -1,8 +1,8 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import { copyWindow, cutWindow } from '../tensor/window.ts';
+import { combineSeen, countTiles, type RunOptions, runStage } from './run-stage.ts';
+import type { Stage } from './stage.ts';
 import type { VaeTiling } from './tiled-vae.ts';
-import type { VaeStage } from './vae.ts';
-import { combineSeen, countTiles, type RunOptions, runStage } from './vae-stage.ts';
 
 /** Longest side of a tile without its margins, and these (github.com/cswry/SeeSR, its tiled VAE). */
 const TILE = { pixels: 1024, latents: 224 };
@@ -84,7 +84,7 @@ function roundSize(size: number, largest: number): number {
  * covered, and the variance lacks that between the tiles. Holds the tiles of one stage. `input` [1, c, h, w].
  */
 async function runPublishedTiles(
-  stages: readonly VaeStage[],
+  stages: readonly Stage[],
   input: Tensor,
   { tileSize, margin }: { tileSize: number; margin: number },
   { onTile, signal }: RunOptions,

@@ -1,7 +1,8 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Posterior, splitMoments, type Vae, type VaeStage } from './vae.ts';
-import type { RunOptions } from './vae-stage.ts';
+import type { RunOptions } from './run-stage.ts';
+import type { Stage } from './stage.ts';
+import { type Posterior, splitMoments, type Vae } from './vae.ts';
 
 /** The unit of the sides of an input: the encoder's in pixels, the decoder's in latents. */
 type Unit = 'pixels' | 'latents';
@@ -10,7 +11,7 @@ type Unit = 'pixels' | 'latents';
 export interface VaeTiling {
   /** Whether the network takes it in one piece. */
   fits(height: number, width: number, unit: Unit): boolean;
-  run(stages: readonly VaeStage[], input: Tensor, unit: Unit, options: RunOptions): Promise<Tensor>;
+  run(stages: readonly Stage[], input: Tensor, unit: Unit, options: RunOptions): Promise<Tensor>;
 }
 
 export interface TiledVaeOptions extends RunOptions {

@@ -1,3 +1,5 @@
+import type { Step } from './steps.ts';
+
 /** Fields of the published `vae/config.json` that decide how the network is computed. */
 export interface VaeConfig {
   /** Channels of every level, that of the full resolution first. */
@@ -14,26 +16,8 @@ export const STABLE_DIFFUSION_VAE: VaeConfig = {
   latent_channels: 4,
 };
 
-/**
- * One step from [1, channels, h, w] to the next. The network is a list of them, so that it can be computed at once or,
- * where a picture is too large, be interrupted wherever a norm needs to know the whole picture.
- */
-export type VaeStep =
-  | { kind: 'convolution'; name: string; from: number; to: number; side: 1 | 3 }
-  /** Group normalization: the mean and variance of groups of channels over the whole picture become 0 and 1. */
-  | { kind: 'norm'; name: string; channels: number }
-  | { kind: 'silu' }
-  /** Every position looks at every other. */
-  | { kind: 'attention'; name: string; channels: number }
-  | { kind: 'downsample'; name: string; channels: number }
-  | { kind: 'upsample'; name: string; channels: number }
-  /** Remembers the value for the next `join`. */
-  | { kind: 'branch' }
-  /** Adds the remembered value, by a 1 × 1 convolution where the channels differ. */
-  | { kind: 'join'; shortcut?: { name: string; from: number; to: number } };
-
 /** Picture [1, 3, H, W] → moments [1, 2 · latent channels, H/8, W/8], with the convolution behind the encoder. */
-export function encoderSteps(config: VaeConfig): VaeStep[] {
+export function encoderSteps(config: VaeConfig): Step[] {
   const { block_out_channels: channels, layers_per_block: layers, latent_channels } = config;
   const deepest = channels.at(-1)!;
   const moments = 2 * latent_channels;
@@ -54,7 +38,7 @@ export function encoderSteps(config: VaeConfig): VaeStep[] {
 }
 
 /** Latent [1, latent channels, h, w] → picture [1, 3, 8h, 8w], with the convolution before the decoder. */
-export function decoderSteps(config: VaeConfig): VaeStep[] {
+export function decoderSteps(config: VaeConfig): Step[] {
   const { layers_per_block, latent_channels } = config;
   const channels = [...config.block_out_channels].reverse();
   return [
@@ -73,13 +57,13 @@ export function decoderSteps(config: VaeConfig): VaeStep[] {
   ];
 }
 
-function resnets(block: string, from: number, to: number, count: number): VaeStep[] {
+function resnets(block: string, from: number, to: number, count: number): Step[] {
   return Array.from({ length: count }, (_, index) => {
     return resnet(`${block}.resnets.${index}`, index === 0 ? from : to, to);
   }).flat();
 }
 
-function resnet(name: string, from: number, to: number): VaeStep[] {
+function resnet(name: string, from: number, to: number): Step[] {
   const shortcut = from === to ? {} : { shortcut: { name: `${name}.conv_shortcut`, from, to } };
   return [
     { kind: 'branch' },
@@ -93,7 +77,7 @@ function resnet(name: string, from: number, to: number): VaeStep[] {
   ];
 }
 
-function middle(block: string, channels: number): VaeStep[] {
+function middle(block: string, channels: number): Step[] {
   const attention = `${block}.attentions.0`;
   return [
     ...resnet(`${block}.resnets.0`, channels, channels),
@@ -105,7 +89,7 @@ function middle(block: string, channels: number): VaeStep[] {
   ];
 }
 
-function head(part: string, from: number, to: number): VaeStep[] {
+function head(part: string, from: number, to: number): Step[] {
   return [
     { kind: 'norm', name: `${part}.conv_norm_out`, channels: from },
     { kind: 'silu' },
@@ -113,6 +97,6 @@ function head(part: string, from: number, to: number): VaeStep[] {
   ];
 }
 
-function convolution(name: string, from: number, to: number, side: 1 | 3 = 3): VaeStep {
+function convolution(name: string, from: number, to: number, side: 1 | 3 = 3): Step {
   return { kind: 'convolution', name, from, to, side };
 }

@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { type Flavor, FULL_PRECISION, type Graph } from '../graphs/onnx.ts';
+import type { Flavor } from '../graphs/onnx.ts';
 import type { Device } from '../runtime/devices.ts';
-import { createLazySession, createSession, type Session } from '../runtime/session.ts';
-import { shareWeights } from '../runtime/share-weights.ts';
+import { createLazySession } from '../runtime/session.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { vaeStatistics, vaeStretch } from './vae-graphs.ts';
-import { planStages, type StagePlan } from './vae-stages.ts';
-import { decoderSteps, encoderSteps, type VaeConfig, type VaeStep } from './vae-steps.ts';
+import { planStages } from './plan-stages.ts';
+import { createStage, type Stage } from './stage.ts';
+import type { Step } from './steps.ts';
+import { decoderSteps, encoderSteps, type VaeConfig } from './vae-steps.ts';
 
 /** Of latents: a normal distribution at each position, both [1, latent channels, h, w]. */
 export interface Posterior {
@@ -24,42 +22,14 @@ export interface Vae {
   /** Latent [1, c, h, w], divided by the scaling factor → [1, 3, 8h, 8w], nominally −1..1, not clamped. */
   decode(latent: Tensor): Promise<Tensor>;
   /** From the picture to the moments, in stages for pictures that are computed tile by tile. */
-  encoderStages: PlanVaeStages;
+  encoderStages: PlanStages;
   /** From the latent to the picture. */
-  decoderStages: PlanVaeStages;
+  decoderStages: PlanStages;
   release(): Promise<void>;
 }
 
 /** `keeps`: whether a value of so many channels, with sides `scale` times the input's, can be held for a whole picture. */
-type PlanVaeStages = (keeps: (channels: number, scale: number) => boolean) => VaeStage[];
-
-/** Some layers, see `StagePlan`; sessions are made when they are opened. */
-export interface VaeStage extends Pick<StagePlan, 'scale' | 'halo' | 'alignment' | 'attends'> {
-  /** Sides at each norm over those of the stage's input. */
-  normScales: readonly number[];
-  /** The statistics of the whole picture for norm `index`, as seen by one tile. */
-  openNorm(index: number): Promise<Pass<MeasureInput>>;
-  /** The result of the stage on a tile. */
-  openOutput(): Promise<Pass<RunInput>>;
-}
-
-interface Pass<Input> {
-  run(input: Input): Promise<Tensor>;
-  release(): Promise<void>;
-}
-
-interface RunInput {
-  tile: Tensor;
-  /** The statistics of the whole picture at the stage's norms, in their order: mean and variance, [2, groups]. */
-  norms: readonly Tensor[];
-  /** The target of attention: the whole input of the stage. */
-  whole?: Tensor | undefined;
-}
-
-interface MeasureInput extends RunInput {
-  /** The part to look at: top, left, bottom, right at the norm's resolution, the last two exclusive. */
-  core: readonly [number, number, number, number];
-}
+type PlanStages = (keeps: (channels: number, scale: number) => boolean) => Stage[];
 
 interface VaeOptions {
   config: VaeConfig;
@@ -75,11 +45,14 @@ const LOG_VARIANCE_RANGE = [-30, 20] as const;
 
 /** Everything is loaded at its first use; then throws AppError `engine-failed` as `createSession` does. */
 export function createVae(options: VaeOptions): Vae {
-  const { config, models, device } = options;
+  const { config, models, flavor, device } = options;
   const encoder = createLazySession(models.encoder, device);
   const decoder = createLazySession(models.decoder, device);
-  const stages = (steps: VaeStep[], model: Uint8Array | string): PlanVaeStages => {
-    return (keeps) => planStages(steps, keeps).map((plan) => createStage(plan, model, options));
+  const stages = (steps: Step[], model: Uint8Array | string): PlanStages => {
+    return (keeps) =>
+      planStages(steps, keeps).map((plan) =>
+        createStage(plan, { model, groups: config.norm_num_groups, flavor, device }),
+      );
   };
   return {
     factor: 2 ** (config.block_out_channels.length - 1),
@@ -98,48 +71,6 @@ export function createVae(options: VaeOptions): Vae {
       await decoder.release();
     },
   };
-}
-
-function createStage(plan: StagePlan, model: Uint8Array | string, options: VaeOptions): VaeStage {
-  const { config, flavor = FULL_PRECISION, device } = options;
-  const { steps, norms, attends } = plan;
-  return {
-    ...plan,
-    normScales: norms.map(({ scale }) => scale),
-    async openNorm(index) {
-      const before = steps.slice(0, norms[index]!.index);
-      const session = await openPart(model, vaeStatistics(before, config, { flavor }), device);
-      return {
-        async run({ tile, core, norms: known }) {
-          const edges = { data: Float32Array.from(core), shape: [4] };
-          const { norm } = await session.run({ input: tile, core: edges, ...named(known) });
-          return norm!;
-        },
-        release: () => session.release(),
-      };
-    },
-    async openOutput() {
-      const session = await openPart(model, vaeStretch(steps, config, { flavor }), device);
-      return {
-        async run({ tile, norms: known, whole = tile }) {
-          const { output } = await session.run({ input: tile, ...named(known), ...(attends && { whole }) });
-          return output!;
-        },
-        release: () => session.release(),
-      };
-    },
-  };
-}
-
-/** A session of a part of a compiled network. */
-async function openPart(model: Uint8Array | string, graph: Graph, device: Device): Promise<Session> {
-  if (typeof model !== 'string') return await createSession(shareWeights(model, graph), device);
-  const bytes = shareWeights(await readFile(model), graph);
-  return await createSession(bytes, device, { weightsDirectory: dirname(model) });
-}
-
-function named(norms: readonly Tensor[]): Record<string, Tensor> {
-  return Object.fromEntries(norms.map((norm, index) => [`norm.${index}`, norm]));
 }
 
 /** Halves of [1, 2 · latent channels, h, w]; the second is clamped. */

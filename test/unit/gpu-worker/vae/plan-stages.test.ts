@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { planStages } from '../../../../gpu-worker/vae/plan-stages.ts';
 import { vaeDecoder, vaeEncoder } from '../../../../gpu-worker/vae/vae-graphs.ts';
-import { planStages } from '../../../../gpu-worker/vae/vae-stages.ts';
 import { decoderSteps, encoderSteps, STABLE_DIFFUSION_VAE } from '../../../../gpu-worker/vae/vae-steps.ts';
 
 const ENCODER = encoderSteps(STABLE_DIFFUSION_VAE);

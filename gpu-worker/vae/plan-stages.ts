@@ -1,8 +1,8 @@
-import type { VaeStep } from './vae-steps.ts';
+import type { Step } from './steps.ts';
 
 /** A stretch of the network whose result is kept for the whole picture before the next one begins. */
 export interface StagePlan {
-  steps: readonly VaeStep[];
+  steps: readonly Step[];
   /** Sides of the result over those of the input: a power of two. */
   scale: number;
   /** Input positions around a part that have a say in its result, beside the view of the norms and attention. */
@@ -20,13 +20,10 @@ export interface StagePlan {
  * `scale` times those of the network's input, is kept whole; where `keeps` refuses that, the stage grows, and its first
  * steps are repeated for each of its norms. Attention is a stage of its own in any case.
  */
-export function planStages(
-  steps: readonly VaeStep[],
-  keeps: (channels: number, scale: number) => boolean,
-): StagePlan[] {
+export function planStages(steps: readonly Step[], keeps: (channels: number, scale: number) => boolean): StagePlan[] {
   const blocks = splitBlocks(steps);
   const plans: StagePlan[] = [];
-  let pending: VaeStep[] = [];
+  let pending: Step[] = [];
   let channels = 0;
   let scale = 1;
   for (const [index, block] of blocks.entries()) {
@@ -45,8 +42,8 @@ export function planStages(
 }
 
 /** Blocks take one value and give one: the steps between `branch` and `join` stay together. */
-function splitBlocks(steps: readonly VaeStep[]): VaeStep[][] {
-  const blocks: VaeStep[][] = [];
+function splitBlocks(steps: readonly Step[]): Step[][] {
+  const blocks: Step[][] = [];
   let open = false;
   for (const step of steps) {
     const begins = ['branch', 'norm', 'downsample', 'upsample'].includes(step.kind);
@@ -58,7 +55,7 @@ function splitBlocks(steps: readonly VaeStep[]): VaeStep[][] {
   return blocks;
 }
 
-function describeStage(steps: readonly VaeStep[]): StagePlan {
+function describeStage(steps: readonly Step[]): StagePlan {
   let scale = 1;
   let smallest = 1;
   const norms = [];
@@ -73,22 +70,22 @@ function describeStage(steps: readonly VaeStep[]): StagePlan {
 }
 
 /** The margin that a step needs to give one of `margin`. */
-function haloBefore(margin: number, step: VaeStep): number {
+function haloBefore(margin: number, step: Step): number {
   if (step.kind === 'convolution') return margin + (step.side - 1) / 2;
   if (step.kind === 'downsample') return 2 * margin + 1;
   if (step.kind === 'upsample') return Math.ceil((margin + 1) / 2);
   return margin;
 }
 
-function scaleOf({ kind }: VaeStep): number {
+function scaleOf({ kind }: Step): number {
   if (kind === 'upsample') return 2;
   return kind === 'downsample' ? 1 / 2 : 1;
 }
 
-function channelsAfter(step: VaeStep, before: number): number {
+function channelsAfter(step: Step, before: number): number {
   return step.kind === 'convolution' ? step.to : before;
 }
 
-function attends(steps: readonly VaeStep[]): boolean {
+function attends(steps: readonly Step[]): boolean {
   return steps.some(({ kind }) => kind === 'attention');
 }

@@ -1,6 +1,6 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { VaeStage } from './vae.ts';
+import type { Stage } from './stage.ts';
 
 /** How a computation by tiles is watched and stopped. */
 export interface RunOptions {
@@ -43,7 +43,7 @@ interface StageOptions {
 
 /** Takes all tiles through a stage together: norm by norm their statistics of the picture, then their results. */
 export async function runStage(
-  stage: VaeStage,
+  stage: Stage,
   tiles: readonly StageTile[],
   { combine, whole, onTile, signal }: StageOptions,
 ): Promise<void> {
@@ -82,7 +82,7 @@ export async function runStage(
 }
 
 /** How often `runStage` calls `onTile`. */
-export function countTiles(stages: readonly VaeStage[], tiles: number): number {
+export function countTiles(stages: readonly Stage[], tiles: number): number {
   return stages.reduce((sum, { normScales }) => sum + (normScales.length + 1) * tiles, 0);
 }
 
