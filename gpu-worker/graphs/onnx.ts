@@ -146,11 +146,13 @@ export function createGraphBuilder(
     narrow,
     /** To int64: counts and indices. */
     toInteger: (value: Value): Value => node('Cast', [value], { to: DataType.INT64 }),
+    /** Back, to the type that the layers compute in. */
+    toFloat: (value: Value): Value => narrow(node('Cast', [value], { to: DataType.FLOAT })),
     /** Makes a value an output of the graph, in fp32 under this name. */
     output,
-    /** An output only of graphs that are built with probes. */
-    probe(probeName: string, value: Value): void {
-      if (probes) output(probeName, value);
+    /** An output only of graphs that are built with probes; a value that is needed for nothing else is made only there. */
+    probe(probeName: string, value: Value | (() => Value)): void {
+      if (probes) output(probeName, typeof value === 'function' ? value() : value);
     },
     build(): Graph {
       proto.initializer = [...constants.values()];

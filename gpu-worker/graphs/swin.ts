@@ -28,7 +28,7 @@ interface SwinStage {
 }
 
 /** A map in windows: tokens go into them and back by being picked, so that no other layout has to be known. */
-interface Division {
+export interface Division {
   order: Value;
   inverse: Value;
   /** [windows, 1, tokens, tokens]; none where no window holds parts that are far from each other. */
@@ -109,14 +109,14 @@ function divide(graph: GraphBuilder, resolution: number, window: number, shift: 
 }
 
 /** `regions` [windows · tokens], see `WindowPlan`; `count` windows of `size` tokens, −1 for as many as there are. */
-function windowMask(graph: GraphBuilder, regions: Value, count: number, size: number): Value {
+export function windowMask(graph: GraphBuilder, regions: Value, count: number, size: number): Value {
   const queries = graph.node('Reshape', [regions, graph.integers([count, 1, size, 1])]);
   const keys = graph.node('Reshape', [regions, graph.integers([count, 1, 1, size])]);
   return graph.node('Where', [graph.node('Equal', [queries, keys]), graph.scalar(0), graph.scalar(MASKED)]);
 }
 
 /** Attention inside windows and a feed-forward layer, each added to its input: [tokens, channels] as before. */
-function swinBlock(
+export function swinBlock(
   graph: GraphBuilder,
   input: Value,
   name: string,

@@ -1,6 +1,6 @@
+import { coverEvenly } from '../../shared/methods/tile-plan.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { copyWindow, cutWindow, type Window } from '../tensor/window.ts';
-import { combineSeen, countTiles, type RunOptions, runStage, type StageTile } from './run-stage.ts';
+import { runExactTiles, type Tiles } from './exact-tiles.ts';
 import type { Stage } from './stage.ts';
 import type { VaeTiling } from './tiled-vae.ts';
 
@@ -9,122 +9,19 @@ const WHOLE = { pixels: 768, latents: 96 };
 /** Longest side of a tile beyond that; its first layers take 1.6 GB. */
 const TILE = { pixels: 512, latents: 64 };
 
-interface Span {
-  start: number;
-  size: number;
-}
-
 /** By area, as it decides about memory. `tileSize`: other than by default, and of one piece as well. */
 export function exactVaeTiles(tileSize?: number): VaeTiling {
   return {
     fits: (height, width, unit) => height * width <= (tileSize ?? WHOLE[unit]) ** 2,
-    run: (stages, input, unit, options) => runExactTiles(stages, input, tileSize ?? TILE[unit], options),
+    run: (stages, input, unit, options) =>
+      runExactTiles(stages, input, evenTiles(stages, input, tileSize ?? TILE[unit]), options),
   };
 }
 
-/**
- * The stages one after the other, each tile by tile, with the result of the whole picture: the tiles have as much margin
- * as their stage looks around, the norms are told the statistics of the picture, attention sees all of it.
- * Holds the input and the result of one stage. `input` [1, c, h, w].
- */
-async function runExactTiles(
-  stages: readonly Stage[],
-  input: Tensor,
-  tileSize: number,
-  { onTile, signal }: RunOptions,
-): Promise<Tensor> {
-  const [, , height, width] = input.shape as [number, number, number, number];
+/** Equal tiles with sides of at most `tileSize`, or what the stages need of whole positions. */
+function evenTiles(stages: readonly Stage[], { shape }: Tensor, tileSize: number): Tiles {
+  const [, , height, width] = shape as [number, number, number, number];
   // Whole positions after all of the downsampling.
   const alignment = Math.max(1, 1 / stages.reduce((scale, stage) => scale * stage.scale, 1));
-  const rows = evenSpans(height, tileSize, alignment);
-  const columns = evenSpans(width, tileSize, alignment);
-  const total = countTiles(stages, rows.length * columns.length);
-  let done = 0;
-  onTile?.(0, total);
-  let value = input;
-  let scale = 1;
-  for (const stage of stages) {
-    const cores = rows.flatMap((row) =>
-      columns.map((column) => ({ row: scaled(row, scale), column: scaled(column, scale) })),
-    );
-    const largest = { row: cores[0]!.row.size, column: cores[0]!.column.size };
-    const result = createResult(value, stage.scale);
-    await runStage(
-      stage,
-      cores.map((core) => exactTile(stage, value, core, largest, result.paste)),
-      {
-        combine: (parts) => combineSeen(parts, { between: true }),
-        whole: value,
-        onTile: () => onTile?.(++done, total),
-        signal,
-      },
-    );
-    value = result.tensor();
-    scale *= stage.scale;
-  }
-  return value;
-}
-
-interface Core {
-  row: Span;
-  column: Span;
-}
-
-function exactTile(
-  { halo, scale }: Stage,
-  source: Tensor,
-  { row, column }: Core,
-  largest: { row: number; column: number },
-  paste: (output: Tensor, from: Window, at: { top: number; left: number }) => void,
-): StageTile {
-  const [, , height, width] = source.shape as [number, number, number, number];
-  const tall = withMargin(row, largest.row, halo, height);
-  const wide = withMargin(column, largest.column, halo, width);
-  const [top, left] = [row.start - tall.start, column.start - wide.start];
-  return {
-    input: () => cutWindow(source, { top: tall.start, left: wide.start, height: tall.size, width: wide.size }),
-    core: [top, left, top + row.size, left + column.size],
-    finish(output) {
-      const core = { top: top * scale, left: left * scale, height: row.size * scale, width: column.size * scale };
-      paste(output, core, { top: row.start * scale, left: column.start * scale });
-    },
-  };
-}
-
-/** The result of a stage for the whole picture; how many channels it has is known with its first part. */
-function createResult({ shape }: Tensor, scale: number) {
-  const [, , height, width] = shape as [number, number, number, number];
-  let result: Tensor | undefined;
-  return {
-    paste(output: Tensor, from: Window, at: { top: number; left: number }): void {
-      const channels = output.shape[1]!;
-      const size = [1, channels, height * scale, width * scale];
-      result ??= { data: new Float32Array(channels * height * scale * width * scale), shape: size };
-      copyWindow(output, from, result, at);
-    },
-    tensor: () => result!,
-  };
-}
-
-/**
- * The input of a tile. All have one size, that of the largest, so that the network sees one shape: the part that the
- * border of the picture cuts off, or a small tile lacks, is added on the other side.
- */
-function withMargin({ start }: Span, largest: number, halo: number, extent: number): Span {
-  const size = Math.min(extent, largest + 2 * halo);
-  return { start: Math.min(Math.max(0, start - halo), extent - size), size };
-}
-
-function scaled({ start, size }: Span, scale: number): Span {
-  return { start: start * scale, size: size * scale };
-}
-
-/** Covers [0, extent) without overlaps, in multiples of `alignment`; the last span takes the rest. */
-function evenSpans(extent: number, maxSize: number, alignment: number): Span[] {
-  const count = Math.ceil(extent / maxSize);
-  const size = Math.ceil(extent / count / alignment) * alignment;
-  return Array.from({ length: Math.ceil(extent / size) }, (_, index) => ({
-    start: index * size,
-    size: Math.min(size, extent - index * size),
-  }));
+  return { rows: coverEvenly(height, tileSize, alignment), columns: coverEvenly(width, tileSize, alignment) };
 }

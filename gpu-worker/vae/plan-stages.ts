@@ -1,4 +1,5 @@
-import type { Step } from './steps.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Step, type SwinStep, scaleOf, shiftOf } from './steps.ts';
 
 /** A stretch of the network whose result is kept for the whole picture before the next one begins. */
 export interface StagePlan {
@@ -41,12 +42,23 @@ export function planStages(steps: readonly Step[], keeps: (channels: number, sca
   return plans;
 }
 
+/** The child then stays below 4 GB: the first layers of an exact tile of the autoencoder take 1.6 GB, values kept 2 GB. */
+const MAX_KEPT_BYTES = 2 ** 30;
+const BYTES_PER_NUMBER = 4;
+
+/** For `planStages`: values of at most so many bytes, of an input [1, c, h, w]. */
+export function keepsUpTo(maxBytes: number | undefined, { shape }: Pick<Tensor, 'shape'>) {
+  const [, , height, width] = shape as [number, number, number, number];
+  return (channels: number, scale: number) =>
+    channels * height * scale * width * scale * BYTES_PER_NUMBER <= (maxBytes ?? MAX_KEPT_BYTES);
+}
+
 /** Blocks take one value and give one: the steps between `branch` and `join` stay together. */
 function splitBlocks(steps: readonly Step[]): Step[][] {
   const blocks: Step[][] = [];
   let open = false;
   for (const step of steps) {
-    const begins = ['branch', 'norm', 'downsample', 'upsample'].includes(step.kind);
+    const begins = ['branch', 'norm', 'downsample', 'upsample', 'entry'].includes(step.kind);
     if (blocks.length === 0 || (begins && !open)) blocks.push([]);
     blocks.at(-1)!.push(step);
     if (step.kind === 'branch') open = true;
@@ -57,33 +69,43 @@ function splitBlocks(steps: readonly Step[]): Step[][] {
 
 function describeStage(steps: readonly Step[]): StagePlan {
   let scale = 1;
-  let smallest = 1;
+  let alignment = 1;
   const norms = [];
   for (const [index, step] of steps.entries()) {
     if (step.kind === 'norm') norms.push({ index, scale });
     scale *= scaleOf(step);
-    smallest = Math.min(smallest, scale);
+    // A window is not cut.
+    alignment = Math.max(alignment, (step.kind === 'swin' ? step.window : 1) / scale);
   }
-  const alignment = 1 / smallest;
-  const halo = Math.ceil(steps.reduceRight(haloBefore, 0) / alignment) * alignment;
+  const halo = roundUp(steps.reduceRight(haloBefore, 0), alignment);
   return { steps, scale, halo, alignment, norms, attends: attends(steps) };
 }
 
-/** The margin that a step needs to give one of `margin`. */
+/** The margin that a step needs to give one of `margin`, in a tile that begins and ends between windows. */
 function haloBefore(margin: number, step: Step): number {
   if (step.kind === 'convolution') return margin + (step.side - 1) / 2;
   if (step.kind === 'downsample') return 2 * margin + 1;
   if (step.kind === 'upsample') return Math.ceil((margin + 1) / 2);
-  return margin;
+  if (step.kind === 'entry') return 2 * margin + 2;
+  return step.kind === 'swin' ? haloOfWindows(margin, step) : margin;
 }
 
-function scaleOf({ kind }: Step): number {
-  if (kind === 'upsample') return 2;
-  return kind === 'downsample' ? 1 / 2 : 1;
+/** Whole windows around the margin, block by block. */
+function haloOfWindows(margin: number, { blocks, window }: SwinStep): number {
+  let halo = margin;
+  for (let block = blocks - 1; block >= 0; block--) {
+    const shift = shiftOf(block, window);
+    halo = roundUp(halo - shift, window) + shift;
+  }
+  return halo;
+}
+
+function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
 }
 
 function channelsAfter(step: Step, before: number): number {
-  return step.kind === 'convolution' ? step.to : before;
+  return 'to' in step ? step.to : before;
 }
 
 function attends(steps: readonly Step[]): boolean {

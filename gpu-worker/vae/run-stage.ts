@@ -10,6 +10,19 @@ export interface RunOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What is computed in one piece, as one tile. */
+export async function runAlone<Result>(
+  compute: () => Promise<Result>,
+  { onTile, signal }: RunOptions,
+): Promise<Result> {
+  onTile?.(0, 1);
+  await eventLoopTurn();
+  signal?.throwIfAborted();
+  const result = await compute();
+  onTile?.(1, 1);
+  return result;
+}
+
 /** One tile on its way through a stage. */
 export interface StageTile {
   /** With its margin, [1, c, h, w]; made when it is needed. */

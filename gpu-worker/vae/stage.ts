@@ -7,6 +7,7 @@ import { shareWeights } from '../runtime/share-weights.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { StagePlan } from './plan-stages.ts';
 import { statisticsGraph, stretchGraph } from './step-graphs.ts';
+import { windowInputs } from './swin-blocks.ts';
 
 /** Some layers, see `StagePlan`; sessions are made when they are opened. */
 export interface Stage extends Pick<StagePlan, 'scale' | 'halo' | 'alignment' | 'attends'> {
@@ -58,7 +59,12 @@ export function createStage(plan: StagePlan, options: StageOptions): Stage {
       return {
         async run({ tile, core, norms: known }) {
           const edges = { data: Float32Array.from(core), shape: [4] };
-          const { norm } = await session.run({ input: tile, core: edges, ...named(known) });
+          const { norm } = await session.run({
+            input: tile,
+            core: edges,
+            ...named(known),
+            ...windowInputs(before, tile),
+          });
           return norm!;
         },
         release: () => session.release(),
@@ -68,7 +74,8 @@ export function createStage(plan: StagePlan, options: StageOptions): Stage {
       const session = await openPart(model, stretchGraph(steps, groups, { flavor }), device);
       return {
         async run({ tile, norms: known, whole = tile }) {
-          const { output } = await session.run({ input: tile, ...named(known), ...(attends && { whole }) });
+          const inputs = { input: tile, ...named(known), ...(attends && { whole }), ...windowInputs(steps, tile) };
+          const { output } = await session.run(inputs);
           return output!;
         },
         release: () => session.release(),

@@ -1,7 +1,9 @@
 import { convolution, nearestUpsampling } from '../graphs/convolution.ts';
 import { attention, groupNorm, linear, silu } from '../graphs/layers.ts';
+import { nearestCodes } from '../graphs/nearest-codes.ts';
 import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from '../graphs/onnx.ts';
 import type { Step } from './steps.ts';
+import { divisionInputs, swinBlocks } from './swin-blocks.ts';
 
 const EPSILON = 1e-6;
 /** The type of whole numbers in ONNX. */
@@ -88,17 +90,20 @@ export function applySteps(
 ): Value {
   let value = input;
   let kept = input;
+  const divisions = divisionInputs(graph, steps);
   for (const step of steps) {
     if (step.kind === 'branch') kept = value;
     else if (step.kind === 'join') value = graph.node('Add', [value, shortcut(graph, kept, step)]);
     else if (step.kind === 'norm') value = normalize(value, step);
     else if (step.kind === 'attention') value = attend(graph, value, whole ?? value, step);
+    else if (step.kind === 'swin') value = swinBlocks(graph, value, step, divisions!);
+    else if (step.kind === 'probe') graph.probe(step.name, value);
     else value = applyStep(graph, value, step);
   }
   return value;
 }
 
-type PlainStep = Exclude<Step, { kind: 'branch' | 'join' | 'norm' | 'attention' }>;
+type PlainStep = Exclude<Step, { kind: 'branch' | 'join' | 'norm' | 'attention' | 'swin' | 'probe' }>;
 
 function applyStep(graph: GraphBuilder, value: Value, step: PlainStep): Value {
   switch (step.kind) {
@@ -110,8 +115,19 @@ function applyStep(graph: GraphBuilder, value: Value, step: PlainStep): Value {
       // Zeros only at the right and at the bottom, as in the original.
       return convolution(graph, value, step.name, { ...same(step.channels), stride: 2, pads: [0, 0, 1, 1] });
     case 'upsample':
-      return convolution(graph, nearestUpsampling(graph, value, 2), step.name, same(step.channels));
+      return convolution(graph, nearestUpsampling(graph, value, 2), step.name, { from: step.from, to: step.to });
+    case 'entry':
+      return enter(graph, value, step);
+    case 'quantize':
+      return nearestCodes(graph, value, step.name, step);
   }
+}
+
+function enter(graph: GraphBuilder, value: Value, step: Extract<Step, { kind: 'entry' }>): Value {
+  const { names, from, between, to } = step;
+  const shorter = convolution(graph, value, names[0], { from, to: between, kernel: 4, pads: [1, 1, 1, 1] });
+  graph.probe('block_in', shorter);
+  return convolution(graph, shorter, names[1], { from: between, to, stride: 2 });
 }
 
 const same = (channels: number) => ({ from: channels, to: channels });

@@ -10,8 +10,40 @@ export type Step =
   /** Every position looks at every other. */
   | { kind: 'attention'; name: string; channels: number }
   | { kind: 'downsample'; name: string; channels: number }
-  | { kind: 'upsample'; name: string; channels: number }
+  | { kind: 'upsample'; name: string; from: number; to: number }
   /** Remembers the value for the next `join`. */
   | { kind: 'branch' }
   /** Adds the remembered value, by a 1 × 1 convolution where the channels differ. */
-  | { kind: 'join'; shortcut?: { name: string; from: number; to: number } };
+  | { kind: 'join'; shortcut?: { name: string; from: number; to: number } }
+  /**
+   * A 4 × 4 convolution, whose map has one row and one column less, and a 3 × 3 one that halves that. One step, as
+   * positions between the two belong to no tile.
+   */
+  | { kind: 'entry'; names: readonly [string, string]; from: number; between: number; to: number }
+  | SwinStep
+  /** Every position becomes the code that is nearest to it. */
+  | { kind: 'quantize'; name: string; codes: number; channels: number }
+  /** Gives the value out, see `GraphOptions`. */
+  | { kind: 'probe'; name: string };
+
+/** Swin transformer blocks `name.blocks.0` and so on. The windows of every second one are shifted by half of their side. */
+export interface SwinStep {
+  kind: 'swin';
+  name: string;
+  blocks: number;
+  channels: number;
+  heads: number;
+  /** Positions a side. */
+  window: number;
+}
+
+/** Of a block of a `swin` step. */
+export function shiftOf(block: number, window: number): number {
+  return block % 2 === 0 ? 0 : window / 2;
+}
+
+/** Sides of the result over those of the input. */
+export function scaleOf({ kind }: Step): number {
+  if (kind === 'upsample') return 2;
+  return kind === 'downsample' || kind === 'entry' ? 1 / 2 : 1;
+}

@@ -1,6 +1,6 @@
-import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { RunOptions } from './run-stage.ts';
+import { keepsUpTo } from './plan-stages.ts';
+import { type RunOptions, runAlone } from './run-stage.ts';
 import type { Stage } from './stage.ts';
 import { type Posterior, splitMoments, type Vae } from './vae.ts';
 
@@ -20,41 +20,27 @@ export interface TiledVaeOptions extends RunOptions {
   maxKeptBytes?: number;
 }
 
-/** The child then stays below 4 GB: the first layers of an exact tile take 1.6 GB, values kept 2 GB. */
-const MAX_KEPT_BYTES = 2 ** 30;
-const BYTES_PER_NUMBER = 4;
-
 /** Picture [1, 3, 8h, 8w], −1..1, of any size → latents, not scaled. Throws RangeError for other sides. */
 export async function encodeTiled(vae: Vae, image: Tensor, options: TiledVaeOptions): Promise<Posterior> {
   const uneven = image.shape.slice(2).find((side) => side % vae.factor !== 0);
   if (uneven) throw new RangeError(`The sides of a picture to encode are multiples of ${vae.factor}, not ${uneven}.`);
-  if (fits(image, 'pixels', options)) return await alone(() => vae.encode(image), options);
-  const stages = vae.encoderStages(keeps(image, options));
+  if (fits(image, 'pixels', options)) return await runAlone(() => vae.encode(image), options);
+  const stages = vae.encoderStages(keepsUpTo(options.maxKeptBytes, image));
   return splitMoments(await options.tiling.run(stages, image, 'pixels', options));
 }
 
 /** Latent [1, c, h, w], divided by the scaling factor, of any size → picture [1, 3, 8h, 8w], not clamped. */
 export async function decodeTiled(vae: Vae, latent: Tensor, options: TiledVaeOptions): Promise<Tensor> {
-  if (fits(latent, 'latents', options)) return await alone(() => vae.decode(latent), options);
-  return await options.tiling.run(vae.decoderStages(keeps(latent, options)), latent, 'latents', options);
+  if (fits(latent, 'latents', options)) return await runAlone(() => vae.decode(latent), options);
+  return await options.tiling.run(
+    vae.decoderStages(keepsUpTo(options.maxKeptBytes, latent)),
+    latent,
+    'latents',
+    options,
+  );
 }
 
 function fits({ shape }: Tensor, unit: Unit, { tiling }: TiledVaeOptions): boolean {
   const [, , height, width] = shape as [number, number, number, number];
   return tiling.fits(height, width, unit);
-}
-
-async function alone<Result>(compute: () => Promise<Result>, { onTile, signal }: RunOptions): Promise<Result> {
-  onTile?.(0, 1);
-  await eventLoopTurn();
-  signal?.throwIfAborted();
-  const result = await compute();
-  onTile?.(1, 1);
-  return result;
-}
-
-function keeps({ shape }: Tensor, { maxKeptBytes = MAX_KEPT_BYTES }: TiledVaeOptions) {
-  const [, , height, width] = shape as [number, number, number, number];
-  return (channels: number, scale: number) =>
-    channels * height * scale * width * scale * BYTES_PER_NUMBER <= maxKeptBytes;
 }

@@ -49,7 +49,7 @@ export function decoderSteps(config: VaeConfig): Step[] {
       const block = `decoder.up_blocks.${level}`;
       const steps = resnets(block, channels[level - 1] ?? to, to, layers_per_block + 1);
       if (level < channels.length - 1) {
-        steps.push({ kind: 'upsample', name: `${block}.upsamplers.0.conv`, channels: to });
+        steps.push({ kind: 'upsample', name: `${block}.upsamplers.0.conv`, from: to, to });
       }
       return steps;
     }),

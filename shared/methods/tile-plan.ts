@@ -80,6 +80,19 @@ export function coverExtent(extent: number, size: number, overlap: number): Tile
   }));
 }
 
+/**
+ * Covers [0, extent) without overlaps: the fewest of at most `maxSize`, of equal size in multiples of `unit`; the last one
+ * takes the rest.
+ */
+export function coverEvenly(extent: number, maxSize: number, unit: number): Span[] {
+  const count = Math.ceil(extent / maxSize);
+  const size = roundUp(extent / count, unit);
+  return Array.from({ length: Math.ceil(extent / size) }, (_, index) => ({
+    start: index * size,
+    size: Math.min(size, extent - index * size),
+  }));
+}
+
 /** The smallest size that covers the extent with no more tiles than `maxSize` needs: no work done twice in vain. */
 export function evenTileSize(extent: number, maxSize: number, overlap: number): number {
   const count = coverExtent(extent, maxSize, overlap).length;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { planStages } from '../../../../gpu-worker/vae/plan-stages.ts';
+import type { Step } from '../../../../gpu-worker/vae/steps.ts';
 import { vaeDecoder, vaeEncoder } from '../../../../gpu-worker/vae/vae-graphs.ts';
 import { decoderSteps, encoderSteps, STABLE_DIFFUSION_VAE } from '../../../../gpu-worker/vae/vae-steps.ts';
 
@@ -47,4 +48,24 @@ test('stages that make pictures smaller work on tiles of even sides', () => {
   const first = planStages(ENCODER, (_, scale) => scale < 1)[0]!;
   // 2 · 0 + 1 for the downsampler, two blocks, one convolution: 1 + 4 + 1, which is even.
   expect(first).toMatchObject({ scale: 1 / 2, alignment: 2, halo: 6 });
+});
+
+const swin = (blocks: number): Step => ({ kind: 'swin', name: 'group', blocks, channels: 8, heads: 2, window: 8 });
+const convolved: Step = { kind: 'convolution', name: 'conv', from: 8, to: 8, side: 3 };
+
+test.each([
+  { what: 'a straight block sees its windows alone', steps: [swin(1)], halo: 0 },
+  { what: 'a shifted one half a window more, which is made whole', steps: [swin(2)], halo: 8 },
+  { what: 'two more blocks see a window more', steps: [swin(4)], halo: 16 },
+  { what: 'a convolution behind them finds its neighbors there', steps: [swin(2), convolved], halo: 8 },
+  { what: 'six blocks and a convolution, as in SwinIR', steps: [swin(6), convolved], halo: 24 },
+])('windows: $what', ({ steps, halo }) => {
+  expect(planStages(steps, () => true)).toMatchObject([{ halo, alignment: 8, scale: 1 }]);
+});
+
+test('windows of a smaller map are as many times larger in the input', () => {
+  const entry: Step = { kind: 'entry', names: ['in', 'down'], from: 3, between: 8, to: 8 };
+  expect(planStages([entry, swin(2)], () => true)).toMatchObject([{ alignment: 16, scale: 1 / 2, halo: 2 * 8 + 16 }]);
+  // Without windows: two pixels around a position and two more for its first convolution.
+  expect(planStages([entry], () => true)).toMatchObject([{ alignment: 2, scale: 1 / 2, halo: 2 }]);
 });
