@@ -7,17 +7,29 @@ export function mirrored(position: number, size: number): number {
   return place < size ? place : 2 * (size - 1) - place;
 }
 
+/** The same, the border repeated. */
+export function mirroredWithBorder(position: number, size: number): number {
+  const place = position % (2 * size);
+  return place < size ? place : 2 * size - 1 - place;
+}
+
 /** [1, c, h, w], continued by its mirror images at the right and the bottom up to sides that are multiples. */
 export function mirrorToMultiple(tensor: Tensor, multiple: number): Tensor {
+  const [, , height, width] = tensor.shape as [number, number, number, number];
+  const sides = [height, width].map((side) => Math.ceil(side / multiple) * multiple) as [number, number];
+  return mirrorTo(tensor, sides, mirrored);
+}
+
+/** [1, c, h, w] → [1, c, rows, columns], continued at the right and the bottom by one of the functions above. */
+export function mirrorTo(tensor: Tensor, [rows, columns]: readonly [number, number], mirror: typeof mirrored): Tensor {
   const [, channels, height, width] = tensor.shape as [number, number, number, number];
-  const [rows, columns] = [height, width].map((side) => Math.ceil(side / multiple) * multiple) as [number, number];
   if (rows === height && columns === width) return tensor;
   const data = new Float32Array(channels * rows * columns);
   let target = 0;
   for (let channel = 0; channel < channels; channel++) {
     for (let y = 0; y < rows; y++) {
-      const row = (channel * height + mirrored(y, height)) * width;
-      for (let x = 0; x < columns; x++) data[target++] = tensor.data[row + mirrored(x, width)]!;
+      const row = (channel * height + mirror(y, height)) * width;
+      for (let x = 0; x < columns; x++) data[target++] = tensor.data[row + mirror(x, width)]!;
     }
   }
   return { data, shape: [1, channels, rows, columns] };

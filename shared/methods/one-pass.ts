@@ -16,6 +16,10 @@ type Given<Id extends string, Weights extends Method['weights']> = Pick<
   context: number;
   /** See `OnePassMethod`. Default: 1. */
   unit?: number;
+  /** How many tiles a side of the photo has. Default: those that overlap by what `context` says. */
+  tilesAlong?: (side: number, tileSize: number) => number;
+  /** See `Method`. Default: false. */
+  holdsWhole?: boolean;
   /** See `Method`. Default: MODEL_SCALE. */
   scale?: number;
   /** See `Method`. Default: 1. */
@@ -40,6 +44,8 @@ export function onePass<const Id extends string, const Weights extends Method['w
   unit = 1,
   scale = MODEL_SCALE,
   workShare = 1,
+  tilesAlong,
+  holdsWhole = false,
   ...given
 }: Given<Id, Weights>): OnePassMethod<Id, Weights> {
   const { context, tileSizes } = given;
@@ -54,14 +60,15 @@ export function onePass<const Id extends string, const Weights extends Method['w
     problems: () => [],
     work({ width, height }, { fidelity = 0 }) {
       if (share(fidelity) === 1) return { tiles: 0, steps: 0, calls: 0 };
-      const count = (side: number) => coverInput(side, tileSizes[0], context, unit).length;
+      const [tileSize] = tileSizes;
+      const count = (side: number) => tilesAlong?.(side, tileSize) ?? coverInput(side, tileSize, context, unit).length;
       const tiles = count(width) * count(height);
       return { tiles, steps: 1, calls: tiles };
     },
     fidelity: { steer: () => ({}), share },
     price: { per: 'output_megapixel', standard: price },
     pace: { per: 'input_megapixel', seconds: pace },
-    holdsWhole: false,
+    holdsWhole,
     isGenerative: false,
     isResumable: false,
     seesTags: false,

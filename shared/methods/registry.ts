@@ -3,6 +3,7 @@ import { bsrgan } from './bsrgan.ts';
 import { compact } from './compact.ts';
 import { dasr } from './dasr.ts';
 import { esrgan } from './esrgan.ts';
+import { femasr } from './femasr.ts';
 import { ldl } from './ldl.ts';
 import type { Method } from './method.ts';
 import type { AddableId, InstalledModel, ModelFacts } from './model-facts.ts';
@@ -11,7 +12,7 @@ import { realEsrgan, realEsrganFast } from './real-esrgan.ts';
 import { seesr, seesrTurbo } from './seesr.ts';
 
 /** Every method that is offered by itself, best first: one line each. Which of them an installation has is configuration. */
-const DECLARED = [seesr, realEsrgan, realEsrganFast, bsrgan, ldl, dasr, seesrTurbo] as const;
+const DECLARED = [seesr, realEsrgan, realEsrganFast, bsrgan, ldl, dasr, femasr, seesrTurbo] as const;
 
 export type MethodId = (typeof DECLARED)[number]['id'];
 export type ShippedId = Extract<(typeof DECLARED)[number], { weights: 'shipped' }>['id'];

@@ -19,6 +19,7 @@ export async function restoredByEngine(
   photo: Pixels,
   model: MethodId,
   paths: Readonly<Record<string, string>>,
+  options: RestoredOptions = {},
 ): Promise<Pixels> {
   const modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-parity-'));
   try {
@@ -28,7 +29,7 @@ export async function restoredByEngine(
     const parameters = completeParameters(requestedParametersSchema.parse({ model }), OWN_MODELS);
     const loaded = await engine.load(directoryOf(modelsDirectory, model), { device: PARITY_DEVICE, parameters });
     try {
-      return await restored(photo, loaded.restore, model);
+      return await restored(photo, loaded.restore, model, options);
     } finally {
       await loaded.release();
     }
@@ -37,14 +38,26 @@ export async function restoredByEngine(
   }
 }
 
+interface RestoredOptions {
+  published?: boolean;
+  tileSize?: number;
+  /** Of the method; default: four. */
+  scale?: number;
+}
+
 /** The whole result, as large as the method makes it. */
-export async function restored(photo: Pixels, restore: Restorer, model: MethodId, scale?: number): Promise<Pixels> {
+export async function restored(
+  photo: Pixels,
+  restore: Restorer,
+  model: MethodId,
+  { published = false, tileSize = TILE_SIZE, scale }: RestoredOptions = {},
+): Promise<Pixels> {
   const parameters = completeParameters(requestedParametersSchema.parse({ model }), OWN_MODELS);
   const { signal } = new AbortController();
   const { bands } = await restore(photo, {
     parameters,
-    published: false,
-    tileSize: TILE_SIZE,
+    published,
+    tileSize,
     onProgress: () => {},
     signal,
   });

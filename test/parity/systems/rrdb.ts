@@ -56,7 +56,7 @@ async function byNetwork(photo: Pixels, path: string): Promise<Pixels> {
   const facts = { scale, inputChannels, outputChannels, context: Math.min(context, TILE_SIZE / 4), unit };
   const { restore, release } = onePass({ ...facts, upscale, release: loaded.release });
   try {
-    return await restored(photo, restore, SHIPPED_IDS[0]!, scale);
+    return await restored(photo, restore, SHIPPED_IDS[0]!, { scale });
   } finally {
     await release();
   }

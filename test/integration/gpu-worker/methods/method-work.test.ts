@@ -71,7 +71,12 @@ function pathsOf(sources: readonly Source[]) {
   const { sdTurbo, ramConfig, ...others } = recordedSources('seesr-turbo');
   const seesr: Record<string, string | undefined> = { ...others, 'sd-turbo': sdTurbo, 'ram-config': ramConfig };
   const published = (name: string) => globSync(`test/fixtures/*/checkpoints/${name}`)[0];
-  return Object.fromEntries(sources.map(({ option, about }) => [option, seesr[option] ?? published(about)]));
+  /** Of a set with files of one method: its sizes, for `NAME-config`. */
+  const sizes = (option: string) =>
+    globSync(`test/fixtures/${option.replace(/-config$/, '')}/checkpoints/config.json`)[0];
+  return Object.fromEntries(
+    sources.map(({ option, about }) => [option, seesr[option] ?? published(about) ?? sizes(option)]),
+  );
 }
 
 /** Of noise. */
