@@ -3,9 +3,9 @@ import { SingleBar } from 'cli-progress';
 import { z } from 'zod';
 import { notACommand, runCommand, usageError } from '../shared/adapters/node/command.ts';
 import type { Options, Values } from '../shared/adapters/node/command-line.ts';
-import { forbidsCommercialUse } from '../shared/commercial-use.ts';
+import { forbidsCommercialUse, licenseInWords } from '../shared/commercial-use.ts';
 import { readVariables } from '../shared/configuration.ts';
-import { isShipped, METHOD_IDS } from '../shared/methods/registry.ts';
+import { isShipped, METHOD_IDS, methodOf } from '../shared/methods/registry.ts';
 import type { MethodEngine } from './methods/engine.ts';
 import { engineOf } from './methods/engines.ts';
 import { planAdded } from './methods/plan-added.ts';
@@ -101,6 +101,11 @@ async function build(id: string, values: Given, modelsDirectory: string): Promis
   await using plan = await planBuild(Object.fromEntries(paths), target(values));
   await write(plan, values, modelsDirectory);
   print(`${model} is installed in ${modelsDirectory}. Whose weights it holds: ${model}/LICENSES.md.`);
+  warnOfLicense(methodOf({ model }).license);
+}
+
+function warnOfLicense(license: string): void {
+  if (forbidsCommercialUse(license)) print('Its license forbids commercial use: offer it to nobody for money.');
 }
 
 async function add(name: string, values: Given, modelsDirectory: string): Promise<void> {
@@ -110,7 +115,7 @@ async function add(name: string, values: Given, modelsDirectory: string): Promis
   await using plan = await planAdded({ name, path, title, license: license!, ...target(values) });
   await write(plan, values, modelsDirectory);
   print(`${name} is installed in ${modelsDirectory}: ${describeAdded(plan.added!)}.`);
-  if (forbidsCommercialUse(license!)) print('Its license forbids commercial use: offer it to nobody for money.');
+  warnOfLicense(license!);
   print('A service that runs offers it after its next start.');
 }
 
@@ -158,10 +163,11 @@ async function write(plan: BuildPlan, values: Given, modelsDirectory: string): P
 async function list(modelsDirectory: string, json: boolean): Promise<void> {
   const models = await describeModels(modelsDirectory);
   if (json) return print(JSON.stringify(models));
-  const lines = models.flatMap(({ id, state, bytes, dtype, device, from, added, problem }) => {
+  const lines = models.flatMap(({ id, state, bytes, dtype, device, from, added, license, problem }) => {
     const size = bytes === undefined ? '' : `${(bytes / 1e6).toFixed(1)} MB, ${dtype}, ${device}`;
     const folders = [...new Set(from.map(dirname))].map((folder) => `${' '.repeat(19)}from ${folder}`);
-    const about = added ? [`${' '.repeat(19)}${describeAdded(added)}`] : [];
+    const words = added ? describeAdded(added) : license && licenseInWords(license);
+    const about = words ? [`${' '.repeat(19)}${words}`] : [];
     return [[id.padEnd(18), state.padEnd(10), problem ?? size].join(' ').trimEnd(), ...about, ...folders];
   });
   print(lines.join('\n'));

@@ -317,10 +317,7 @@ export const modelListSchema = z.object({
       name: z.string(),
       description: z.string(),
       license: z.string(),
-      commercial_use: z
-        .boolean()
-        .optional()
-        .describe('false: the license of a model that was added here forbids it. Absent: read the license.'),
+      commercial_use: z.boolean().optional().describe('false: its license forbids it. Absent: read the license.'),
       scale: z.int().describe('Factor of enlargement: the largest `scale` of a job.'),
       installed: z.boolean(),
       default: z.boolean(),

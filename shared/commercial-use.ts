@@ -1,8 +1,9 @@
 import { AppError } from './error.ts';
 import type { InstalledModel } from './methods/model-facts.ts';
+import { methodOf } from './methods/registry.ts';
 import { listedPrice, type PriceList } from './pricing.ts';
 
-/** Models that their authors gave for research or private use alone, and services that take money. */
+/** Methods and added models that their authors gave for research or private use alone, and services that take money. */
 
 /** SPDX ids and words of such licenses, and of none: all rights are reserved then. */
 const NOT_COMMERCIAL =
@@ -10,6 +11,11 @@ const NOT_COMMERCIAL =
 
 export function forbidsCommercialUse(license: string): boolean {
   return NOT_COMMERCIAL.test(license);
+}
+
+/** With that remark. */
+export function licenseInWords(license: string): string {
+  return forbidsCommercialUse(license) ? `${license}, not for commercial use` : license;
 }
 
 /**
@@ -20,12 +26,10 @@ export function checkCommercialUse(installed: readonly InstalledModel[], prices:
   if (accepted) return;
   const refused = installed.filter((of) => {
     const price = listedPrice(of, prices);
-    return (
-      of.model_facts && forbidsCommercialUse(of.model_facts.license) && price && Object.values(price).some(Boolean)
-    );
+    return forbidsCommercialUse(methodOf(of).license) && price && Object.values(price).some(Boolean);
   });
   if (refused.length === 0) return;
-  const which = refused.map(({ model, model_facts: facts }) => `${model} (${facts!.license})`).join(', ');
+  const which = refused.map((of) => `${of.model} (${methodOf(of).license})`).join(', ');
   throw new AppError(
     'invalid',
     `The license of ${which} forbids commercial use, and PRICES takes money for it. Leave it out of the models or its method out of the price list, or set ACCEPT_NONCOMMERCIAL=true if you may sell it.`,

@@ -21,7 +21,7 @@ export function addModels(api: Api, { installedModels, limits, prices, devices }
   const best = sold.length > 0 ? defaultModel(sold) : undefined;
   const added = installedModels.filter(({ model_facts: facts }) => facts !== undefined);
   const data = [...OWN_MODELS, ...added].flatMap((of) => {
-    const { model: id, model_facts: facts } = of;
+    const { model: id } = of;
     const price = listedPrice(of, prices);
     if (!price) return [];
     const { id: method, name, description, license, defaults: parameters, scale } = methodOf(of);
@@ -33,7 +33,7 @@ export function addModels(api: Api, { installedModels, limits, prices, devices }
         name,
         description,
         license,
-        ...(facts && forbidsCommercialUse(facts.license) && { commercial_use: false }),
+        ...(forbidsCommercialUse(license) && { commercial_use: false }),
         scale,
         parameters,
         installed,

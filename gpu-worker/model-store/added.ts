@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { forbidsCommercialUse } from '../../shared/commercial-use.ts';
+import { licenseInWords } from '../../shared/commercial-use.ts';
 import { AppError } from '../../shared/error.ts';
 import { ADDABLE_IDS, MODEL_NAME } from '../../shared/methods/model-facts.ts';
 import { METHOD_IDS } from '../../shared/methods/registry.ts';
@@ -50,6 +50,5 @@ export function checkText(what: string, text: string): string {
 /** A description in one line, for lists. */
 export function describeAdded({ family, scale, inputChannels, outputChannels, license }: Added): string {
   const channels = inputChannels === 3 && outputChannels === 3 ? '' : `, channels ${inputChannels} → ${outputChannels}`;
-  const use = forbidsCommercialUse(license) ? ', not for commercial use' : '';
-  return `${family} ×${scale}${channels}; ${license}${use}`;
+  return `${family} ×${scale}${channels}; ${licenseInWords(license)}`;
 }

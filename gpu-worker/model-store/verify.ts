@@ -19,6 +19,8 @@ interface ModelDescription {
   id: string;
   /** For people. */
   name: string;
+  /** Of a method. */
+  license?: string;
   state: 'shipped' | 'installed' | 'damaged' | 'absent';
   bytes?: number;
   dtype?: string;
@@ -62,7 +64,7 @@ export async function describeModels(modelsDirectory: string): Promise<ModelDesc
       return { id, name, state: 'damaged', from: [], problem: error.message };
     }
   };
-  const own = METHODS.map(({ id, name }) => describe(id, name));
+  const own = METHODS.map(async ({ id, name, license }) => ({ ...(await describe(id, name)), license }));
   const added = (await listAdded(modelsDirectory)).map((name) => describe(name, name));
   return await Promise.all([...own, ...added]);
 }

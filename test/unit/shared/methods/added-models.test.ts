@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { checkCommercialUse } from '../../../../shared/commercial-use.ts';
+import { checkCommercialUse, forbidsCommercialUse } from '../../../../shared/commercial-use.ts';
 import { installedModels, modelVariables, readVariables } from '../../../../shared/configuration.ts';
 import { DEFAULT_LIMITS } from '../../../../shared/limits.ts';
 import { modelFactsSchema } from '../../../../shared/methods/model-facts.ts';
@@ -120,7 +120,8 @@ test('their work is counted by their method', () => {
 });
 
 test('a price list that takes money for a model that must not be sold is refused', () => {
-  const installed = [...OWN_MODELS, ...addedModels('1x-clean', '3x-compact')];
+  const others = OWN_MODELS.filter((model) => !forbidsCommercialUse(methodOf(model).license));
+  const installed = [...others, ...addedModels('1x-clean', '3x-compact')];
   const { standard, free } = PRICE_LISTS;
   expect(() => checkCommercialUse(installed, standard)).toThrow(
     'The license of 3x-compact (CC-BY-NC-SA-4.0) forbids commercial use, and PRICES takes money for it.',
@@ -130,6 +131,20 @@ test('a price list that takes money for a model that must not be sold is refused
   checkCommercialUse(installed, free);
   checkCommercialUse(installed, { ...standard, per_output_megapixel: { esrgan: 5 } });
   checkCommercialUse(addedModels('1x-clean'), standard);
+});
+
+test('so is one that takes money for a method that must not be sold', () => {
+  const { standard, free } = PRICE_LISTS;
+  const refused = OWN_MODELS.filter((model) => forbidsCommercialUse(methodOf(model).license));
+  expect(refused).toEqual([{ model: 'femasr' }]);
+  expect(() => checkCommercialUse(OWN_MODELS, standard)).toThrow(
+    'The license of femasr (CC-BY-NC-SA-4.0) forbids commercial use, and PRICES takes money for it.',
+  );
+  expect(() => checkCommercialUse(refused, { ...free, minimum: 1 })).toThrow('set ACCEPT_NONCOMMERCIAL=true');
+  checkCommercialUse(OWN_MODELS, standard, true);
+  checkCommercialUse(OWN_MODELS, free);
+  const { femasr: _, ...sold } = standard.per_output_megapixel;
+  checkCommercialUse(OWN_MODELS, { ...standard, per_output_megapixel: sold });
 });
 
 test('a deployment offers those whose facts it was told', () => {
