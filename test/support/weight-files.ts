@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 
 interface Numbers {
-  shape: number[];
+  shape: readonly number[];
   values: ArrayLike<number>;
 }
 
