@@ -25,6 +25,6 @@ export const femasr = onePass({
   context: 0,
   tilesAlong: (side, tileSize) => femasrTiles(side, tileSize).length,
   holdsWhole: true,
-  price: 3_000,
-  pace: 400,
+  price: 4_000,
+  pace: 550,
 });

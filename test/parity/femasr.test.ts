@@ -4,26 +4,18 @@ import { describe, expect, test } from 'vitest';
 import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
 import { toTensor } from '../../gpu-worker/images/image-tensor.ts';
 import { openFemasr } from '../../gpu-worker/methods/femasr/checkpoint.ts';
-import type { FemasrSizes } from '../../gpu-worker/methods/femasr/config.ts';
 import { exactMode } from '../../gpu-worker/methods/femasr/exact-mode.ts';
 import { femasrGraph } from '../../gpu-worker/methods/femasr/graph.ts';
 import { mirrored, mirroredWithBorder, mirrorTo } from '../../gpu-worker/tensor/mirror.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { cutWindow } from '../../gpu-worker/tensor/window.ts';
 import { femasrSide, femasrTiles } from '../../shared/methods/femasr.ts';
+import { PUBLISHED_SIZES } from '../support/random-femasr.ts';
 import { openCase, type RecordedCase } from '../support/recorded-case.ts';
 import { type FemasrChange, femasrPaths, runSteps, withFemasr } from './compute/femasr.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/femasr/', import.meta.url));
 const openFemasrCase = (id: string) => openCase(id, FOLDER);
-
-const PUBLISHED: FemasrSizes = {
-  channels: [256, 256, 128, 64],
-  groups: 32,
-  codes: 1024,
-  codeSize: 512,
-  swin: { groups: 4, blocks: 6, heads: 8, window: 8 },
-};
 
 test('the full-size graph takes exactly the used tensors of the published file', async () => {
   const table = await readFile(new URL('../fixtures/femasr-keys.tsv', import.meta.url), 'utf8');
@@ -31,7 +23,7 @@ test('the full-size graph takes exactly the used tensors of the published file',
   const used = rows.filter(([file, , , use]) => file === 'FeMaSR_SRX4_model_g.pth' && use === 'used');
   const published = used.map(([, name, shape]) => `${name!.replace(/^params\./, '')} ${shape}`);
   expect(published).toHaveLength(437);
-  const taken = [...femasrGraph(PUBLISHED).weights].map(([name, shape]) => `${name} [${shape.join(', ')}]`);
+  const taken = [...femasrGraph(PUBLISHED_SIZES).weights].map(([name, shape]) => `${name} [${shape.join(', ')}]`);
   expect(taken.toSorted()).toEqual(published.toSorted());
 });
 
