@@ -1,15 +1,29 @@
 import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
-import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
+import type { Pixels } from '../../gpu-worker/images/image.ts';
+import { engineOf } from '../../gpu-worker/methods/engines.ts';
+import { directoryOf } from '../../gpu-worker/model-store/installed.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
-import { upscaleImage } from '../support/bands.ts';
+import { OWN_MODELS } from '../../shared/methods/registry.ts';
+import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
+import { gather } from '../support/bands.ts';
 import { peakBytes } from '../support/peak-memory.ts';
 
 /** One measurement in a process of its own; started by sr.ts. */
-export type SrCase =
-  | { kind: 'convolution' }
-  | { kind: 'upscale'; model: RealEsrganId; tileSize: number; width: number; height: number };
+export type SrCase = { kind: 'convolution' } | UpscaleCase;
+
+export type SrModel = RealEsrganId | 'dasr';
+
+interface UpscaleCase {
+  kind: 'upscale';
+  model: SrModel;
+  /** Of models that do not ship. */
+  modelsDirectory: string;
+  tileSize: number;
+  width: number;
+  height: number;
+}
 
 export interface SrResult {
   peakBytes: number;
@@ -19,22 +33,21 @@ export interface SrResult {
   gflops?: number;
 }
 
-async function measureUpscale({
-  model,
-  tileSize,
-  width,
-  height,
-}: Extract<SrCase, { kind: 'upscale' }>): Promise<number> {
-  const resolver = await loadSuperResolver({ model, device: 'cpu' });
+async function measureUpscale({ model, modelsDirectory, tileSize, width, height }: UpscaleCase): Promise<number> {
+  const parameters = completeParameters(requestedParametersSchema.parse({ model }), OWN_MODELS);
+  const engine = await engineOf(model);
+  const { restore, release } = await engine.load(directoryOf(modelsDirectory, model), { device: 'cpu', parameters });
   const data = Uint8Array.from({ length: width * height * 3 }, (_, index) => (index * 2654435761) >>> 24);
-  const options = { tileSize, onTile: () => {}, signal: new AbortController().signal };
+  const photo: Pixels = { width, height, channels: 3, data };
+  const { signal } = new AbortController();
   const times: number[] = [];
   for (let repeat = 0; repeat < 2; repeat++) {
     const started = performance.now();
-    await upscaleImage({ width, height, channels: 3, data }, resolver, options);
+    const { bands } = await restore(photo, { parameters, tileSize, published: false, onProgress: () => {}, signal });
+    await gather(bands, photo);
     times.push((performance.now() - started) / 1000);
   }
-  await resolver.release();
+  await release();
   return Math.min(...times);
 }
 

@@ -1,18 +1,26 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
+import { buildDasr, PUBLISHED_DASR, writeDasrFiles } from '../support/dasr-files.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
-import type { SrCase, SrResult } from './sr-case.ts';
+import type { SrCase, SrModel, SrResult } from './sr-case.ts';
 
 const execute = promisify(execFile);
 const CASE = fileURLToPath(new URL('./sr-case.ts', import.meta.url));
 
 /** Multiplications and additions for one pixel of the input, counted from the networks' definitions. */
-const GFLOP_PER_PIXEL: Record<RealEsrganId, number> = { 'real-esrgan': 0.0359, 'real-esrgan-fast': 0.00242 };
+const GFLOP_PER_PIXEL: Record<SrModel, number> = {
+  'real-esrgan': 0.0359,
+  'real-esrgan-fast': 0.00242,
+  // Predictor and generator.
+  dasr: 0.00563,
+};
 
 interface Photo {
-  model: RealEsrganId;
+  model: SrModel;
   width: number;
   height: number;
   tileSizes: number[];
@@ -22,23 +30,34 @@ interface Photo {
 const LONG: Photo[] = [
   { model: 'real-esrgan', width: 444, height: 256, tileSizes: [128, 192, 256] },
   { model: 'real-esrgan-fast', width: 1024, height: 768, tileSizes: [128, 192, 256, 384] },
+  { model: 'dasr', width: 1024, height: 768, tileSizes: [128, 192, 256] },
 ];
 const SHORT: Photo[] = [
   { model: 'real-esrgan', width: 96, height: 96, tileSizes: [96] },
   { model: 'real-esrgan-fast', width: 384, height: 256, tileSizes: [128, 256] },
+  { model: 'dasr', width: 384, height: 256, tileSizes: [128, 256] },
 ];
 
 /**
- * Seconds per output megapixel and peak memory of both networks at several tile sizes, beside the machine's raw rate in a
+ * Seconds per output megapixel and peak memory at several tile sizes, of DASR with random weights, beside the machine's raw rate in a
  * plain 64→64 3×3 convolution of 256×256 in the same run. Every case has a process of its own, so that its peak memory is its own.
  */
 export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
+  const modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-bench-'));
+  await buildDasr(modelsDirectory, await writeDasrFiles(modelsDirectory, PUBLISHED_DASR));
   // Shared machines change their pace by the minute: the raw rate is taken before and after every case.
   let before = await rawRate();
   const rows = [];
   for (const { model, width, height, tileSizes } of long ? LONG : SHORT) {
     for (const tileSize of tileSizes) {
-      const { seconds, peakBytes } = await runCase({ kind: 'upscale', model, tileSize, width, height });
+      const { seconds, peakBytes } = await runCase({
+        kind: 'upscale',
+        model,
+        modelsDirectory,
+        tileSize,
+        width,
+        height,
+      });
       const after = await rawRate();
       const rate = (before + after) / 2;
       before = after;
@@ -54,6 +73,7 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
       });
     }
   }
+  await rm(modelsDirectory, { recursive: true });
   const note =
     'The fastest of two runs in a process of its own; the raw rate is that of a plain 64→64 3×3 convolution of 256×256, before and after.';
   return [{ title: 'Super-resolution of a whole photo, by tiles', rows, note }];
