@@ -4,6 +4,7 @@ import type { Description, Progress } from '../shared/job.ts';
 import { isOutOfMemory } from '../shared/out-of-memory.ts';
 import { asStoreError } from '../shared/store-error.ts';
 import { fromArguments } from './child-share.ts';
+import { isDeviceFault } from './device-fault.ts';
 import { decodeImage } from './images/decode.ts';
 import { seenPhoto } from './images/seen-photo.ts';
 import type { LoadedMethod } from './methods/engine.ts';
@@ -176,13 +177,6 @@ function failure(thrown: unknown): FromChild {
   const text = error instanceof Error ? error.message : String(error);
   const code = isOutOfMemory(text) ? 'out-of-memory' : isDeviceFault(text) ? 'model-not-loaded' : 'engine-failed';
   return { type: 'failed', code, message: `The engine failed: ${text}`, errors: undefined, stack };
-}
-
-/**
- * As ONNX Runtime passes on errors of CUDA and its libraries: about the GPU, its driver or its bus, not about a photo.
- */
-function isDeviceFault(message: string): boolean {
-  return /\b(?:CUDA|CUDNN|CUBLAS|CUFFT) failure \d+/.test(message);
 }
 
 function send(message: FromChild): void {
