@@ -30,6 +30,11 @@ export const BENCHES: Record<string, BenchEntry> = {
     claim: 'The cost of a job beside its network: queue, storage, decoding, encoding, checks.',
     load: () => import('./job.ts'),
   },
+  devices: {
+    claim:
+      'Several processes that share the CPU give more photos a second than one, and their deaths lose and double no job.',
+    load: () => import('./devices.ts'),
+  },
   api: {
     claim: 'How many polls, submits, uploads and event streams one process serves, and how soon.',
     load: () => import('./api.ts'),

@@ -3,54 +3,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createEngine, type Engine } from '../../../../gpu-worker/engine.ts';
-import { runWorkers } from '../../../../gpu-worker/worker/run-workers.ts';
-import { blocking, createHealth, engineStates } from '../../../../shared/health.ts';
+import type { Engine } from '../../../../gpu-worker/engine.ts';
+import { blocking, engineStates } from '../../../../shared/health.ts';
 import { isTerminal, type Job } from '../../../../shared/job.ts';
-import { DEFAULT_LIMITS } from '../../../../shared/limits.ts';
-import { createLog } from '../../../../shared/log.ts';
+import { createSeveralEngines } from '../../../support/several-engines.ts';
 import { createWorkshop, type Workshop } from '../../../support/workshop.ts';
 
 /** Three inference processes in one service, as on three devices: here they share the CPU. */
 
 const REAL_PROGRAM = process.execPath;
-const PATIENCE = { pauseMilliseconds: 20, longestPauseMilliseconds: 200, milliseconds: 60_000 };
 const NAMES = ['cpu/1', 'cpu/2', 'cpu/3'];
 
 let workshop: Workshop;
-let engines: Engine[];
-let drain: AbortController;
-let ended: Promise<void>;
+let several: ReturnType<typeof createSeveralEngines>;
 let directory: string;
-const health = () => currentHealth;
-let currentHealth = createHealth(createLog('silent', () => {}));
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-engines-'));
   workshop = await createWorkshop();
-  const log = createLog('info', (line) => workshop.lines.push(line));
-  const modelsDirectory = join(directory, 'models');
-  engines = NAMES.map((name) => createEngine({ device: 'cpu', name, threads: 1, modelsDirectory, log }));
-  currentHealth = createHealth(log);
-  drain = new AbortController();
-  ended = Promise.resolve();
+  several = createSeveralEngines(workshop, NAMES);
 });
 afterEach(async () => {
   process.execPath = REAL_PROGRAM;
-  drain.abort();
-  await ended;
-  await Promise.all(engines.map((engine) => engine.close()));
+  await several.close();
   await workshop.close();
   await rm(directory, { recursive: true, force: true });
 });
-
-function start(): void {
-  const { state, objects, queue, scratchDirectory, lines } = workshop;
-  const log = createLog('info', (line) => lines.push(line));
-  const stores = { state, objects, queue, scratchDirectory, limits: DEFAULT_LIMITS };
-  const options = { ...stores, log, health: currentHealth, patience: PATIENCE, pulseMilliseconds: 20 };
-  ended = runWorkers(engines, options, drain.signal);
-}
 
 async function picture(side: number): Promise<Uint8Array> {
   const noise = { type: 'gaussian' as const, mean: 128, sigma: 30 };
@@ -69,7 +47,8 @@ const submit = async (count: number, file: () => Promise<Uint8Array>, more: Part
 const endOf = ({ id }: Job) => workshop.until(id, isTerminal);
 const isAtWork = ({ id }: Job) => workshop.until(id, ({ progress }) => progress?.stage === 'upscale');
 const told = (event: string) => workshop.lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
-const working = () => engineStates(health().troubles(), NAMES).flatMap(({ name, working }) => (working ? [name] : []));
+const working = () =>
+  engineStates(several.health.troubles(), NAMES).flatMap(({ name, working }) => (working ? [name] : []));
 
 /** From now on no process of this engine can be started. */
 async function breakEngine(engine: Engine): Promise<void> {
@@ -82,7 +61,7 @@ async function breakEngine(engine: Engine): Promise<void> {
 
 test('jobs are shared among them, and each tells of its own progress', async () => {
   const jobs = await submit(3, large);
-  start();
+  several.start();
   await Promise.all(jobs.map(isAtWork));
   expect(await workshop.queue.depth()).toEqual({ visible: 0, inFlight: 3 });
   const ends = await Promise.all(jobs.map(endOf));
@@ -93,7 +72,7 @@ test('jobs are shared among them, and each tells of its own progress', async () 
 
 test('a cancel ends its own job alone', async () => {
   const jobs = await submit(3, large);
-  start();
+  several.start();
   await Promise.all(jobs.map(isAtWork));
   await workshop.state.updateJob(jobs[1]!.id, { type: 'cancel' });
   const ends = await Promise.all(jobs.map(endOf));
@@ -102,10 +81,9 @@ test('a cancel ends its own job alone', async () => {
 
 test('a drain gives all of their jobs back, untried', async () => {
   const jobs = await submit(3, large);
-  start();
+  several.start();
   await Promise.all(jobs.map(isAtWork));
-  drain.abort();
-  await ended;
+  await several.stop();
   for (const { id } of jobs) {
     expect(await workshop.state.getJob(id)).toMatchObject({ status: 'queued', attempt: 1, failures: 0 });
   }
@@ -118,7 +96,7 @@ test('nobody waits for all jobs of somebody else', async () => {
   await state.topUp({ account: 'acc_other', amount: 1_000_000, payment: 'other' });
   await submit(9, small);
   const [one] = await submit(1, small, { account: 'acc_other' });
-  start();
+  several.start();
   await endOf(one!);
   // A turn of each account, and the two that the other engines took at that moment.
   expect(told('attempt.started').findIndex(({ job }) => job === one!.id)).toBeLessThan(NAMES.length + 1);
@@ -126,15 +104,15 @@ test('nobody waits for all jobs of somebody else', async () => {
 
 test('one that cannot be used is left out, its job is done by another, and it comes back by itself', async () => {
   const first = await submit(3, large);
-  start();
+  several.start();
   await Promise.all(first.map(isAtWork));
-  await breakEngine(engines[1]!);
+  await breakEngine(several.engines[1]!);
   await expect.poll(working).toEqual(['cpu/1', 'cpu/3']);
   const more = await submit(6, small);
   for (const job of await Promise.all([...first, ...more].map(endOf))) {
     expect(job).toMatchObject({ status: 'succeeded', failures: 0 });
   }
-  expect(blocking(health().troubles(), NAMES)).toEqual([]);
+  expect(blocking(several.health.troubles(), NAMES)).toEqual([]);
   const [alarm] = told('part.trouble');
   expect(alarm).toMatchObject({ level: 'warn', part: 'engine cpu/2' });
   expect(alarm.error.message).toMatch(/^cpu\/2 cannot be used: .*it ended with 3/);
@@ -142,7 +120,7 @@ test('one that cannot be used is left out, its job is done by another, and it co
   const started = told('attempt.started').length;
 
   process.execPath = REAL_PROGRAM;
-  await expect.poll(() => engines[1]!.pid()).toBeDefined();
+  await expect.poll(() => several.engines[1]!.pid()).toBeDefined();
   const last = await submit(6, large);
   await Promise.all(last.map(endOf));
   expect(told('part.well')).toMatchObject([{ part: 'engine cpu/2' }]);
@@ -155,10 +133,10 @@ test('one that cannot be used is left out, its job is done by another, and it co
 
 test('where none can be used, the service is not ready and its jobs wait untried', async () => {
   process.execPath = join(directory, 'nowhere');
-  start();
+  several.start();
   const [job] = await submit(1, small);
   await submit(2, small);
-  await expect.poll(() => blocking(health().troubles(), NAMES)).toHaveLength(3);
+  await expect.poll(() => blocking(several.health.troubles(), NAMES)).toHaveLength(3);
   expect(await workshop.state.getJob(job!.id)).toMatchObject({ status: 'queued', attempt: 0 });
   process.execPath = REAL_PROGRAM;
   expect(await endOf(job!)).toMatchObject({ status: 'succeeded', attempt: 1 });
