@@ -39,6 +39,7 @@ beforeAll(async () => {
     DATA_DIR: join(directory, 'data'),
     MODELS_DIR: join(directory, 'models'),
     PORT: '0',
+    DEVICE: 'cpu',
     PUBLIC_URL: `${publicUrl}/`,
   });
   service = await startService(

@@ -16,7 +16,7 @@ let service: Service;
 let client: ReturnType<typeof createClient>;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-screen-copies-'));
-  const settings = { PORT: '0', DATA_DIR: directory, MODELS_DIR: join(directory, 'models'), HEIC: 'on' };
+  const settings = { PORT: '0', DEVICE: 'cpu', DATA_DIR: directory, MODELS_DIR: join(directory, 'models'), HEIC: 'on' };
   service = await startService(
     readConfig({ ...settings, RATE_LIMITS: 'off' }),
     createLog('silent', () => {}),

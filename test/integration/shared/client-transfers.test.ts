@@ -23,7 +23,7 @@ let proxy: Awaited<ReturnType<typeof startBreakingProxy>>;
 let photo: Uint8Array<ArrayBuffer>;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-transfers-'));
-  const config = readConfig({ DATA_DIR: directory, MODELS_DIR: join(directory, 'models'), PORT: '0' });
+  const config = readConfig({ DATA_DIR: directory, MODELS_DIR: join(directory, 'models'), PORT: '0', DEVICE: 'cpu' });
   service = await startService(
     config,
     createLog('silent', () => {}),

@@ -21,7 +21,7 @@ let directory: string;
 let service: Service;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-client-'));
-  const config = readConfig({ DATA_DIR: directory, MODELS_DIR: join(directory, 'models'), PORT: '0' });
+  const config = readConfig({ DATA_DIR: directory, MODELS_DIR: join(directory, 'models'), PORT: '0', DEVICE: 'cpu' });
   service = await startService(
     config,
     createLog('silent', () => {}),
