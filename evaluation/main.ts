@@ -16,6 +16,7 @@ import { type CandidateResult, evaluate, parseCandidates, scaleOf } from './eval
 import { createMeter } from './measure.ts';
 import { NETWORK_CONTRACT } from './metrics/learned.ts';
 import { describeMetrics, findMetricFiles } from './metrics/metric-files.ts';
+import { isProtocol, PROTOCOLS, type Protocol } from './metrics/protocol.ts';
 import { METRICS, type MetricId } from './metrics/registry.ts';
 import { checkSizes, findPairs, type Pair } from './pairs.ts';
 import { type Facts, toCsv, toJson, toMarkdown } from './report.ts';
@@ -26,6 +27,13 @@ const OPTIONS = {
   models: { value: 'A,B', about: `${['bicubic', ...METHOD_IDS].join(', ')}, and names of models that were added` },
   out: { value: 'DIR', about: 'where table.md, images.csv, results.json, contact-sheet.jpg and results/MODEL/ go' },
   seed: { value: 'N', about: 'of diffusion models', default: '0' },
+  protocol: {
+    value: Object.keys(PROTOCOLS).join(' | '),
+    about: `how pictures are compared. ${Object.entries(PROTOCOLS)
+      .map(([id, { about }]) => `${id}: ${about}`)
+      .join('. ')}`,
+    default: 'own',
+  },
   device: DEVICE_OPTION,
   'models-directory': { value: 'DIR', about: 'where built models are (default: MODELS_DIR, else models)' },
   metric: {
@@ -45,6 +53,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
   const { hr, lr, models, out } = values;
   if (!hr || !lr || !models || !out) throw usageError('--hr, --lr, --models and --out are needed');
   const asked = readDevice(values.device);
+  const protocol = readProtocol(values.protocol);
   const seed = wholeNumber('seed', values.seed, 2 ** 32 - 1);
   const modelsDirectory = resolve(values['models-directory'] ?? MODELS_DIR);
   const installed = await listModels(modelsDirectory);
@@ -66,7 +75,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
   process.stderr.write(`${choice}\n`);
   const { device, index: deviceIndex } = engine.place;
   takeShare({ deviceIndex });
-  const meter = await createMeter(files, device).catch(async (error: unknown) => {
+  const meter = await createMeter(files, { device, protocol }).catch(async (error: unknown) => {
     await engine.close();
     throw error;
   });
@@ -78,6 +87,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
       pairs: pairs.length,
       seed,
       device: engine.name,
+      protocol: protocol.about,
       notMeasured: without(meter.metrics),
     });
   } finally {
@@ -107,6 +117,11 @@ async function report(
 
 function without(measured: readonly MetricId[]): string[] {
   return METRICS.filter(({ id }) => !measured.includes(id)).map(({ label }) => label);
+}
+
+function readProtocol(id: string): Protocol {
+  if (isProtocol(id)) return PROTOCOLS[id];
+  throw usageError(`--protocol ${id}: it is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
 }
 
 function print(text: string): void {

@@ -1,6 +1,7 @@
 import type { Pixels } from '../gpu-worker/images/image.ts';
 import type { Device } from '../gpu-worker/runtime/devices.ts';
 import type { OpenMetric } from './metrics/metric.ts';
+import type { Protocol } from './metrics/protocol.ts';
 import { METRICS, type MetricId } from './metrics/registry.ts';
 
 /** Null where a metric has no value, as NIQE of a picture without contrast. */
@@ -26,7 +27,10 @@ export interface Meter {
 }
 
 /** All metrics that are built in, and those that `files` has the files of; see `findMetricFiles`. Throws AppError. */
-export async function createMeter(files: ReadonlyMap<MetricId, string[]>, device: Device): Promise<Meter> {
+export async function createMeter(
+  files: ReadonlyMap<MetricId, string[]>,
+  { device, protocol }: { device: Device; protocol: Protocol },
+): Promise<Meter> {
   const opened = new Map<MetricId, OpenMetric>();
   const release = async () => {
     for (const metric of opened.values()) await metric.release();
@@ -34,7 +38,8 @@ export async function createMeter(files: ReadonlyMap<MetricId, string[]>, device
   try {
     for (const metric of METRICS) {
       const given = files.get(metric.id);
-      if (given || !('needs' in metric)) opened.set(metric.id, await metric.open({ files: given ?? [], device }));
+      if (given || !('needs' in metric))
+        opened.set(metric.id, await metric.open({ files: given ?? [], device, protocol }));
     }
   } catch (error) {
     await release();

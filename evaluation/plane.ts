@@ -16,6 +16,21 @@ export function luminance(pixels: Pixels): Plane {
   return weigh(pixels, (red, green, blue) => 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255);
 }
 
+/** Y of ITU-R BT.601 in the full range, 0..255: `yiq` of pyiqa, in whose fp32, since halves are frequent and get rounded. */
+export function fullLuminance(pixels: Pixels): Plane {
+  const part = (level: number, weight: number) => Math.fround(Math.fround(level / 255) * Math.fround(weight));
+  return weigh(pixels, (red, green, blue) => {
+    const sum = Math.fround(Math.fround(part(red, 0.299) + part(green, 0.587)) + part(blue, 0.114));
+    return Math.fround(sum * 255);
+  });
+}
+
+/** Whole levels, halves to the even one. */
+export function wholeLevels(plane: Plane): Plane {
+  const nearest = (value: number) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
+  return { ...plane, data: plane.data.map(nearest) };
+}
+
 /** Whole grey levels 0..255 by the weights of BT.601 in fixed point, as OpenCV makes them. */
 export function greyLevels(pixels: Pixels): Plane {
   return weigh(pixels, (red, green, blue) => Math.floor((red * 4899 + green * 9617 + blue * 1868 + 8192) / 16_384));

@@ -1,5 +1,6 @@
 import type { Pixels } from '../../gpu-worker/images/image.ts';
 import type { Device } from '../../gpu-worker/runtime/devices.ts';
+import type { Protocol } from './protocol.ts';
 
 /** A measure of results: a column of the table. */
 export interface Metric<Id extends string = string> {
@@ -30,6 +31,7 @@ export interface OpenOptions {
   /** Of `needs`, or an ONNX file in their place. */
   files: readonly string[];
   device: Device;
+  protocol: Protocol;
 }
 
 export type OpenMetric = PictureMetric | SetMetric;

@@ -10,15 +10,44 @@ const FLAT = 1e-9;
 
 /** Mean-subtracted, contrast-normalized: (I − μ) / (σ + 1) of levels 0..255, μ and σ under a 7×7 Gaussian. */
 export function normalizeContrast(plane: Plane): Plane {
-  const squares = { ...plane, data: plane.data.map((value) => value ** 2) };
-  const means = filterPlane(plane, WINDOW).data;
-  const squareMeans = filterPlane(squares, WINDOW).data;
+  return normalize(plane, (one) => filterPlane(one, WINDOW), FLAT);
+}
+
+/**
+ * The same as pyiqa has it: the window in two dimensions, its 49 weights rounded to fp32. They add up to a little more than 1,
+ * so that flat parts are a little below their mean.
+ */
+export function pyiqaContrast(plane: Plane): Plane {
+  return normalize(plane, filterRounded, 0);
+}
+
+function normalize(plane: Plane, blur: (plane: Plane) => Plane, flat: number): Plane {
+  const means = blur(plane).data;
+  const squareMeans = blur({ ...plane, data: plane.data.map((value) => value ** 2) }).data;
   const data = plane.data.map((value, index) => {
     const mean = means[index]!;
-    if (Math.abs(value - mean) < FLAT) return 0;
+    if (Math.abs(value - mean) < flat) return 0;
     return (value - mean) / (Math.sqrt(Math.abs(squareMeans[index]! - mean ** 2)) + 1);
   });
   return { ...plane, data };
+}
+
+/** The border pixels go on outside. */
+function filterRounded({ width, height, data }: Plane): Plane {
+  const filtered = createPlane(width, height);
+  const radius = (WINDOW.length - 1) / 2;
+  for (const [down, rowWeight] of WINDOW.entries()) {
+    for (const [right, weight] of WINDOW.map((one) => Math.fround(one * rowWeight)).entries()) {
+      for (let y = 0; y < height; y++) {
+        const from = Math.min(height - 1, Math.max(0, y + down - radius)) * width;
+        for (let x = 0; x < width; x++) {
+          const column = Math.min(width - 1, Math.max(0, x + right - radius));
+          filtered.data[y * width + x]! += weight * data[from + column]!;
+        }
+      }
+    }
+  }
+  return filtered;
 }
 
 /** Right, below and both diagonals, in the order of the features. */

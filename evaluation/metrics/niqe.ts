@@ -1,6 +1,13 @@
-import { createPlane, cutPlane, luminance, type Plane } from '../plane.ts';
-import { pictureMetric } from './metric.ts';
-import { fitDistribution, NEIGHBORS, neighborProducts, normalizeContrast } from './natural-statistics.ts';
+import type { Pixels } from '../../gpu-worker/images/image.ts';
+import { createPlane, cutPlane, fullLuminance, luminance, type Plane, wholeLevels } from '../plane.ts';
+import { type OpenOptions, pictureMetric } from './metric.ts';
+import {
+  fitDistribution,
+  NEIGHBORS,
+  neighborProducts,
+  normalizeContrast,
+  pyiqaContrast,
+} from './natural-statistics.ts';
 import { solveSymmetric } from './solve-symmetric.ts';
 import { readShipped } from './weights.ts';
 
@@ -10,9 +17,13 @@ export const niqeMetric = {
   digits: 3,
   better: 'lower',
   looksAt: 'picture',
-  async open() {
+  async open({ protocol }: Pick<OpenOptions, 'protocol'>) {
     const pristine = await readPristineModel();
-    return pictureMetric((result) => niqe(luminance(result), pristine) ?? null);
+    const compute = (picture: Pixels) => {
+      if (protocol.arithmetic === 'exact') return niqe(luminance(picture), pristine);
+      return niqe(fullLuminance(picture), pristine, pyiqaContrast);
+    };
+    return pictureMetric((result) => compute(result) ?? null);
   },
 } as const;
 
@@ -36,15 +47,14 @@ const HALVING = [1.75, 1.25, 0.75, 0.25, 0.25, 0.75, 1.25, 1.75].map((x) =>
 /**
  * Distance of a picture's statistics from those of pristine photos, lower is better (Mittal et al. 2013): two scales,
  * blocks of 96, whole levels of luminance, as BasicSR computes it after the MATLAB release. Undefined where there
- * are fewer than two blocks that have contrast: their covariance is no number.
+ * are fewer than two blocks that have contrast: their covariance is no number. `normalized`: the contrast.
  */
-export function niqe(luminance: Plane, pristine: PristineModel): number | undefined {
-  const [columns, rows] = [Math.floor(luminance.width / BLOCK), Math.floor(luminance.height / BLOCK)];
-  const whole = cutPlane(luminance, 0, 0, columns * BLOCK, rows * BLOCK);
-  const full = { ...whole, data: whole.data.map(Math.round) };
+export function niqe(grey: Plane, pristine: PristineModel, normalized = normalizeContrast): number | undefined {
+  const [columns, rows] = [Math.floor(grey.width / BLOCK), Math.floor(grey.height / BLOCK)];
+  const full = wholeLevels(cutPlane(grey, 0, 0, columns * BLOCK, rows * BLOCK));
   const scales = [
-    { plane: normalizeContrast(full), size: BLOCK },
-    { plane: normalizeContrast(halve(full)), size: BLOCK / 2 },
+    { plane: normalized(full), size: BLOCK },
+    { plane: normalized(halve(full)), size: BLOCK / 2 },
   ];
   const features: number[][] = [];
   for (let column = 0; column < columns; column++) {

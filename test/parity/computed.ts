@@ -12,4 +12,6 @@ export interface Fact {
   name: string;
   actual: unknown;
   expected: unknown;
+  /** The allowed difference of two numbers; without it both have to be equal. */
+  tolerance?: number;
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AppError } from '../../shared/error.ts';
 import { type RecordedCase, readSet } from '../support/recorded-case.ts';
-import type { Computed } from './computed.ts';
+import type { Computed, Fact } from './computed.ts';
 import type { OpenSystem, Parity } from './parity.ts';
 import { readSamples } from './samples.ts';
 import { SYSTEMS } from './systems.ts';
@@ -56,13 +56,20 @@ async function runCase(recorded: RecordedCase, parity: Parity, { kinds }: OpenSy
     if (computed.covers?.includes(output)) continue;
     verdicts.push({ id, output, ...(await judge(recorded, output, computed)) });
   }
-  for (const { name, actual, expected } of computed.facts ?? []) {
-    const passes = isDeepStrictEqual(actual, expected);
-    const message = passes ? {} : { message: `${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}` };
-    verdicts.push({ id, output: name, passes, tolerance: 'equal', ...message });
-  }
+  for (const fact of computed.facts ?? []) verdicts.push({ id, output: fact.name, ...judgeFact(fact) });
   if (verdicts.length === 0) verdicts.push({ id, output: '(all)', passes: false, message: 'Nothing was compared.' });
   return verdicts;
+}
+
+function judgeFact({ actual, expected, tolerance }: Fact): Omit<Verdict, 'id' | 'output'> {
+  const difference = tolerance === undefined ? undefined : Math.abs(Number(actual) - Number(expected));
+  const passes = difference === undefined ? isDeepStrictEqual(actual, expected) : difference <= tolerance!;
+  return {
+    passes,
+    ...(difference !== undefined && { largestDifference: difference }),
+    tolerance: tolerance === undefined ? 'equal' : `within ${tolerance}`,
+    ...(!passes && { message: `${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}` }),
+  };
 }
 
 /** `blocks`: see `Parity`. */

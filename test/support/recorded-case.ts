@@ -44,7 +44,7 @@ const setSchema = z.discriminatedUnion('format', [
 type Entry = z.infer<typeof inputSchema>;
 type RecordedOutput = z.infer<typeof outputSchema>;
 
-/** Numbers of any recorded type, row by row; int64 as doubles. */
+/** Numbers of any recorded type, row by row; integers as doubles. */
 interface Recorded {
   data: Float32Array | Float64Array | Uint8Array;
   shape: readonly number[];
@@ -76,7 +76,7 @@ export interface RecordedCase {
   outputNames: string[];
   /** fp32 input as a tensor; int64 ids and 8-bit values are converted. */
   tensor(input: string): Promise<Tensor>;
-  /** 8-bit input picture, height × width × 3. */
+  /** 8-bit input picture, height × width × 3, or × 1 for a grey one. */
   image(input: string): Promise<Pixels>;
   /** The record of an output, selected values only where `select` says so. */
   recorded(output: string): Promise<Recorded>;
@@ -126,9 +126,10 @@ function createCase({ inputs, outputs, kind, ...about }: CaseEntry, folder: stri
     },
     async image(name) {
       const { data, shape } = await input(name);
-      if (!(data instanceof Uint8Array) || shape.length !== 3 || shape[2] !== 3)
+      const channels = shape[2];
+      if (!(data instanceof Uint8Array) || shape.length !== 3 || (channels !== 1 && channels !== 3))
         throw new Error(`${about.id}: ${name} is no 8-bit picture but [${shape}].`);
-      return { width: shape[1]!, height: shape[0]!, channels: 3, data };
+      return { width: shape[1]!, height: shape[0]!, channels, data };
     },
     recorded: (name) => read(output(name)),
     shape: (name) => output(name).select?.of_shape ?? output(name).shape,
@@ -155,6 +156,7 @@ async function readTensor(path: string, name: string): Promise<Recorded> {
   const { buffer } = await readBytes(offsets[1] - offsets[0], 8 + Number(length) + offsets[0]);
   if (dtype === 'F32') return { data: new Float32Array(buffer), shape };
   if (dtype === 'F64') return { data: new Float64Array(buffer), shape };
+  if (dtype === 'I32') return { data: Float64Array.from(new Int32Array(buffer)), shape };
   if (dtype === 'U8') return { data: new Uint8Array(buffer), shape };
   if (dtype === 'I64') return { data: Float64Array.from(new BigInt64Array(buffer), Number), shape };
   throw new Error(`${path}: ${name} has the type ${dtype}, which no case needs so far.`);

@@ -31,10 +31,10 @@ function sizeOf(recorded: RecordedCase): number {
 const SETS = await Promise.all(
   [...SYSTEMS].map(async ([system, load]) => {
     const { parity } = await load();
-    const folder = join(dirname(RECORDED_SET), system);
+    const folder = join(dirname(RECORDED_SET), parity.place ?? system);
     const all = [...(await readSet(folder)).cases.values()];
     const kinds = all.map((recorded) => ({ recorded, kind: recorded.kind ?? parity.kindOf?.(recorded) ?? '' }));
-    const cases = parity.networks.flatMap((network) =>
+    const cases = (parity.networks ?? []).flatMap((network) =>
       smallest(kinds.filter(({ kind }) => kind === network).map(({ recorded }) => recorded)),
     );
     return { system, folder, cases: cases.filter(({ id }) => !TOO_LARGE.includes(id)) };

@@ -18,7 +18,12 @@ let directory: string;
 let service: Service;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-client-package-'));
-  const config = readConfig({ DATA_DIR: join(directory, 'data'), MODELS_DIR: join(directory, 'models'), PORT: '0', DEVICE: 'cpu' });
+  const config = readConfig({
+    DATA_DIR: join(directory, 'data'),
+    MODELS_DIR: join(directory, 'models'),
+    PORT: '0',
+    DEVICE: 'cpu',
+  });
   service = await startService(
     config,
     createLog('silent', () => {}),

@@ -75,7 +75,12 @@ let key: string;
 let source: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-runtimes-'));
-  const config = readConfig({ DATA_DIR: join(directory, 'data'), MODELS_DIR: join(directory, 'models'), PORT: '0', DEVICE: 'cpu' });
+  const config = readConfig({
+    DATA_DIR: join(directory, 'data'),
+    MODELS_DIR: join(directory, 'models'),
+    PORT: '0',
+    DEVICE: 'cpu',
+  });
   service = await startService(
     config,
     createLog('silent', () => {}),

@@ -20,7 +20,13 @@ let client: TestClient;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-formats-'));
   service = await startService(
-    readConfig({ PORT: '0', DEVICE: 'cpu', DATA_DIR: directory, MODELS_DIR: join(directory, 'models'), RATE_LIMITS: 'off' }),
+    readConfig({
+      PORT: '0',
+      DEVICE: 'cpu',
+      DATA_DIR: directory,
+      MODELS_DIR: join(directory, 'models'),
+      RATE_LIMITS: 'off',
+    }),
     createLog('silent', () => {}),
   );
   client = createTestClient(service.url, service.firstKey ?? '');

@@ -4,10 +4,19 @@ import { describe, expect, test } from 'vitest';
 import { brisque, brisqueFeatures, readBrisqueModel, scoreFeatures } from '../../../../evaluation/metrics/brisque.ts';
 import { frechetDistance } from '../../../../evaluation/metrics/frechet-distance.ts';
 import { logGamma } from '../../../../evaluation/metrics/gamma.ts';
-import { niqe, readPristineModel } from '../../../../evaluation/metrics/niqe.ts';
-import { psnr } from '../../../../evaluation/metrics/psnr.ts';
-import { ssim } from '../../../../evaluation/metrics/ssim.ts';
-import { createPlane, cutPlane, greyLevels, luminance, withoutBorder } from '../../../../evaluation/plane.ts';
+import type { Metric, PictureMetric } from '../../../../evaluation/metrics/metric.ts';
+import { niqe, niqeMetric, readPristineModel } from '../../../../evaluation/metrics/niqe.ts';
+import { PROTOCOLS, type Protocol } from '../../../../evaluation/metrics/protocol.ts';
+import { psnr, psnrMetric } from '../../../../evaluation/metrics/psnr.ts';
+import { ssim, ssimMetric } from '../../../../evaluation/metrics/ssim.ts';
+import {
+  createPlane,
+  cutPlane,
+  greyLevels,
+  luminance,
+  wholeLevels,
+  withoutBorder,
+} from '../../../../evaluation/plane.ts';
 import { decodeImage } from '../../../../gpu-worker/images/decode.ts';
 import type { Pixels } from '../../../../gpu-worker/images/image.ts';
 import { DEFAULT_LIMITS } from '../../../../shared/limits.ts';
@@ -70,6 +79,30 @@ test('a picture without statistics has no NIQE and no BRISQUE', async () => {
   flat.data.fill(77);
   expect(niqe(flat, pristine), 'flat').toBeUndefined();
   expect(brisque(flat, brisqueModel), 'flat').toBeUndefined();
+});
+
+test('the paper has other numbers: 80 dB at most, SSIM of whole levels, NIQE of full-range grey', async () => {
+  const { pixels } = await decodeImage(fixture('photos/10_text_mies.png'), DEFAULT_LIMITS);
+  const changed = worsen(pixels);
+  const measure = async (metric: Metric, protocol: Protocol, result: Pixels) => {
+    const open = (await metric.open({ files: [], device: 'cpu', protocol })) as PictureMetric;
+    return (await open.measure(result, pixels))!;
+  };
+  for (const metric of [psnrMetric, ssimMetric, niqeMetric]) {
+    const [own, paper] = [
+      await measure(metric, PROTOCOLS.own, changed),
+      await measure(metric, PROTOCOLS.paper, changed),
+    ];
+    expect(paper, metric.id).not.toBe(own);
+    expect(Math.abs(paper / own - 1), metric.id).toBeLessThan(0.02);
+  }
+  expect(await measure(psnrMetric, PROTOCOLS.paper, pixels)).toBeCloseTo(80, 9);
+  expect(await measure(psnrMetric, PROTOCOLS.own, pixels)).toBe(100);
+});
+
+test('whole levels are the nearest, halves the even ones', () => {
+  const plane = { width: 3, height: 2, data: Float64Array.of(0.5, 1.5, 2.5, 2.4999, 7, 254.5) };
+  expect([...wholeLevels(plane).data]).toEqual([0, 2, 2, 2, 7, 254]);
 });
 
 test('PSNR and SSIM refuse pictures smaller than their window', () => {

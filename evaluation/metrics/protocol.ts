@@ -1,0 +1,32 @@
+/** How pictures are compared, where programs differ. */
+export interface Protocol {
+  /** For reports. */
+  about: string;
+  /** Rows and columns of each border that do not count for PSNR and SSIM. */
+  border: number;
+  /** The arithmetic of PSNR, SSIM and NIQE: that of pyiqa (github.com/chaofengc/IQA-PyTorch), or the exact one of the papers. */
+  arithmetic: 'pyiqa' | 'exact';
+}
+
+export const PROTOCOLS = {
+  own: {
+    about:
+      'PSNR and SSIM on the luminance (BT.601, limited range), without 4 pixels of each border; NIQE on the same luminance',
+    border: 4,
+    arithmetic: 'exact',
+  },
+  /** Table 2 of SeeSR (cswry/SeeSR, issues 30, 45 and 60). */
+  paper: {
+    about:
+      'as pyiqa computes and the paper calls it: PSNR and SSIM on the luminance (BT.601, limited range), of SSIM in whole levels, ' +
+      'without 4 pixels of each border; NIQE on grey levels of the full range',
+    border: 4,
+    arithmetic: 'pyiqa',
+  },
+} as const satisfies Record<string, Protocol>;
+
+export type ProtocolId = keyof typeof PROTOCOLS;
+
+export function isProtocol(name: string): name is ProtocolId {
+  return Object.hasOwn(PROTOCOLS, name);
+}
