@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { bytesPerElement, type Dtype } from './dtypes.ts';
-import { type PickleGlobals, type PicklePlace, unpickle } from './unpickle.ts';
+import { type PickleGlobals, type PicklePlace, PickleRecord, unpickle } from './unpickle.ts';
 import { span, type View } from './view.ts';
 
 const MAX_VALUES = 1_000_000;
@@ -103,10 +103,14 @@ export interface TorchPickle {
 
 /**
  * The tensors in the pickle of a PyTorch checkpoint; names of nested dictionaries and lists are joined by dots, other
- * values than tensors are ignored. Every view lies inside its declared storage. `place`: of the pickle in the bytes.
- * Throws AppError `engine-failed`.
+ * values than tensors are ignored. A root that is one tensor has the empty name. Every view lies inside its declared storage.
+ * `place`: of the pickle in the bytes; `records`: see `unpickle`. Throws AppError `engine-failed`.
  */
-export function readTorchPickle(bytes: Uint8Array<ArrayBuffer>, path: string, place: PicklePlace = {}): TorchPickle {
+export function readTorchPickle(
+  bytes: Uint8Array<ArrayBuffer>,
+  path: string,
+  place: PicklePlace & { records?: string } = {},
+): TorchPickle {
   const storages = new Map<string, Storage>();
   const persistent = (id: unknown) => {
     const storage = storageOf(id, path);
@@ -125,6 +129,8 @@ function createGlobals(path: string): PickleGlobals {
   const types = Object.entries(TYPES).map(([name, dtype]): [string, ElementType] => [name, { kind: 'type', dtype }]);
   const functions = {
     'collections.OrderedDict': (parameters: unknown[]) => dictionaryOf(parameters, path),
+    // Of 2017: without the fields that say nothing about the values.
+    'torch._utils._rebuild_tensor': (parameters: unknown[]) => tensorOf([...parameters, null, null], undefined, path),
     'torch._utils._rebuild_tensor_v2': (parameters: unknown[]) => tensorOf(parameters, undefined, path),
     // The type of the elements stands beside an untyped storage.
     'torch._utils._rebuild_tensor_v3': (parameters: unknown[]) =>
@@ -181,7 +187,8 @@ function flatten(root: unknown, path: string): Pick<TorchPickle, 'tensors' | 'di
   /** Of the whole name. Names may be shared: one long text in front of very many tensors. */
   const characters = () => names.reduce((sum, { length }) => sum + length + 1, 0);
   let values = 0;
-  function visit(value: unknown): void {
+  function visit(stored: unknown): void {
+    const value = stored instanceof PickleRecord ? stored.attributes : stored;
     // A value may stand in many places, so that a small file can hold very many.
     if (++values > MAX_VALUES) throw broken(path, `it holds more than ${MAX_VALUES} values`);
     if (names.length > MAX_DEPTH) throw broken(path, `its values are nested deeper than ${MAX_DEPTH} levels`);
@@ -203,7 +210,7 @@ function flatten(root: unknown, path: string): Pick<TorchPickle, 'tensors' | 'di
     names.pop();
   }
   visit(root);
-  if (!(root instanceof Map)) throw broken(path, 'it is not a dictionary of tensors');
+  if (Array.isArray(root)) throw broken(path, 'it is a list, not a dictionary of tensors');
   if (tensors.size === 0) throw broken(path, 'it holds no tensor');
   return { tensors, dictionaries };
 }

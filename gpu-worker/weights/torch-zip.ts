@@ -5,6 +5,9 @@ import { openZip, type ZipArchive } from './zip.ts';
 /** The largest published files have some thousand tensors in half a megabyte. */
 export const MAX_PICKLE_BYTES = 2 ** 24;
 
+/** All that the state of a program is made of. */
+const PROGRAM_CLASSES = '__torch__.';
+
 /** The contents of a file of `torch.save`. */
 export interface TorchContents extends Pick<TorchPickle, 'tensors' | 'dictionaries'> {
   /** Where the storages of the tensors begin in the file, in bytes; by key. */
@@ -12,14 +15,16 @@ export interface TorchContents extends Pick<TorchPickle, 'tensors' | 'dictionari
 }
 
 /**
- * The contents of a file of `torch.save` since version 1.6: a zip of one pickle and raw storages. Throws AppError
- * `engine-failed`.
+ * The contents of a file of `torch.save` since version 1.6: a zip of one pickle and raw storages. Of a program (TorchScript) it is
+ * the state, under the names of its `state_dict`; the code beside it is not even looked at. Throws AppError `engine-failed`.
  */
 export async function readTorchZip(file: BinaryFile): Promise<TorchContents> {
   const zip = await openZip(file);
   const folder = archiveFolder(zip, file.path);
   await checkByteOrder(file, zip, folder);
-  const { tensors, dictionaries } = readTorchPickle(await readMember(file, zip, `${folder}/data.pkl`), file.path);
+  const isProgram = zip.names.includes(`${folder}/constants.pkl`);
+  const bytes = await readMember(file, zip, `${folder}/data.pkl`);
+  const { tensors, dictionaries } = readTorchPickle(bytes, file.path, isProgram ? { records: PROGRAM_CLASSES } : {});
   const storages = new Map<string, number>();
   for (const [name, { storage }] of tensors) {
     if (storages.has(storage.key)) continue;
@@ -37,8 +42,6 @@ function archiveFolder(zip: ZipArchive, path: string): string {
   const [folder] = folders;
   if (folder === undefined || folders.length > 1)
     throw broken(path, `it has ${folders.length} members data.pkl instead of one`);
-  if (zip.names.includes(`${folder}/constants.pkl`))
-    throw broken(path, 'it is a program (TorchScript), not weights: save its state_dict');
   return folder;
 }
 

@@ -3,6 +3,11 @@ import { AppError } from '../../shared/error.ts';
 /** The meaning of a name of the allow list: a function of REDUCE's arguments, or a value. */
 export type PickleGlobals = ReadonlyMap<string, unknown>;
 
+/** An object of a class that `records` allows. */
+export class PickleRecord {
+  attributes: ReadonlyMap<string | number, unknown> | undefined;
+}
+
 /** Of a pickle in the bytes that hold it. */
 export interface PicklePlace {
   /** Where it begins: 0 by default. */
@@ -13,6 +18,8 @@ export interface PicklePlace {
 
 interface Options extends PicklePlace {
   globals: PickleGlobals;
+  /** Classes whose names begin so are plain records: their objects hold attributes, and nothing of them is run. */
+  records?: string;
   /** Resolves a persistent id. */
   persistent(id: unknown): unknown;
   /** Names the file in messages. */
@@ -45,7 +52,7 @@ export function unpickle(bytes: Uint8Array<ArrayBuffer>, options: Options): { va
 
 function createMachine(
   bytes: Uint8Array<ArrayBuffer>,
-  { globals, persistent, path, start = 0, cut = 'it ends early' }: Options,
+  { globals, records, persistent, path, start = 0, cut = 'it ends early' }: Options,
 ) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stack: unknown[] = [];
@@ -75,6 +82,7 @@ function createMachine(
     position: () => position,
     memo,
     globals,
+    records,
     persistent,
     push: (value: unknown) => void stack.push(value),
     peek,
@@ -167,6 +175,7 @@ const OPERATIONS: ReadonlyMap<number, (machine: Machine) => void> = new Map<numb
   [0x93, stackGlobal],
   [0x51, (m) => m.push(m.persistent(m.pop()))], // BINPERSID
   [0x52, reduce],
+  [0x81, newObject],
   [0x62, build],
 ]);
 
@@ -224,21 +233,39 @@ function stackGlobal(m: Machine): void {
 
 function pushGlobal(m: Machine, module: string, name: string): void {
   const fullName = `${module}.${name}`.slice(0, 200);
-  if (!m.globals.has(fullName)) {
+  const isRecord = m.records !== undefined && fullName.startsWith(m.records);
+  if (!isRecord && !m.globals.has(fullName)) {
     throw m.broken(`it refers to ${fullName}, which has no place in weights (nothing was executed)`);
   }
-  m.push(m.globals.get(fullName));
+  m.push(isRecord ? PickleRecord : m.globals.get(fullName));
 }
 
 function reduce(m: Machine): void {
   const [callable, parameters] = popped(m, 2);
-  if (typeof callable !== 'function') throw m.broken('it calls a value that is not a function');
+  if (typeof callable !== 'function' || callable === PickleRecord)
+    throw m.broken('it calls a value that is not a function');
   if (!Array.isArray(parameters)) throw m.broken('the arguments of a call are not a tuple');
   m.push(callable(parameters));
 }
 
-/** State of an OrderedDict is the versions of its modules, which say nothing about tensors. */
+/** NEWOBJ. */
+function newObject(m: Machine): void {
+  const [type, parameters] = popped(m, 2);
+  if (type !== PickleRecord) throw m.broken('it makes an object of a class that has no place in weights');
+  if (!Array.isArray(parameters) || parameters.length > 0) throw m.broken('an object is made with arguments');
+  m.push(new PickleRecord());
+}
+
+/**
+ * State of a record is its attributes. That of an OrderedDict is the versions of its modules, which say nothing about
+ * tensors.
+ */
 function build(m: Machine): void {
-  m.pop();
-  if (!(m.peek() instanceof Map)) throw m.broken('it sets the state of a value that is not a dictionary');
+  const state = m.pop();
+  const target = m.peek();
+  if (target instanceof PickleRecord) {
+    if (!(state instanceof Map)) throw m.broken('the state of an object is not a dictionary');
+    if (target.attributes) throw m.broken('it sets the state of an object twice');
+    target.attributes = state;
+  } else if (!(target instanceof Map)) throw m.broken('it sets the state of a value that is not a dictionary');
 }

@@ -37,6 +37,7 @@ const IMPORTS = [
   '(ios\nsystem\n',
   '(cos\nsystem\no',
   ')\x81',
+  'c__torch__.net\nNet\n)\x81',
   '\x82\x01',
   '\x83\x01\x01',
   'Pid\n',

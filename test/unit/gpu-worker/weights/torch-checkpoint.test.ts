@@ -53,6 +53,21 @@ describe('a PyTorch checkpoint', () => {
     expect(Array.from(await checkpoint.read('w'))).toEqual([40000, 3, 65535]);
   });
 
+  test('of 2017 has tensors without hooks', async () => {
+    const rebuild = pickle.global('torch._utils', '_rebuild_tensor');
+    const sizes = [2, 1].map((size) => pickle.tuple(pickle.integer(size)));
+    const w = pickle.call(rebuild, floatStorage(4), pickle.integer(1), ...sizes);
+    await using checkpoint = await openCheckpoint(await archive({ root: pickle.dictionary({ w }), storage: four }));
+    expect(Array.from(await checkpoint.read('w'))).toEqual([2, 3]);
+  });
+
+  test('may be one tensor, whose name is empty', async () => {
+    const root = pickle.tensor(floatStorage(4), { shape: [2, 2], strides: [2, 1] });
+    await using checkpoint = await openCheckpoint(await archive({ root, storage: four }));
+    expect([...checkpoint.tensors]).toEqual([['', { shape: [2, 2], dtype: 'F32' }]]);
+    expect(Array.from(await checkpoint.read(''))).toEqual([1, 2, 3, 4]);
+  });
+
   test('of more than 4 GB is read at its offsets (ZIP64)', async () => {
     const path = join(directory, 'large');
     const file = await open(path, 'w');
@@ -106,6 +121,67 @@ function zip64End(count: number, bytes: number, position: number): Buffer {
   return Buffer.concat([record, locator, end]);
 }
 
+/** An object of a program (TorchScript), with its attributes. */
+function object(
+  attributes: Record<string, Buffer>,
+  type = pickle.global('__torch__.net', '___torch_mangle_3.Net'),
+): Buffer {
+  return Buffer.concat([type, Buffer.from([0x29, 0x81]), pickle.dictionary(attributes), Buffer.from('b')]);
+}
+
+describe('a program (TorchScript)', () => {
+  const program = { 'a/constants.pkl': pickle.file(pickle.none), 'a/code/__torch__/net.py': Buffer.from('raise') };
+  const w = pickle.tensor(floatStorage(4), { shape: [4], strides: [1] });
+  const read = async (root: Buffer) => await openCheckpoint(await archive({ root, storage: four, others: program }));
+
+  test('gives its state under the names of a state_dict; other attributes and the code are ignored', async () => {
+    const block = object({ training: pickle.false, weight: w, hook: pickle.none });
+    await using checkpoint = await read(object({ layer1: object({ 0: block }), size: pickle.integer(7), scale: w }));
+    expect([...checkpoint.tensors.keys()]).toEqual(['layer1.0.weight', 'scale']);
+    expect(Array.from(await checkpoint.read('layer1.0.weight'))).toEqual([1, 2, 3, 4]);
+  });
+
+  test.each<[string, Buffer, RegExp]>([
+    ['of a class of its own', object({ w }, pickle.global('os', 'system')), /refers to os\.system/],
+    [
+      'of a class that only begins alike',
+      object({ w }, pickle.global('__torch__x', 'Net')),
+      /refers to __torch__x\.Net/,
+    ],
+    ['that calls its class', pickle.call(pickle.global('__torch__', 'Net')), /calls a value that is not a function/],
+    [
+      'whose object is made with arguments',
+      Buffer.concat([pickle.global('__torch__', 'Net'), pickle.tuple(w), Buffer.from([0x81])]),
+      /made with arguments/,
+    ],
+    [
+      'that makes an object of a function',
+      Buffer.concat([pickle.global('collections', 'OrderedDict'), Buffer.from([0x29, 0x81])]),
+      /class that has no place/,
+    ],
+    [
+      'whose state is none',
+      Buffer.concat([object({ w }), Buffer.from('Nb')]),
+      /state of an object is not a dictionary/,
+    ],
+    ['whose state is set twice', Buffer.concat([object({ w }), Buffer.from('}b')]), /state of an object twice/],
+    [
+      'whose object holds itself',
+      Buffer.concat([pickle.global('__torch__', 'Net'), Buffer.from(')\x81q\0}X\x01\0\0\0ah\0sb', 'latin1')]),
+      /nested deeper than 32/,
+    ],
+    ['without a tensor', object({ size: pickle.integer(7) }), /holds no tensor/],
+  ])('%s is refused', async (_, root, message) => {
+    await expect(read(root)).rejects.toThrow(message);
+  });
+
+  test('has objects only beside its constants: weights have none', async () => {
+    await expect(archive({ root: object({ w }), storage: four }).then(openCheckpoint)).rejects.toThrow(
+      /__torch__\.net/,
+    );
+  });
+});
+
 describe('a hostile PyTorch checkpoint is refused', () => {
   const repeated = pickle.tensor(floatStorage(4), { shape: [2 ** 20, 2 ** 20], strides: [0, 0] });
   /** d0 = {}, d1 = {a: d0, b: d0}, …: 2^30 values in 600 bytes. */
@@ -134,8 +210,14 @@ describe('a hostile PyTorch checkpoint is refused', () => {
     ],
     ['no tensor', { root: pickle.dictionary({}) }, /holds no tensor/],
     [
-      'a tensor without a name',
-      { root: pickle.tensor(floatStorage(4), { shape: [], strides: [] }) },
+      'a list of tensors',
+      {
+        root: Buffer.concat([
+          Buffer.from(']'),
+          pickle.tensor(floatStorage(4), { shape: [], strides: [] }),
+          Buffer.from('a'),
+        ]),
+      },
       /not a dictionary/,
     ],
     [
@@ -155,11 +237,6 @@ describe('a hostile PyTorch checkpoint is refused', () => {
       /ends early/,
     ],
     ['an instruction that makes objects', { root: Buffer.from('(i__builtin__\nlist\n') }, /instruction 0x69/],
-    [
-      'a program beside its weights',
-      { root: one, storage: four, others: { 'a/constants.pkl': pickle.file(pickle.none) } },
-      /it is a program \(TorchScript\), not weights/,
-    ],
     [
       'two archives in one',
       { root: one, storage: four, others: { 'b/data.pkl': Buffer.alloc(0) } },
