@@ -1,10 +1,10 @@
 import type { Pixels } from '../../gpu-worker/images/image.ts';
 import type { Device } from '../../gpu-worker/runtime/devices.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
-import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { AppError } from '../../shared/error.ts';
 import { frechetDistance } from './frechet-distance.ts';
 import type { Metric, OpenMetric, OpenOptions } from './metric.ts';
+import { pictureTensor } from './picture-tensor.ts';
 
 /** What a network of the user has to be, in place of published files. */
 export const NETWORK_CONTRACT = `the input "image", of a metric that looks at pairs "reference" too: fp32 [1, 3, height, width],
@@ -56,7 +56,7 @@ export async function openNetwork(
   };
   const session = await createSession(network, device).catch(refuse);
   const run = async (image: Pixels, reference?: Pixels): Promise<Float32Array> => {
-    const inputs = { image: toTensor(image), ...(reference && { reference: toTensor(reference) }) };
+    const inputs = { image: pictureTensor(image), ...(reference && { reference: pictureTensor(reference) }) };
     const outputs = await session.run(inputs).catch(refuse);
     const data = Object.values(outputs)[0]?.data;
     if (!(data instanceof Float32Array) || !data.every(Number.isFinite)) {
@@ -76,17 +76,4 @@ export async function openNetwork(
     },
     release,
   };
-}
-
-/** [1, 3, height, width] in 0..1; grey counts as three equal channels. */
-function toTensor({ width, height, channels, data }: Pixels): Tensor {
-  const unit = data instanceof Uint16Array ? 65_535 : 255;
-  const planes = new Float32Array(3 * width * height);
-  for (let channel = 0; channel < 3; channel++) {
-    const offset = channel * width * height;
-    for (let pixel = 0; pixel < width * height; pixel++) {
-      planes[offset + pixel] = data[pixel * channels + (channel % channels)]! / unit;
-    }
-  }
-  return { data: planes, shape: [1, 3, height, width] };
 }

@@ -1,7 +1,15 @@
 import { convolution } from '../../gpu-worker/graphs/convolution.ts';
-import { createGraphBuilder, type Graph, type GraphBuilder, type Value } from '../../gpu-worker/graphs/onnx.ts';
+import {
+  createGraphBuilder,
+  type Graph,
+  type GraphBuilder,
+  type GraphOptions,
+  type Value,
+} from '../../gpu-worker/graphs/onnx.ts';
+import { type Level, squeezeFeatures } from './squeezenet.ts';
 
-export type Backbone = 'vgg' | 'alex';
+type Chain = 'vgg' | 'alex';
+export type Backbone = Chain | 'squeeze';
 
 interface Layer {
   /** Of `features` in torchvision's checkpoint. */
@@ -18,7 +26,7 @@ interface Layer {
 }
 
 /** VGG-16 up to relu5_3 and AlexNet up to relu5, as in torchvision. */
-const LAYERS: Record<Backbone, Layer[]> = {
+const LAYERS: Record<Chain, Layer[]> = {
   vgg: [
     { index: 0, from: 3, to: 64 },
     { index: 2, from: 64, to: 64, compared: true },
@@ -44,10 +52,6 @@ const LAYERS: Record<Backbone, Layer[]> = {
 };
 
 type Pool = (graph: GraphBuilder, input: Value, channels: number) => Value;
-interface Level {
-  value: Value;
-  channels: number;
-}
 
 const IMAGENET = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 /** The same for −1..1, rounded as LPIPS has it. */
@@ -56,14 +60,16 @@ const SHAPE = [1, 3, 'height', 'width'] as const;
 
 /**
  * LPIPS 0.1 (Zhang et al. 2018). `image`, `reference` [1, 3, h, w], RGB 0..1 → `score` [1, 1, 1, 1]. Tensors as in torchvision's
- * file of the backbone (`features.N`) and in the published one of the linear layers (`linN.model.1.weight`).
+ * file of the backbone (`features.N`) and in the published one of the linear layers (`linN.model.1.weight`). Probe: `layers`,
+ * the terms of the sum.
  */
-export function lpips(backbone: Backbone): Graph {
-  const graph = createGraphBuilder(`lpips-${backbone}`);
+export function lpips(backbone: Backbone, options: GraphOptions = {}): Graph {
+  const graph = createGraphBuilder(`lpips-${backbone}`, options);
   const both = bothInputs(graph);
   const signed = graph.node('Sub', [graph.node('Mul', [both, graph.scalar(2)]), graph.scalar(1)]);
-  const pool: Pool = (_, input) => maxPool(graph, input, backbone);
-  const levels = features(graph, normalize(graph, signed, SCALED), backbone, pool);
+  const normal = normalize(graph, signed, SCALED);
+  const levels =
+    backbone === 'squeeze' ? squeezeFeatures(graph, normal) : features(graph, normal, backbone, maxPool(backbone));
   const scores = levels.map(({ value, channels }, index) => {
     const [one, other] = halves(graph, unitVectors(graph, value));
     const difference = graph.node('Sub', [one, other]);
@@ -73,6 +79,7 @@ export function lpips(backbone: Backbone): Graph {
     });
     return graph.node('GlobalAveragePool', [weighted]);
   });
+  graph.probe('layers', graph.node('Concat', scores, { axis: 1 }));
   graph.output('score', graph.node('Sum', scores), [1, 1, 1, 1]);
   return graph.build();
 }
@@ -116,7 +123,7 @@ function normalize(graph: GraphBuilder, input: Value, { mean, deviation }: typeo
   return graph.node('Div', [graph.node('Sub', [input, perChannel(mean)]), perChannel(deviation)]);
 }
 
-function features(graph: GraphBuilder, input: Value, backbone: Backbone, pool: Pool): Level[] {
+function features(graph: GraphBuilder, input: Value, backbone: Chain, pool: Pool): Level[] {
   const levels: Level[] = [];
   let value = input;
   for (const { index, from, to, kernel = 3, stride = 1, margin = 1, pooled, compared } of LAYERS[backbone]) {
@@ -128,9 +135,9 @@ function features(graph: GraphBuilder, input: Value, backbone: Backbone, pool: P
   return levels;
 }
 
-function maxPool(graph: GraphBuilder, input: Value, backbone: Backbone): Value {
+function maxPool(backbone: Chain): Pool {
   const side = backbone === 'vgg' ? 2 : 3;
-  return graph.node('MaxPool', [input], { kernel_shape: [side, side], strides: [2, 2] });
+  return (graph, input) => graph.node('MaxPool', [input], { kernel_shape: [side, side], strides: [2, 2] });
 }
 
 /** Root of the mean square under a Hann window of 3 × 3, every second pixel. */

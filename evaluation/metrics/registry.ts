@@ -3,6 +3,7 @@ import { clipiqaMetric } from './clipiqa.ts';
 import { distsMetric } from './dists.ts';
 import { fidMetric } from './fid.ts';
 import { lpipsMetric } from './lpips.ts';
+import { lpipsSqueezeMetric } from './lpips-squeeze.ts';
 import { maniqaMetric } from './maniqa.ts';
 import type { Metric } from './metric.ts';
 import { musiqMetric } from './musiq.ts';
@@ -17,6 +18,7 @@ export const METRICS = [
   niqeMetric,
   brisqueMetric,
   lpipsMetric,
+  lpipsSqueezeMetric,
   distsMetric,
   maniqaMetric,
   musiqMetric,

@@ -5,7 +5,7 @@ import { verifiedPath } from '../../gpu-worker/weights/manifest.ts';
 const DIRECTORY = fileURLToPath(new URL('../weights', import.meta.url));
 
 /** The path of a file of `weights/manifest.json`. Throws AppError `engine-failed` for a changed file. */
-async function shippedPath(file: string): Promise<string> {
+export async function shippedPath(file: string): Promise<string> {
   return await verifiedPath(DIRECTORY, file);
 }
 

@@ -81,7 +81,7 @@ test('a network and the filter are measured, with networks of the user', async (
   expect(first).not.toHaveProperty('fid');
 
   const csv = (await readFile(join(out, 'images.csv'), 'utf8')).trimEnd().split('\n');
-  expect(csv[0]).toBe('model,image,psnr,ssim,niqe,brisque,lpips');
+  expect(csv[0]).toBe('model,image,psnr,ssim,niqe,brisque,lpips,lpips-squeeze');
   expect(csv[1]).toMatch(/^bicubic,"eye, left",[\d.]+,0\.\d+,/);
   expect(csv).toHaveLength(5);
   const sheet = await sharp(join(out, 'contact-sheet.jpg')).metadata();

@@ -2,13 +2,17 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { lpipsSqueezeMetric } from '../../../../evaluation/metrics/lpips-squeeze.ts';
+import type { PictureMetric } from '../../../../evaluation/metrics/metric.ts';
 import { dists, lpips } from '../../../../evaluation/metrics/perceptual-graphs.ts';
 import { buildPerceptual } from '../../../../evaluation/metrics/perceptual-model.ts';
 import type { Graph } from '../../../../gpu-worker/graphs/onnx.ts';
+import type { Pixels } from '../../../../gpu-worker/images/image.ts';
 import { compileModel } from '../../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../../gpu-worker/runtime/session.ts';
 import { elementCount } from '../../../../gpu-worker/tensor/tensor.ts';
+import { openCheckpoint } from '../../../../gpu-worker/weights/open-checkpoint.ts';
 import { safetensorsBytes } from '../../../support/weight-files.ts';
 
 /** Results of the published programs for the same waves; see fixtures/metrics/record_learned.py. */
@@ -88,4 +92,36 @@ test('two checkpoints become one model, and a tensor that does not fit is named'
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+describe('the published linear layers', () => {
+  const heads = fileURLToPath(new URL('../../../fixtures/metrics/lpips/heads/', import.meta.url));
+  const published = {
+    'lpips_v0.1_alex.pth': lpips('alex'),
+    'lpips_v0.1_vgg.pth': lpips('vgg'),
+    'dists_weights.pt': dists(),
+    '../checkpoints/lpips_v0.1_squeeze.pth': lpips('squeeze'),
+  };
+
+  test.each(Object.entries(published))('%s are all that a backbone lacks', async (file, graph) => {
+    await using checkpoint = await openCheckpoint(join(heads, file));
+    const lacking = [...graph.weights].filter(([name]) => !name.startsWith('features.'));
+    const found = [...checkpoint.tensors].map(([name, { shape }]) => [name, shape]);
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(lacking));
+    const values = await checkpoint.read(lacking[0]![0]);
+    // Shares of channels are positive, and differ.
+    expect(values.every((value) => value >= 0)).toBe(true);
+    expect(new Set(values).size).toBeGreaterThan(values.length / 4);
+  });
+});
+
+test('LPIPS-Squeeze is built in, and refuses a side below 17', async () => {
+  const metric = (await lpipsSqueezeMetric.open({ device: 'cpu' })) as PictureMetric;
+  const grey = (width: number, height: number, level: number): Pixels => {
+    return { width, height, channels: 1, data: new Uint8Array(width * height).map((_, i) => (i * level) % 256) };
+  };
+  expect(await metric.measure(grey(17, 17, 3), grey(17, 17, 3))).toBe(0);
+  expect(await metric.measure(grey(17, 30, 3), grey(17, 30, 5))).toBeGreaterThan(0.01);
+  await expect(metric.measure(grey(16, 30, 3), grey(16, 30, 5))).rejects.toThrow(/cannot be run/);
+  await metric.release();
 });
