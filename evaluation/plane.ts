@@ -27,8 +27,12 @@ export function fullLuminance(pixels: Pixels): Plane {
 
 /** Whole levels, halves to the even one. */
 export function wholeLevels(plane: Plane): Plane {
-  const nearest = (value: number) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
-  return { ...plane, data: plane.data.map(nearest) };
+  return { ...plane, data: plane.data.map(roundHalfToEven) };
+}
+
+/** As Python and PyTorch round. */
+export function roundHalfToEven(value: number): number {
+  return Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value);
 }
 
 /** Whole grey levels 0..255 by the weights of BT.601 in fixed point, as OpenCV makes them. */
