@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { inception } from '../../../../evaluation/metrics/inception-graph.ts';
 import { musiqEncoder, musiqStem } from '../../../../evaluation/metrics/musiq-graphs.ts';
 import type { Graph } from '../../../../gpu-worker/graphs/onnx.ts';
 import { formulaValues } from '../../../support/formula-weights.ts';
@@ -19,6 +20,10 @@ const weightsOf = (...graphs: Graph[]) => Object.fromEntries(graphs.flatMap(({ w
 test('MUSIQ in its published size wants exactly the tensors of the published file', async () => {
   const config = { hidden: 384, mlp: 1152, heads: 6, layers: 14, classes: 1 };
   expect(weightsOf(musiqStem(config), musiqEncoder(config))).toEqual(await usedTensors('musiq', /koniq/));
+});
+
+test('Inception in its published size wants exactly the tensors of the published file', async () => {
+  expect(weightsOf(inception(1))).toEqual(await usedTensors('fid', /inception/));
 });
 
 test('the weights by formula are those of its description', () => {
