@@ -1,5 +1,5 @@
 import { brisqueMetric } from './brisque.ts';
-import { clipiqaMetric } from './clipiqa.ts';
+import { clipiqaMetric, clipiqaPlusMetric } from './clipiqa.ts';
 import { distsMetric } from './dists.ts';
 import { fidMetric } from './fid.ts';
 import { lpipsMetric } from './lpips.ts';
@@ -23,6 +23,7 @@ export const METRICS = [
   maniqaMetric,
   musiqMetric,
   clipiqaMetric,
+  clipiqaPlusMetric,
   fidMetric,
 ] as const satisfies readonly Metric[];
 

@@ -24,22 +24,33 @@ const MASKED = -10_000;
  */
 export function clipText(config: TextEncoderConfig, options: GraphOptions = {}): Graph {
   const graph = createGraphBuilder('text', options);
-  const { hidden_size: size, max_position_embeddings: tokens, layer_norm_eps: epsilon } = config;
-  const embeddings = 'text_model.embeddings';
+  const { hidden_size: size, max_position_embeddings: tokens } = config;
   const ids = graph.toInteger(graph.wideInput('ids', ['batch', tokens]));
-  const words = graph.weight(`${embeddings}.token_embedding.weight`, [config.vocab_size, size]);
-  const positions = graph.weight(`${embeddings}.position_embedding.weight`, [tokens, size]);
-  let value = graph.node('Add', [graph.node('Gather', [words, ids], { axis: 0 }), positions]);
+  const words = graph.weight('text_model.embeddings.token_embedding.weight', [config.vocab_size, size]);
+  const positions = positionsOf(graph, config);
+  const hidden = encodedText(graph, graph.node('Gather', [words, ids], { axis: 0 }), positions, config);
+  graph.output('hidden', hidden, ['batch', tokens, size]);
+  return graph.build();
+}
+
+/** [tokens, hidden_size]. */
+export function positionsOf(
+  graph: GraphBuilder,
+  { max_position_embeddings: tokens, hidden_size: size }: TextEncoderConfig,
+): Value {
+  return graph.weight('text_model.embeddings.position_embedding.weight', [tokens, size]);
+}
+
+/** Vectors of tokens [batch, tokens, hidden_size] → the same, through layers and the last norm. Probes: `blockN`. */
+export function encodedText(graph: GraphBuilder, words: Value, positions: Value, config: TextEncoderConfig): Value {
+  const { hidden_size: size, max_position_embeddings: tokens, layer_norm_eps: epsilon } = config;
+  let value = graph.node('Add', [words, positions]);
   const bias = causalMask(graph, tokens);
   for (let index = 0; index < config.num_hidden_layers; index++) {
     value = encoderLayer(graph, value, `text_model.encoder.layers.${index}`, config, bias);
+    graph.probe(`block${index}`, value);
   }
-  graph.output('hidden', layerNorm(graph, value, 'text_model.final_layer_norm', size, epsilon), [
-    'batch',
-    tokens,
-    size,
-  ]);
-  return graph.build();
+  return layerNorm(graph, value, 'text_model.final_layer_norm', size, epsilon);
 }
 
 function encoderLayer(

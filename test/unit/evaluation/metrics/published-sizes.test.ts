@@ -1,8 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { clipTensors } from '../../../../evaluation/metrics/clip-checkpoint.ts';
+import { clipResnet } from '../../../../evaluation/metrics/clip-resnet-graph.ts';
+import { textGraph } from '../../../../evaluation/metrics/clipiqa-model.ts';
 import { inception } from '../../../../evaluation/metrics/inception-graph.ts';
 import { musiqEncoder, musiqStem } from '../../../../evaluation/metrics/musiq-graphs.ts';
+import type { TextEncoderConfig } from '../../../../gpu-worker/graphs/clip-text.ts';
 import type { Graph } from '../../../../gpu-worker/graphs/onnx.ts';
 import { formulaValues } from '../../../support/formula-weights.ts';
 
@@ -12,7 +16,9 @@ async function usedTensors(metric: string, file: RegExp): Promise<Record<string,
   const rows = (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
   const fields = rows.map((row) => row.split('\t') as [string, string, string, string]);
   const used = fields.filter(([of, , , use]) => file.test(of) && use === 'used');
-  return Object.fromEntries(used.map(([, name, shape]) => [name, shape === '' ? [] : shape.split('x').map(Number)]));
+  return Object.fromEntries(
+    used.map(([, name, shape]) => [name, shape === 'scalar' ? [] : shape.split('x').map(Number)]),
+  );
 }
 
 const weightsOf = (...graphs: Graph[]) => Object.fromEntries(graphs.flatMap(({ weights }) => [...weights]));
@@ -24,6 +30,22 @@ test('MUSIQ in its published size wants exactly the tensors of the published fil
 
 test('Inception in its published size wants exactly the tensors of the published file', async () => {
   expect(weightsOf(inception(1))).toEqual(await usedTensors('fid', /inception/));
+});
+
+test('CLIPIQA in its published size wants exactly the tensors of the published file', async () => {
+  const text: TextEncoderConfig = {
+    vocab_size: 49_408,
+    max_position_embeddings: 77,
+    hidden_size: 512,
+    num_hidden_layers: 12,
+    num_attention_heads: 8,
+    intermediate_size: 2048,
+    layer_norm_eps: 1e-5,
+    hidden_act: 'quick_gelu',
+  };
+  const visual = clipResnet({ width: 64, layers: [3, 4, 6, 3], features: 1024 });
+  const tensors = clipTensors([textGraph(text, {}), visual], text, 1024);
+  expect(Object.fromEntries(tensors)).toEqual(await usedTensors('clipiqa', /RN50/));
 });
 
 test('the weights by formula are those of its description', () => {
