@@ -54,7 +54,8 @@ const ACCOUNT = '123456789012';
 const REGION = 'us-east-1';
 /** Pulumi's mark of a secret, whose value is beside it. */
 const SECRET_MARK = '4dabf18193072939515e22adb298388d';
-const QUIET_LOOKS = 20;
+/** Five seconds: bundles are made in between, on a machine that may be busy. */
+const QUIET_LOOKS = 100;
 const LOOK_MILLISECONDS = 50;
 
 /**
@@ -183,10 +184,15 @@ async function watchOptions(): Promise<Map<string, Pick<Resource, 'dependsOn' | 
 async function untilQuiet(resources: readonly Resource[]): Promise<void> {
   let seen = -1;
   for (let looks = 0; looks < QUIET_LOOKS; looks++) {
-    if (seen !== resources.length) looks = 0;
+    if (seen !== resources.length || isReading()) looks = 0;
     seen = resources.length;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
   }
+}
+
+/** Of this process: files are being read or written. */
+function isReading(): boolean {
+  return process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'));
 }
 
 function plain(value: unknown): unknown {
