@@ -119,7 +119,10 @@ test('refused is a file that is no network', async () => {
 test('the help lists every metric with what it needs, where it is published, and its license', async () => {
   const { stdout } = await execute(process.execPath, [PROGRAM, '--help']);
   for (const metric of METRICS) {
-    expect(stdout).toMatch(new RegExp(`^  ${metric.id}[=:].*${RegExp.escape(metric.label)}`, 'm'));
+    const line = stdout
+      .split('\n')
+      .find((one) => one.startsWith(`  ${metric.id}=`) || one.startsWith(`  ${metric.id}:`));
+    expect(line, metric.id).toContain(`: ${metric.label}`);
     if (!('needs' in metric)) continue;
     expect(stdout).toContain(`${metric.id}=${metric.needs.files.join(',')}: ${metric.label}`);
     for (const text of [metric.needs.from, metric.needs.license]) expect(stdout).toContain(text);
