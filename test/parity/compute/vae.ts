@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Flavor, FULL_PRECISION } from '../../../gpu-worker/graphs/onnx.ts';
 import { openSeesrCheckpoints } from '../../../gpu-worker/methods/seesr/checkpoints.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
+import type { Device } from '../../../gpu-worker/runtime/devices.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import { publishedVaeTiles } from '../../../gpu-worker/vae/published-vae-tiles.ts';
 import { decodeTiled, encodeTiled } from '../../../gpu-worker/vae/tiled-vae.ts';
@@ -13,6 +14,7 @@ import { PARITY_DEVICE } from '../device.ts';
 
 interface OpenOptions {
   flavor?: Flavor;
+  device?: Device;
   /** May change the weights that are read. */
   alter?: (name: string, values: Float32Array<ArrayBuffer>) => Float32Array<ArrayBuffer>;
 }
@@ -20,7 +22,7 @@ interface OpenOptions {
 /** The autoencoder of a set; its checkpoint holds exactly the tensors of the two graphs. */
 export async function openVae(
   folder: string,
-  { flavor = FULL_PRECISION, alter = (_, values) => values }: OpenOptions = {},
+  { flavor = FULL_PRECISION, device = PARITY_DEVICE, alter = (_, values) => values }: OpenOptions = {},
 ): Promise<Vae> {
   const path = (name: string) => join(folder, 'checkpoints', name);
   await using checkpoints = await openSeesrCheckpoints({
@@ -35,7 +37,7 @@ export async function openVae(
   const read = async (name: string) => alter(name, await checkpoints.vae.read(name));
   const encoder = await compileModel(graphs.encoder, read);
   const decoder = await compileModel(graphs.decoder, read);
-  return createVae({ config, models: { encoder, decoder }, flavor, device: PARITY_DEVICE });
+  return createVae({ config, models: { encoder, decoder }, flavor, device });
 }
 
 /** All outputs of a case `vae_*`: the encoder's of `image`, the decoder's of `latent`; tiled or not. */
