@@ -17,6 +17,11 @@ export const BENCHES: Record<string, BenchEntry> = {
       'SeeSR in its published size runs on a CPU in bounded memory, a step costs no more than its arithmetic, and nothing is computed twice.',
     load: () => import('./seesr.ts'),
   },
+  gpu: {
+    claim:
+      'The same networks on the GPUs of the machine, by CUDA and by WebGPU: seconds, memory, and the difference to the CPU.',
+    load: () => import('./gpu.ts'),
+  },
   peers: {
     claim:
       'The same tile and the same step in other engines, in turn with ours: how much faster or slower we are, for equal numbers.',

@@ -11,7 +11,9 @@ import { seesrNetworks } from '../../gpu-worker/methods/seesr/networks.ts';
 import { denoise, type SeesrParameters } from '../../gpu-worker/methods/seesr/recipe.ts';
 import { createTagger } from '../../gpu-worker/methods/seesr/tagger.ts';
 import { buildModel } from '../../gpu-worker/model-store/build.ts';
+import { flavorOf } from '../../gpu-worker/model-store/build-plan.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
+import { type Device, isDevice } from '../../gpu-worker/runtime/devices.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import { keyedNoise } from '../../gpu-worker/tensor/keyed-normals.ts';
 import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
@@ -21,7 +23,8 @@ import { peakBytes } from '../support/peak-memory.ts';
 import { PUBLISHED_CONFIGS, randomSeesr, uniform } from '../support/random-seesr.ts';
 
 const MODEL = 'seesr';
-const DEVICE = 'cpu';
+/** The second argument; the CPU without one. */
+const DEVICE = deviceNamed(process.argv[3] ?? 'cpu');
 
 /** One measurement in a process of its own; started by seesr.ts. */
 const MEASUREMENTS = { build, raw, step, peerWeights, peerStep, image, network, labelQueries };
@@ -35,7 +38,7 @@ interface Given {
 
 /** By the code of `npm run models`, from numbers that are made up when they are read. */
 async function build({ directory, dtype }: Given & { dtype: 'fp32' | 'fp16' }) {
-  const flavor = { storage: dtype === 'fp32' ? 'float32' : 'float16', compute: 'float32' } as const;
+  const flavor = flavorOf(dtype, DEVICE);
   const plan = {
     model: MODEL,
     dtype,
@@ -49,6 +52,11 @@ async function build({ directory, dtype }: Given & { dtype: 'fp32' | 'fp16' }) {
   const started = performance.now();
   const { files } = await buildModel(plan, { modelsDirectory: directory, force: true });
   return { seconds: secondsSince(started), files };
+}
+
+function deviceNamed(name: string): Device {
+  if (!isDevice(name)) throw new Error(`${name} is no device.`);
+  return name;
 }
 
 /** Throughput of the machine in GFLOP/s: one large matrix product, and a 3×3 convolution like those of the networks. */
