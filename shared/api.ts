@@ -152,7 +152,7 @@ export const quoteSchema = z.object({
   expires_at: z.iso.datetime(),
   input: sizeSchema,
   output: sizeSchema.describe('Size of the result.'),
-  tiles: z.int().describe('That the photo is worked in.'),
+  tiles: z.int().describe('That are computed: those of every stage, where a network runs stage by stage.'),
   steps: z.int().describe('Denoising steps, each over all tiles; 1 for a network that takes none.'),
   eta_seconds: z
     .int()

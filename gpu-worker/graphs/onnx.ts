@@ -47,6 +47,11 @@ export interface Graph {
 /** A whole number becomes INT unless it is given as `{ float }`; a list is INTS; a branch or the body of a loop is a graph. */
 type Attribute = number | string | readonly number[] | { float: number } | { graph: GraphProto };
 
+/** Of a tensor: whether it is a constant of an architecture, which no checkpoint has. */
+export function isConstant(name: string): boolean {
+  return name.startsWith('/');
+}
+
 /** Options of a graph, for every network. */
 export interface GraphOptions {
   flavor?: Flavor;

@@ -1,5 +1,6 @@
 import { convolution, nearestUpsampling, pixelUnshuffle } from './convolution.ts';
 import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
+import type { Stage } from './stage.ts';
 
 export interface RrdbnetConfig {
   /** Of the picture: 1 gray, 3 RGB, 4 RGB and alpha. */
@@ -39,18 +40,61 @@ const LEAKY_SLOPE = 0.2;
  * s = 2^upsamplings / shuffle.
  */
 export function rrdbnet(config: RrdbnetConfig, options: GraphOptions = {}): Graph {
-  const { inputChannels, outputChannels, shuffle, upsamplings, features, blocks } = config;
   const graph = createGraphBuilder('rrdbnet', options);
-  const layer = (value: Value, name: string) => convolution(graph, value, name, { from: features, to: features });
-  const input = graph.input('input', ['batch', inputChannels, 'height', 'width']);
-  const small = pixelUnshuffle(graph, input, shuffle, inputChannels);
-  const shallow = convolution(graph, small, 'conv_first', { from: inputChannels * shuffle ** 2, to: features });
-  graph.probe('block_first', shallow);
+  const shallow = firstLayers(graph, graph.input('input', planes(config.inputChannels)), config);
   let deep = shallow;
-  for (let block = 0; block < blocks; block++) {
+  for (let block = 0; block < config.blocks; block++) {
     deep = residualInResidual(graph, deep, `body.${block}`, config);
     graph.probe(`block_trunk${block}`, deep);
   }
+  lastLayers(graph, { shallow, deep }, config);
+  return graph.build();
+}
+
+/**
+ * The same network in stages: the first layers, every residual block, which sees as far as its 15 convolutions, and the
+ * last layers.
+ */
+export function rrdbnetStages(config: RrdbnetConfig, options: GraphOptions = {}): Stage[] {
+  const { inputChannels, shuffle, upsamplings, features, blocks } = config;
+  const firstGraph = createGraphBuilder('rrdbnet_first', options);
+  const value = firstLayers(firstGraph, firstGraph.input('input', planes(inputChannels)), config);
+  firstGraph.output('output', value, planes(features));
+  const first: Stage = { graph: firstGraph.build(), gives: 'shallow', context: shuffle, scale: 1 / shuffle };
+  const trunk = Array.from({ length: blocks }, (_, block): Stage => {
+    const graph = createGraphBuilder('rrdbnet_block', options);
+    const input = graph.input(block === 0 ? 'shallow' : 'deep', planes(features));
+    graph.output('output', residualInResidual(graph, input, `body.${block}`, config), planes(features));
+    return { graph: graph.build(), gives: 'deep', context: 15, scale: 1, refines: true };
+  });
+  const lastGraph = createGraphBuilder('rrdbnet_last', options);
+  const [shallow, deep] = ['shallow', 'deep'].map((name) => lastGraph.input(name, planes(features))) as [Value, Value];
+  lastLayers(lastGraph, { shallow, deep }, config);
+  const scale = 2 ** upsamplings;
+  // One for each convolution in front of an upsampling or behind the last; the others see less than one.
+  const last: Stage = {
+    graph: lastGraph.build(),
+    gives: 'output',
+    context: 3,
+    scale,
+    tileDivisor: Math.max(1, scale / 2),
+  };
+  return [first, ...trunk, last];
+}
+
+const planes = (channels: number) => ['batch', channels, 'height', 'width'];
+
+function firstLayers(graph: GraphBuilder, input: Value, { inputChannels, shuffle, features }: RrdbnetConfig): Value {
+  const small = pixelUnshuffle(graph, input, shuffle, inputChannels);
+  const shallow = convolution(graph, small, 'conv_first', { from: inputChannels * shuffle ** 2, to: features });
+  graph.probe('block_first', shallow);
+  return shallow;
+}
+
+/** Behind the residual blocks. `output`: the picture. */
+function lastLayers(graph: GraphBuilder, { shallow, deep }: Record<'shallow' | 'deep', Value>, config: RrdbnetConfig) {
+  const { outputChannels, upsamplings, features } = config;
+  const layer = (value: Value, name: string) => convolution(graph, value, name, { from: features, to: features });
   const body = layer(deep, 'conv_body');
   graph.probe('block_after_trunk', body);
   let value = graph.node('Add', [shallow, body]);
@@ -63,7 +107,6 @@ export function rrdbnet(config: RrdbnetConfig, options: GraphOptions = {}): Grap
   graph.probe('block_hr', value);
   value = convolution(graph, leaky(graph, value), 'conv_last', { from: features, to: outputChannels });
   graph.output('output', value, ['batch', outputChannels, 'output_height', 'output_width']);
-  return graph.build();
 }
 
 /** Three dense blocks in a row, scaled and added to their input. */

@@ -107,6 +107,16 @@ export function createWinograd(graph: GraphBuilder) {
       };
       return [column(0), column(1), column(2), column(3)];
     },
+    /** [batch, channels, h, w] as columns. */
+    apart(input: Value, channels: number): Columns {
+      const column = (position: number) => {
+        const place = Array.from({ length: WINOGRAD_COLUMNS }, (_, at) => Number(at === position));
+        const values = Float32Array.from({ length: channels * 4 }, (_, index) => place[index % 4]!);
+        const attributes = { kernel_shape: [1, 4], strides: [1, WINOGRAD_COLUMNS], group: channels };
+        return graph.node('Conv', [input, graph.tensor([channels, 1, 1, 4], values)], attributes);
+      };
+      return [column(0), column(1), column(2), column(3)];
+    },
     /** x where positive, slope·x elsewhere, as x + (1 − slope)·relu(−x). `slopes`: one number a channel. */
     parametricRelu(columns: Columns, slopes: Value, channels: number): Columns {
       const axes = graph.integers([1, 2, 3]);

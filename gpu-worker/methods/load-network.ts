@@ -33,7 +33,7 @@ export async function loadNetwork(
  * One call of a network that takes sides that are multiples of `unit`: the picture is continued by its mirror images, and the
  * output cut to `scale` times its size. Returns every output, as `LoadedNetwork.run` does.
  */
-export async function runPadded(session: Session, picture: Tensor, { scale, unit }: { scale: number; unit: number }) {
+async function runPadded(session: Session, picture: Tensor, { scale, unit }: { scale: number; unit: number }) {
   const [, , height, width] = picture.shape as [number, number, number, number];
   const { output, ...marked } = await session.run({ input: mirrorToMultiple(picture, unit) });
   const whole = { top: 0, left: 0, height: scale * height, width: scale * width };

@@ -1,7 +1,8 @@
 import { AppError } from '../../shared/error.ts';
 import type { Graph, GraphOptions } from '../graphs/onnx.ts';
-import { type RrdbnetConfig, rrdbnet } from '../graphs/rrdbnet.ts';
-import { type SrvggConfig, srvgg } from '../graphs/srvgg.ts';
+import { type RrdbnetConfig, rrdbnet, rrdbnetStages } from '../graphs/rrdbnet.ts';
+import { type SrvggConfig, srvgg, srvggStages } from '../graphs/srvgg.ts';
+import type { Stage } from '../graphs/stage.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { type Checkpoint, checkShapes } from '../weights/checkpoint.ts';
 import { renamed, routed } from '../weights/combine.ts';
@@ -54,14 +55,16 @@ export type NetworkFacts = EsrganNetworkFacts | CompactNetworkFacts;
 export interface NetworkFile extends AsyncDisposable {
   facts: NetworkFacts;
   graph(options?: GraphOptions): Graph;
+  stages(options?: GraphOptions): Stage[];
   /** All weights of the graph, by its names. */
   checkpoint: Checkpoint;
 }
 
-/** The network in a checkpoint: its facts, its graph, and the file's names of the graph's tensors. */
+/** The network in a checkpoint: its facts, its graph, whole and in stages, and the file's names of the graph's tensors. */
 interface Recognized {
   facts: NetworkFacts;
   graph(options?: GraphOptions): Graph;
+  stages(options?: GraphOptions): Stage[];
   nameOf(tensor: string): string;
 }
 
@@ -86,7 +89,7 @@ export async function openNetworkFile(
     const network = unwrapped(file, container);
     const isCounter = (name: string) => COUNTERS.includes(name) && elementCount(network.tensors.get(name)!.shape) === 1;
     const checkpoint = renamed(network, (name) => (isCounter(name) ? undefined : name));
-    const { facts, graph, nameOf } = recognize(checkpoint, path);
+    const { facts, graph, stages, nameOf } = recognizeNetwork(checkpoint.tensors, path);
     const weights = [...graph().weights];
     const expected = new Map(weights.map(([name, shape]) => [nameOf(name), shape]));
     checkShapes(expected, checkpoint.tensors, `${path}, which looks like ${describe(facts)},`);
@@ -95,6 +98,7 @@ export async function openNetworkFile(
     return {
       facts,
       graph,
+      stages,
       checkpoint: routed(routes, [checkpoint]),
       [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
     };
@@ -104,7 +108,8 @@ export async function openNetworkFile(
   }
 }
 
-function recognize({ tensors }: Checkpoint, path: string): Recognized {
+/** By names and shapes of its tensors. Throws as `openNetworkFile` does. */
+export function recognizeNetwork(tensors: Checkpoint['tensors'], path: string): Recognized {
   const names = [...tensors.keys()];
   const foreign = foreignArchitecture(names);
   if (foreign) throw refused(path, `its architecture is ${foreign}`);
@@ -155,7 +160,8 @@ function recognizeEsrgan(tensors: Checkpoint['tensors'], names: EsrganNaming, pa
     // One pixel for each of fifteen convolutions a block, and for four others; less for those behind an upsampling.
     context: shuffle * (15 * blocks + 4),
   };
-  return { facts, graph: (options) => rrdbnet(config, options), nameOf };
+  const stages = (options?: GraphOptions) => rrdbnetStages(config, options);
+  return { facts, graph: (options) => rrdbnet(config, options), stages, nameOf };
 }
 
 function recognizeCompact(tensors: Checkpoint['tensors'], path: string): Recognized {
@@ -172,7 +178,8 @@ function recognizeCompact(tensors: Checkpoint['tensors'], path: string): Recogni
   checkScale(scale, path);
   const config: SrvggConfig = { inputChannels, outputChannels, scale, features, convolutions };
   const facts: NetworkFacts = { family: 'compact', ...config, shuffle: 1, context: convolutions + 2 };
-  return { facts, graph: (options) => srvgg(config, options), nameOf: (tensor) => tensor };
+  const stages = (options?: GraphOptions) => srvggStages(config, options);
+  return { facts, graph: (options) => srvgg(config, options), stages, nameOf: (tensor) => tensor };
 }
 
 function checkChannels(channels: number, what: string, path: string): void {

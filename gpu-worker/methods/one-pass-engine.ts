@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../shared/error.ts';
 import { type BuildPlan, flavorOf, type Precision } from '../model-store/build-plan.ts';
@@ -6,24 +7,24 @@ import { licenseNotice } from '../model-store/licenses.ts';
 import type { Restorer } from '../restore/restorer.ts';
 import { fingerprint } from '../runtime/compile.ts';
 import type { Device } from '../runtime/devices.ts';
-import { createSession } from '../runtime/session.ts';
+import { storedWeights } from '../runtime/share-weights.ts';
 import { type SuperResolver, upscale } from '../tiling/picture-tiles.ts';
 import type { EsrganNaming } from '../weights/esrgan-checkpoint.ts';
 import type { LoadedMethod, MethodEngine, Source } from './engine.ts';
-import { runPadded } from './load-network.ts';
-import { type NetworkFacts, type NetworkFile, openNetworkFile } from './network-file.ts';
+import { type NetworkFacts, type NetworkFile, openNetworkFile, recognizeNetwork } from './network-file.ts';
+import { openStages, withWeightsOf } from './open-stages.ts';
 
-/** The common part of methods that send each tile of the photo through one network once. */
+/** The common part of methods that send the photo through one network once. */
 
 const NETWORK = 'network';
 
 /** Of a network that is loaded. */
 export function onePass(resolver: SuperResolver): LoadedMethod {
   const restore: Restorer = async (pixels, options) => {
-    const { tileSize, signal, onProgress } = options;
+    const { tileSize, signal, onProgress, show } = options;
     const onTile = (tile: number, tiles: number) => onProgress({ stage: 'upscale', tile, tiles }, tile / tiles);
     const bitDepth = options.parameters.bit_depth ?? 8;
-    return { bands: upscale(pixels, resolver, { tileSize, bitDepth, signal, onTile }) };
+    return { bands: upscale(pixels, resolver, { tileSize, bitDepth, signal, onTile, show }) };
   };
   return { restore, release: resolver.release };
 }
@@ -102,16 +103,16 @@ export function planNetwork(network: NetworkFile, { model, path, license, dtype,
   };
 }
 
-/** The network that was installed in `directory`. */
+/** The network that was installed in `directory`, in the precision that its weights are stored in. */
 export async function openNetwork(
   directory: string,
   device: Device,
-  facts: Omit<SuperResolver, 'upscale' | 'release'>,
+  facts: Omit<SuperResolver, 'stages' | 'release'>,
 ): Promise<SuperResolver> {
-  const session = await createSession(join(directory, `${NETWORK}.onnx`), device);
-  return {
-    ...facts,
-    upscale: async (tile) => (await runPadded(session, tile, facts)).output,
-    release: () => session.release(),
-  };
+  const path = join(directory, `${NETWORK}.onnx`);
+  const model = await readFile(path);
+  const weights = storedWeights(model);
+  const isHalf = weights.values().some(({ dtype }) => dtype === 'F16');
+  const stages = recognizeNetwork(weights, path).stages({ flavor: flavorOf(isHalf ? 'fp16' : 'fp32', device) });
+  return { ...facts, ...(await openStages(stages, device, withWeightsOf(model, path))) };
 }

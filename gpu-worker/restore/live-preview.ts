@@ -19,10 +19,10 @@ export function createLivePreviews(directory: string, onPreview: (file: LivePrev
   let begun = Number.NEGATIVE_INFINITY;
   let writing: Promise<void> | undefined;
 
-  async function write(draw: () => Pixels, step: number | undefined): Promise<void> {
+  async function write(draw: () => Pixels | Promise<Pixels>, step: number | undefined): Promise<void> {
     try {
       const path = join(directory, `live-${++count}.jpg`);
-      const size = await writeLivePreview(path, draw(), alpha);
+      const size = await writeLivePreview(path, await draw(), alpha);
       onPreview({ path, ...size, ...(step !== undefined && { step }) });
     } catch {
       // The next may fare better, and the job does not depend on any.

@@ -29,7 +29,7 @@ export interface RestorerResult {
 }
 
 /** Called by a method whenever there is something new to see; `draw` is called only where it is time for a picture. */
-export type Show = (draw: () => Pixels, step?: number) => void;
+export type Show = (draw: () => Pixels | Promise<Pixels>, step?: number) => void;
 
 /** Sampling between two steps: all that the steps to come need of those that are done. */
 export interface Savepoint {

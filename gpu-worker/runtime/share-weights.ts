@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { GraphProtoSchema, ModelProtoSchema } from 'onnx-buf';
-import type { Graph } from '../graphs/onnx.ts';
+import { TensorProto_DataType as DataType, GraphProtoSchema, ModelProtoSchema } from 'onnx-buf';
+import { type Graph, isConstant } from '../graphs/onnx.ts';
 
 /**
  * A model for another graph that uses some weights of a compiled model, of the same flavor: they are taken as they are
@@ -17,4 +17,15 @@ export function shareWeights(model: Uint8Array, graph: Graph): Uint8Array {
   });
   const proto = create(GraphProtoSchema, { ...graph.proto, initializer: [...graph.proto.initializer, ...weights] });
   return toBinary(ModelProtoSchema, create(ModelProtoSchema, { ...whole, graph: proto }));
+}
+
+/** Names, shapes and types of the weights of a compiled model, without the constants of its graph. */
+export function storedWeights(model: Uint8Array): Map<string, { shape: number[]; dtype: 'F16' | 'F32' }> {
+  const { initializer } = fromBinary(ModelProtoSchema, model).graph!;
+  const weights = initializer.filter(({ name }) => !isConstant(name));
+  return new Map(
+    weights.map(({ name, dims, dataType }) => {
+      return [name, { shape: dims.map(Number), dtype: dataType === DataType.FLOAT16 ? 'F16' : 'F32' }];
+    }),
+  );
 }

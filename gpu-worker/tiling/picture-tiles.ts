@@ -1,12 +1,22 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { AppError } from '../../shared/error.ts';
-import { coverInput, type Span, TILE_FEATHER, type TileSpan } from '../../shared/methods/tile-plan.ts';
+import {
+  countStagedTiles,
+  coverParts,
+  type Span,
+  TILE_FEATHER,
+  type TileSpan,
+} from '../../shared/methods/tile-plan.ts';
 import type { BitDepth } from '../../shared/output-format.ts';
 import { type Band, bandRows } from '../images/bands.ts';
 import { toSample } from '../images/bit-depth.ts';
 import type { Pixels } from '../images/image.ts';
+import { LIVE_PREVIEW_SIDE } from '../images/live-preview.ts';
+import { mirrorToMultiple } from '../tensor/mirror.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { Window } from '../tensor/window.ts';
 import { blendingWeights, featherWindow, scaleSpan } from './blending.ts';
+import { farthest, type LoadedStage, runStages } from './run-stages.ts';
 
 /** A network that makes pictures larger, loaded and ready. */
 export interface SuperResolver {
@@ -15,77 +25,129 @@ export interface SuperResolver {
   /** Of pictures: 1 gray, 3 RGB, 4 RGB and alpha. */
   readonly inputChannels: number;
   readonly outputChannels: number;
-  /** Pixels around a point of the input that its tile must hold, where the picture has them. */
+  /** Pixels around a point of the input that its part must hold, where the picture is too large for one. */
   readonly context: number;
   /** Tiles begin at multiples of it: the factor of a pixel unshuffle in front of the network, or 1. */
   readonly unit: number;
-  /** [1, in, h, w] 0..1, any h and w from 1 → [1, out, scale·h, scale·w], not clamped. Blocks the thread. */
-  upscale(tile: Tensor): Promise<Tensor>;
+  /** From [1, in, h, w] 0..1, sides multiples of `unit`, to [1, out, scale·h, scale·w], not clamped. */
+  readonly stages: readonly LoadedStage[];
   release(): Promise<void>;
 }
 
 export interface UpscaleOptions {
-  /** Longest side of a tile, in input pixels; more than twice the model's context. */
+  /** Longest side of a tile, in input pixels; more than twice what a stage sees. */
   tileSize: number;
   bitDepth: BitDepth;
-  /** Also before the first. */
+  /** Inputs of stages that are the same for every tile. */
+  shared?: Record<string, Tensor>;
+  /** Also before the first. Counts the tiles of all stages. */
   onTile: (done: number, total: number) => void;
   /** Looked at between tiles; an abort makes the call reject with its reason. */
   signal: AbortSignal;
+  /** Where live previews are wanted. */
+  show?: ((draw: () => Promise<Pixels>) => void) | undefined;
 }
 
 /**
- * The picture as many times larger as the network makes it, tile by tile, same channels: see `channelRuns`. Holds fp32
- * sums of one row of tiles.
+ * The picture as many times larger as the network makes it, same channels: see `channelRuns`. Of the whole picture, stage
+ * by stage in exact tiles; where its values do not fit, part by part. Holds fp32 sums of one row of parts.
  * Throws AppError `output-rejected` when the network gives numbers that are not finite.
  */
 export async function* upscale(pixels: Pixels, model: SuperResolver, options: UpscaleOptions): AsyncGenerator<Band> {
-  const { tileSize, bitDepth, onTile, signal } = options;
-  const rows = planTiles(pixels.height, tileSize, model);
-  const columns = planTiles(pixels.width, tileSize, model);
+  const { tileSize, bitDepth, shared = {}, signal, show } = options;
+  const parts = coverParts(pixels, { ...model, tileSize });
+  const rows = weigh(parts.rows, pixels.height, model);
+  const columns = weigh(parts.columns, pixels.width, model);
+  const isOne = rows.length * columns.length === 1;
   const size = { width: pixels.width * model.scale, channels: pixels.channels };
-  const sums = new Float32Array(rows[0]!.weights.length * size.width * size.channels);
   const photoRow = model.scale * size.width * size.channels;
   const most = bandRows(pixels);
   const runs = channelRuns(pixels.channels, model);
-  let done = 0;
-  onTile(0, rows.length * columns.length);
+  const progress = countTiles(pixels, model, options, runs.length);
+  const takeTurn = async () => {
+    await eventLoopTurn();
+    signal.throwIfAborted();
+  };
+  let sums: Float32Array | undefined;
   for (const [index, row] of rows.entries()) {
     for (const column of columns) {
       for (const { from, to } of runs) {
-        await eventLoopTurn();
-        signal.throwIfAborted();
-        addTile(sums, await model.upscale(cutTile(pixels, from, row, column)), to, row, column, size);
+        const picture = mirrorToMultiple(cutTile(pixels, from, row, column), model.unit);
+        await runStages(model.stages, picture, {
+          tileSize,
+          unit: model.unit,
+          shared,
+          takeTurn,
+          onTile: progress.add,
+          onRefined:
+            isOne && runs.length === 1 ? (glance) => show?.(() => draw(glance, to, pixels, model.scale)) : undefined,
+          give(output, window, at) {
+            sums ??= new Float32Array(rows[0]!.weights.length * size.width * size.channels);
+            addTile(sums, { output, window, at }, to, row, column, size);
+          },
+        });
       }
-      onTile(++done, rows.length * columns.length);
     }
-    // The rows above the next row of tiles are complete; the rest moves up and gets more.
+    // The rows above the next row of parts are complete; the rest moves up and gets more.
     const end = rows[index + 1]?.start ?? pixels.height;
     for (let start = row.start; start < end; start += most) {
       const count = Math.min(most, end - start);
       const from = (start - row.start) * photoRow;
-      yield { start, count, data: quantize(sums.subarray(from, from + count * photoRow), bitDepth) };
+      yield { start, count, data: quantize(sums!.subarray(from, from + count * photoRow), bitDepth) };
       // Of a wide picture a band takes seconds, many of them longer than an engine may be silent.
-      if (start + count < end) onTile(done, rows.length * columns.length);
+      if (start + count < end) progress.tell();
     }
     const complete = (end - row.start) * photoRow;
-    sums.copyWithin(0, complete).fill(0, sums.length - complete);
+    sums!.copyWithin(0, complete).fill(0, sums!.length - complete);
   }
 }
 
-/** A tile along one axis of the input, and its part of the output. */
-interface TilePlan extends TileSpan {
+/** A part along one axis of the input, and its share of the output. */
+interface PartPlan extends TileSpan {
   outputStart: number;
-  /** Of all output positions that the tile makes, `scale` for each of its own. */
+  /** Of all output positions that the part makes, `scale` for each of its own. */
   weights: Float32Array;
 }
 
-/** Tiles of equal size along one axis. */
-function planTiles(extent: number, tileSize: number, { scale, context, unit }: SuperResolver): TilePlan[] {
-  const spans = coverInput(extent, tileSize, context, unit);
+/** Tells how many tiles are done, each of which the network may have to run over several times. */
+function countTiles(pixels: Pixels, model: SuperResolver, { tileSize, onTile }: UpscaleOptions, runs: number) {
+  const { stages } = model;
+  const total = countStagedTiles(pixels, { count: stages.length, context: farthest(stages) }, { ...model, tileSize });
+  let calls = 0;
+  const tell = () => onTile(Math.floor(calls / runs), total);
+  tell();
+  return {
+    tell,
+    add(): void {
+      if (++calls % runs === 0) tell();
+    },
+  };
+}
+
+/** Parts of equal size along one axis. */
+function weigh(spans: readonly TileSpan[], extent: number, { scale, context }: SuperResolver): PartPlan[] {
   const outputSpans = spans.map((span) => scaleSpan(span, scale));
   const weights = blendingWeights(outputSpans, extent * scale, featherWindow(context * scale, TILE_FEATHER * scale));
   return spans.map((span, index) => ({ ...span, outputStart: span.start * scale, weights: weights[index]! }));
+}
+
+/** No larger than a live preview may be, and than the photo: it shall cost little. */
+async function draw(
+  glance: (step: number) => Promise<Tensor>,
+  to: ChannelRun['to'],
+  { width, height, channels }: Pixels,
+  scale: number,
+): Promise<Pixels> {
+  const step = Math.max(scale, Math.ceil((scale * Math.max(width, height)) / LIVE_PREVIEW_SIDE));
+  const { data, shape } = await glance(step);
+  const [, , rows, columns] = shape as [number, number, number, number];
+  const sums = new Float32Array(rows * columns * channels);
+  for (const { output, channel, among } of to) {
+    for (let index = 0; index < rows * columns; index++) {
+      sums[index * channels + channel]! += data[output * rows * columns + index]! / among;
+    }
+  }
+  return { width: columns, height: rows, channels, data: quantize(sums, 8) };
 }
 
 /** One call of the network for a tile. */
@@ -141,24 +203,33 @@ export function cutTile({ width, channels, data }: Pixels, from: ChannelRun['fro
   return { data: tile, shape: [1, from.length, row.size, column.size] };
 }
 
-/** Adds a tile [1, outputs, h, w], weighted, to the interleaved sums of its row of tiles. */
+/** A window of a result, and its place in that of the part. */
+interface Given {
+  output: Tensor;
+  window: Window;
+  at: { top: number; left: number };
+}
+
+/** Adds what a tile gives of a part, weighted, to the interleaved sums of its row of parts. */
 function addTile(
   sums: Float32Array,
-  { data }: Tensor,
+  { output: { data, shape }, window, at }: Given,
   to: ChannelRun['to'],
-  row: TilePlan,
-  column: TilePlan,
+  row: PartPlan,
+  column: PartPlan,
   { width, channels }: Pick<Pixels, 'width' | 'channels'>,
 ) {
-  const tileHeight = row.weights.length;
-  const tileWidth = column.weights.length;
+  const [, , tileHeight, tileWidth] = shape as [number, number, number, number];
+  // What was mirrored beyond the border of the photo is left out.
+  const bottom = Math.min(window.height, row.weights.length - at.top);
+  const right = Math.min(window.width, column.weights.length - at.left);
   for (const { output, channel, among } of to) {
-    for (let y = 0; y < tileHeight; y++) {
-      const rowWeight = row.weights[y]! / among;
-      let source = (output * tileHeight + y) * tileWidth;
-      let target = (y * width + column.outputStart) * channels + channel;
-      for (let x = 0; x < tileWidth; x++, target += channels) {
-        sums[target]! += rowWeight * column.weights[x]! * data[source++]!;
+    for (let y = 0; y < bottom; y++) {
+      const rowWeight = row.weights[at.top + y]! / among;
+      let source = (output * tileHeight + window.top + y) * tileWidth + window.left;
+      let target = ((at.top + y) * width + column.outputStart + at.left) * channels + channel;
+      for (let x = 0; x < right; x++, target += channels) {
+        sums[target]! += rowWeight * column.weights[at.left + x]! * data[source++]!;
       }
     }
   }

@@ -1,3 +1,4 @@
+import { rrdbnetStages } from './network-stages.ts';
 import { onePass } from './one-pass.ts';
 
 /** BSRGAN (Zhang et al. 2021): the network of Real-ESRGAN ×4plus, trained otherwise; so are context, tiles, price and pace. */
@@ -9,6 +10,7 @@ export const bsrgan = onePass({
   weights: 'built',
   tileSizes: [256, 192, 128, 96],
   context: 32,
+  stages: rrdbnetStages({ blocks: 23 }),
   price: 2_000,
   pace: 235,
 });

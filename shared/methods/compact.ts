@@ -1,4 +1,5 @@
 import { addable } from './added.ts';
+import { compactStages } from './network-stages.ts';
 
 /** SRVGGNetCompact (Real-ESRGAN) of any size. Usual is that of realesr-general-x4v3, whose figures these are. */
 export const compact = addable({
@@ -8,5 +9,6 @@ export const compact = addable({
   context: 32,
   price: 500,
   pace: 18,
-  worksEnlarged: false,
+  // Each convolution sees a pixel farther.
+  stagesOf: ({ context }) => compactStages({ layers: context }),
 });

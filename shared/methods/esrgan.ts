@@ -1,4 +1,5 @@
 import { addable } from './added.ts';
+import { rrdbnetBlocks, rrdbnetStages } from './network-stages.ts';
 
 /** ESRGAN (Wang et al. 2018) and ESRGAN+: RRDBNet of any size. Usual is that of Real-ESRGAN x4plus, whose figures these are. */
 export const esrgan = addable({
@@ -8,5 +9,5 @@ export const esrgan = addable({
   context: 32,
   price: 2_000,
   pace: 235,
-  worksEnlarged: true,
+  stagesOf: ({ context, shuffle }) => rrdbnetStages({ blocks: rrdbnetBlocks({ context, shuffle }), shuffle }),
 });

@@ -1,5 +1,5 @@
 import type { Method } from './method.ts';
-import { coverInput, MODEL_SCALE } from './tile-plan.ts';
+import { countStagedTiles, MODEL_SCALE, type StageFacts } from './tile-plan.ts';
 
 /** Common parts of methods that send each part of the photo through one network once. */
 
@@ -12,8 +12,10 @@ type Given<Id extends string, Weights extends Method['weights']> = Pick<
   defaults?: Method['defaults'];
   /** In pixels of the photo. */
   tileSizes: Method['tileSizes'];
-  /** Pixels around a point of the photo that its tile must hold. */
+  /** Pixels around a point of the photo that its part must hold, where the photo is too large for one. */
   context: number;
+  /** Default: one, which sees as far. */
+  stages?: StageFacts;
   /** See `OnePassMethod`. Default: 1. */
   unit?: number;
   /** How many tiles a side of the photo has. Default: those that overlap by what `context` says. */
@@ -33,6 +35,7 @@ type Given<Id extends string, Weights extends Method['weights']> = Pick<
 export interface OnePassMethod<Id extends string, Weights extends Method['weights']> extends Method<Id> {
   weights: Weights;
   context: number;
+  stages: StageFacts;
   /** Tiles begin at multiples of it. */
   unit: number;
 }
@@ -48,11 +51,12 @@ export function onePass<const Id extends string, const Weights extends Method['w
   holdsWhole = false,
   ...given
 }: Given<Id, Weights>): OnePassMethod<Id, Weights> {
-  const { context, tileSizes } = given;
+  const { context, stages = { count: 1, context }, tileSizes } = given;
   // The dial blends, all the way: at 1 the network has no part in the result and is not run.
   const share = (fidelity: number) => fidelity;
   return {
     ...given,
+    stages,
     unit,
     scale,
     workShare,
@@ -61,8 +65,9 @@ export function onePass<const Id extends string, const Weights extends Method['w
     work({ width, height }, { fidelity = 0 }) {
       if (share(fidelity) === 1) return { tiles: 0, steps: 0, calls: 0 };
       const [tileSize] = tileSizes;
-      const count = (side: number) => tilesAlong?.(side, tileSize) ?? coverInput(side, tileSize, context, unit).length;
-      const tiles = count(width) * count(height);
+      const tiles = tilesAlong
+        ? tilesAlong(width, tileSize) * tilesAlong(height, tileSize)
+        : countStagedTiles({ width, height }, stages, { tileSize, scale, context, unit });
       return { tiles, steps: 1, calls: tiles };
     },
     fidelity: { steer: () => ({}), share },

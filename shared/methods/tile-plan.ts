@@ -1,3 +1,5 @@
+import type { Size } from './method.ts';
+
 /** How pictures are cut into tiles: the worker runs this plan, and the price counts it. */
 
 /** Along one axis it covers [start, start + size). */
@@ -26,7 +28,7 @@ const INPUT_TILE_UNIT = 4;
  * Tiles of a super-resolution network along one axis of the input, which begin at multiples of `unit`, a power of two by
  * which `tileSize` can be divided.
  */
-export function coverInput(extent: number, tileSize: number, context: number, unit = 1): TileSpan[] {
+function coverInput(extent: number, tileSize: number, context: number, unit = 1): TileSpan[] {
   const overlap = roundUp(2 * context + TILE_FEATHER + unit - 1, unit);
   const even = roundUp(evenTileSize(extent, tileSize, overlap), Math.max(INPUT_TILE_UNIT, unit));
   return coverExtent(extent, Math.min(tileSize, even), overlap).map((span) => {
@@ -34,6 +36,67 @@ export function coverInput(extent: number, tileSize: number, context: number, un
     const start = roundUp(span.start, unit);
     return { ...span, start, size: span.start + span.size - start };
   });
+}
+
+/** The stages of a network that is computed stage by stage, and the farthest that one of them sees, in pixels of the photo. */
+export interface StageFacts {
+  count: number;
+  context: number;
+}
+
+/** How a super-resolution network goes over a picture: one part after the other, in each stage by stage, tile by tile. */
+interface StagedOptions {
+  tileSize: number;
+  /** Factor of enlargement. */
+  scale: number;
+  /** Pixels around a point that its part must hold. */
+  context: number;
+  unit: number;
+}
+
+/** Tiles in a part, as many as make its kept values about as large as the rest of the process: peak memory is about 1.5 GB. */
+const PART_TILES = 16;
+/** Tiles in a row of parts, whose results are held together, where a network enlarges by MODEL_SCALE. */
+const ROW_TILES = 32;
+
+/** Parts of a picture whose values between stages are too many to be kept at once; of most photos it is the only one. */
+export function coverParts({ width, height }: Size, { tileSize, scale, context, unit }: StagedOptions) {
+  const part = PART_TILES * tileSize ** 2;
+  const row = ROW_TILES * (tileSize * (MODEL_SCALE / scale / unit)) ** 2;
+  if (width * height <= Math.min(part, row)) return { rows: [wholeSpan(height)], columns: [wholeSpan(width)] };
+  const widest = Math.min(width, Math.sqrt(PART_TILES) * tileSize);
+  const highest = Math.max(tileSize, roundDown(Math.min(part / widest, row / width), unit));
+  return { rows: coverInput(height, highest, context, unit), columns: coverInput(width, widest, context, unit) };
+}
+
+function wholeSpan(extent: number): TileSpan {
+  return { start: 0, size: extent, first: true, last: true };
+}
+
+/**
+ * What the tiles of a stage make, along one axis of a part: spans without overlap that begin at multiples of `unit`. With
+ * what the stage sees around it, none is longer than a tile.
+ */
+export function coverCores(
+  extent: number,
+  tileSize: number,
+  { context, unit }: { context: number; unit: number },
+): Span[] {
+  const whole = roundUp(extent, unit);
+  if (whole <= tileSize) return [{ start: 0, size: whole }];
+  const most = Math.max(unit, roundDown(tileSize - 2 * context, unit));
+  return coverEvenly(whole, most, unit);
+}
+
+/** Tiles that all stages compute for a picture. */
+export function countStagedTiles(size: Size, stages: StageFacts, options: StagedOptions): number {
+  const { tileSize, unit } = options;
+  const { rows, columns } = coverParts(size, options);
+  const count = (spans: readonly Span[]) => {
+    const cores = spans.map(({ size: extent }) => coverCores(extent, tileSize, { ...stages, unit }).length);
+    return cores.reduce((sum, tiles) => sum + tiles, 0);
+  };
+  return stages.count * count(rows) * count(columns);
 }
 
 /** Pixels a latent. */
@@ -68,7 +131,7 @@ export function coverLatent(extent: number, tileSize: number, overlap: number): 
  * One tile, of the size of the extent, where that fits.
  */
 export function coverExtent(extent: number, size: number, overlap: number): TileSpan[] {
-  if (size >= extent) return [{ start: 0, size: extent, first: true, last: true }];
+  if (size >= extent) return [wholeSpan(extent)];
   if (overlap >= size)
     throw new RangeError(`Tiles of ${size} cannot overlap by ${overlap}: the overlap must be smaller.`);
   const count = Math.ceil((extent - overlap) / (size - overlap));
@@ -101,4 +164,8 @@ export function evenTileSize(extent: number, maxSize: number, overlap: number): 
 
 function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
+}
+
+function roundDown(value: number, unit: number): number {
+  return Math.floor(value / unit) * unit;
 }

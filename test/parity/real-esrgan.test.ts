@@ -8,6 +8,7 @@ import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { openSafetensors } from '../../gpu-worker/weights/safetensors.ts';
 import { openCase } from '../support/recorded-case.ts';
+import { runNetwork } from '../support/run-network.ts';
 
 /** Beside the recorded set, which test/parity/sets.test.ts computes: the two graphs of the compact network. */
 
@@ -46,7 +47,7 @@ it('real-esrgan-fast gives the same at any width', async () => {
   const lefts: Float32Array[] = [];
   for (const width of widths) {
     const data = pixels.filter((_, index) => index % 128 < width);
-    const { data: output, shape } = await resolver.upscale({ data, shape: [1, 3, height, width] });
+    const { data: output, shape } = await runNetwork(resolver, { data, shape: [1, 3, height, width] });
     expect(shape).toEqual([1, 3, 4 * height, 4 * width]);
     // A border changes no more than the 34 columns beside it.
     lefts.push(output.filter((_, index) => index % (4 * width) < 4 * 90));

@@ -12,7 +12,7 @@ import { gather } from '../support/bands.ts';
 import { PARITY_DEVICE } from './device.ts';
 
 /** Larger than any recorded picture: the scripts cut none into tiles. */
-export const TILE_SIZE = 128;
+const TILE_SIZE = 128;
 
 /** As a service does it: built from the published files, `paths` by option, loaded, asked. */
 export async function restoredByEngine(

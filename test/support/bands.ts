@@ -32,7 +32,7 @@ export function upscaleImage(
   model: SuperResolver,
   options: Omit<UpscaleOptions, 'bitDepth'> & Partial<Pick<UpscaleOptions, 'bitDepth'>>,
 ): Promise<Pixels> {
-  return gather(upscale(photo, model, { bitDepth: 8, ...options }), photo);
+  return gather(upscale(photo, model, { bitDepth: 8, ...options }), photo, model.scale);
 }
 
 /** A whole picture beside its photo. */

@@ -6,6 +6,7 @@ import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { cutWindow } from '../../gpu-worker/tensor/window.ts';
 import { openVae } from '../parity/compute/vae.ts';
 import { openCase, RECORDED_SET } from '../support/recorded-case.ts';
+import { runNetwork } from '../support/run-network.ts';
 
 /** Parts of recorded cases whose whole a software renderer would take minutes for. */
 
@@ -15,7 +16,7 @@ test('real-esrgan: a corner of the recorded picture is as on the CPU, which agre
   const [actual, expected] = await Promise.all(
     (['webgpu', 'cpu'] as const).map(async (device) => {
       const resolver = await loadSuperResolver({ model: 'real-esrgan', device });
-      const output = await resolver.upscale(corner);
+      const output = await runNetwork(resolver, corner);
       await resolver.release();
       return output;
     }),

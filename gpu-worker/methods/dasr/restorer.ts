@@ -2,6 +2,7 @@ import type { Description } from '../../../shared/job.ts';
 import { NOTHING_SEEN } from '../../../shared/job.ts';
 import { dasr } from '../../../shared/methods/dasr.ts';
 import type { Restorer } from '../../restore/restorer.ts';
+import { oneStage } from '../../tiling/run-stages.ts';
 import { COLORS_TIMES_FOUR, onePass } from '../one-pass-engine.ts';
 import { degradationNames } from './degradation-names.ts';
 import { type Look, look } from './look.ts';
@@ -14,13 +15,16 @@ const LOOK_SHARE = 0.05;
 export function lookingFirst(models: DasrModels): Restorer {
   return async (photo, options) => {
     const { tileSize, signal, onProgress } = options;
+    const { context, scale } = dasr;
     const onTile = (tile: number, tiles: number) =>
       onProgress({ stage: 'describe', tile, tiles }, (LOOK_SHARE * tile) / tiles);
     const seen = await look(photo, models, { tileSize, signal, onTile });
     const { restore } = onePass({
       ...COLORS_TIMES_FOUR,
-      context: dasr.context,
-      upscale: async (input) => (await models.generator.run({ input, mixture: seen.mixture })).output!,
+      context,
+      stages: oneStage({ context, scale }, async (input) => {
+        return (await models.generator.run({ input, mixture: seen.mixture })).output!;
+      }),
       release: models.release,
     });
     const restored = await restore(photo, {

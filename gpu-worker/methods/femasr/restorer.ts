@@ -1,6 +1,7 @@
 import { MODEL_SCALE } from '../../../shared/methods/tile-plan.ts';
 import type { Restorer } from '../../restore/restorer.ts';
 import { type SuperResolver, upscale } from '../../tiling/picture-tiles.ts';
+import { oneStage } from '../../tiling/run-stages.ts';
 import { exactMode } from './exact-mode.ts';
 import type { FemasrNetwork } from './network.ts';
 import { publishedMode } from './published-mode.ts';
@@ -22,7 +23,9 @@ export function femasrRestorer(network: FemasrNetwork, asPublished = publishedMo
       outputChannels: 3,
       context: 0,
       unit: 1,
-      upscale: (picture) => mode.enlarge(network, picture, { onTile, signal }),
+      stages: oneStage({ context: 0, scale: MODEL_SCALE }, (picture) =>
+        mode.enlarge(network, picture, { onTile, signal }),
+      ),
       release: network.release,
     };
     const whole = { tileSize: Math.max(photo.width, photo.height), bitDepth: parameters.bit_depth ?? 8, signal };

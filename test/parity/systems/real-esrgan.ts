@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { loadSuperResolver } from '../../../gpu-worker/methods/real-esrgan/engine.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
+import { runNetwork } from '../../support/run-network.ts';
 import type { Computed } from '../computed.ts';
 import { PARITY_DEVICE } from '../device.ts';
 import type { Parity } from '../parity.ts';
@@ -20,7 +21,7 @@ const parametersSchema = z.strictObject({
 async function network(recorded: RecordedCase): Promise<Computed> {
   const resolver = await loadSuperResolver({ ...parametersSchema.parse(recorded.parameters), device: PARITY_DEVICE });
   try {
-    return { outputs: { output: await resolver.upscale(await recorded.tensor('input')) } };
+    return { outputs: { output: await runNetwork(resolver, await recorded.tensor('input')) } };
   } finally {
     await resolver.release();
   }

@@ -1,15 +1,18 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Graph } from '../../../gpu-worker/graphs/onnx.ts';
 import type { Pixels } from '../../../gpu-worker/images/image.ts';
 import { loadNetwork } from '../../../gpu-worker/methods/load-network.ts';
 import { openNetworkFile } from '../../../gpu-worker/methods/network-file.ts';
 import { onePass } from '../../../gpu-worker/methods/one-pass-engine.ts';
+import { openStages } from '../../../gpu-worker/methods/open-stages.ts';
+import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import { type MethodId, SHIPPED_IDS } from '../../../shared/methods/registry.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import type { Computed } from '../computed.ts';
 import { PARITY_DEVICE } from '../device.ts';
 import type { Parity } from '../parity.ts';
-import { restored, restoredByEngine, TILE_SIZE } from '../restored.ts';
+import { restored, restoredByEngine } from '../restored.ts';
 
 /** BSRGAN and LDL: the network of Real-ESRGAN ×4plus from files of others. */
 export const parity: Parity = {
@@ -51,10 +54,9 @@ async function picture(recorded: RecordedCase): Promise<Computed> {
 async function byNetwork(photo: Pixels, path: string): Promise<Pixels> {
   await using file = await openNetworkFile(path, PUBLISHED);
   const { scale, inputChannels, outputChannels, context, shuffle: unit } = file.facts;
-  const loaded = await loadNetwork(file, PARITY_DEVICE);
-  const upscale = async (tile: Parameters<typeof loaded.run>[0]) => (await loaded.run(tile)).output!;
-  const facts = { scale, inputChannels, outputChannels, context: Math.min(context, TILE_SIZE / 4), unit };
-  const { restore, release } = onePass({ ...facts, upscale, release: loaded.release });
+  const compile = async (graph: Graph) => ({ model: await compileModel(graph, file.checkpoint.read) });
+  const loaded = await openStages(file.stages(), PARITY_DEVICE, compile);
+  const { restore, release } = onePass({ scale, inputChannels, outputChannels, context, unit, ...loaded });
   try {
     return await restored(photo, restore, SHIPPED_IDS[0]!, { scale });
   } finally {

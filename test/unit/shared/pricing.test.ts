@@ -4,8 +4,10 @@ import { exactCondition } from '../../../gpu-worker/diffusion/condition.ts';
 import { createDdpm } from '../../../gpu-worker/schedulers/ddpm.ts';
 import { createDpmSolver } from '../../../gpu-worker/schedulers/dpm-solver.ts';
 import { createNoiseSchedule } from '../../../gpu-worker/schedulers/noise-schedule.ts';
+import { elementCount } from '../../../gpu-worker/tensor/tensor.ts';
 import { planLatentTiles } from '../../../gpu-worker/tiling/latent-tiles.ts';
 import type { SuperResolver } from '../../../gpu-worker/tiling/picture-tiles.ts';
+import type { LoadedStage } from '../../../gpu-worker/tiling/run-stages.ts';
 import { realEsrgan, realEsrganFast } from '../../../shared/methods/real-esrgan.ts';
 import { METHOD_IDS, methodOf, OWN_MODELS, SHIPPED_IDS } from '../../../shared/methods/registry.ts';
 import { coverLatent, LATENT_PIXELS, latentOverlap } from '../../../shared/methods/tile-plan.ts';
@@ -15,26 +17,35 @@ import { upscaleImage } from '../../support/bands.ts';
 
 const parametersOf = (asked: object) => completeParameters(requestedParametersSchema.parse(asked), OWN_MODELS);
 const { standard } = PRICE_LISTS;
-const CONTEXT = { 'real-esrgan': realEsrgan.context, 'real-esrgan-fast': realEsrganFast.context };
+const SHIPPED = { 'real-esrgan': realEsrgan, 'real-esrgan-fast': realEsrganFast };
 
 describe('the worker runs the plan', () => {
   test.each(SHIPPED_IDS)('%s: as many tiles as the network is called for', async (model) => {
     const sizes = [1, 255, 256, 257, 380, 384, 385, 700].flatMap((width) =>
       [1, 3].map((height) => ({ width, height })),
     );
-    for (const size of [...sizes, { width: 2, height: 600 }]) {
+    for (const size of [...sizes, { width: 2, height: 600 }, { width: 1100, height: 1000 }]) {
       let calls = 0;
+      const { context, stages } = SHIPPED[model];
+      const stage = (index: number): LoadedStage => ({
+        takes: [index === 0 ? 'input' : 'values'],
+        gives: 'values',
+        context: stages.context,
+        scale: index === stages.count - 1 ? 4 : 1,
+        run: async (inputs) => {
+          calls++;
+          const [, , height, width] = Object.values(inputs)[0]!.shape as [number, number, number, number];
+          const shape = index === stages.count - 1 ? [1, 3, 4 * height, 4 * width] : [1, 1, height, width];
+          return { data: new Float32Array(elementCount(shape)), shape };
+        },
+      });
       const resolver: SuperResolver = {
         scale: 4,
         inputChannels: 3,
         outputChannels: 3,
-        context: CONTEXT[model],
+        context,
         unit: 1,
-        upscale: async ({ shape }) => {
-          calls++;
-          const [, , height, width] = shape as [number, number, number, number];
-          return { data: new Float32Array(3 * 16 * height * width), shape: [1, 3, 4 * height, 4 * width] };
-        },
+        stages: Array.from({ length: stages.count }, (_, index) => stage(index)),
         release: async () => {},
       };
       const pixels = { ...size, channels: 3 as const, data: new Uint8Array(size.width * size.height * 3) };

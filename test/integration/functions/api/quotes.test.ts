@@ -45,7 +45,7 @@ describe('a quote', () => {
     expect(bySize.eta_seconds).toBeGreaterThan(0);
     const upload_id = await upload(service, await pngOf(1000, 700));
     const byUpload = await quote({ input: { upload_id }, model: 'real-esrgan' });
-    expect(byUpload).toMatchObject({ input: { width: 1000, height: 700 }, price: 22_400, tiles: 20, steps: 1 });
+    expect(byUpload).toMatchObject({ input: { width: 1000, height: 700 }, price: 22_400, tiles: 25 * 20, steps: 1 });
     expect([bySize.output, byUpload.output]).toEqual([
       { width: 1024, height: 1024 },
       { width: 4000, height: 2800 },
@@ -117,7 +117,7 @@ describe('a quote', () => {
     const photo = { model: 'real-esrgan', input: { width: 1000, height: 700 } };
     const preview = { x: 0, y: 0, width: 100, height: 70 };
     const [whole, part] = [await quote(photo), await quote({ ...photo, preview })];
-    expect(part).toMatchObject({ price: 0, tiles: 1, input: photo.input });
+    expect(part).toMatchObject({ price: 0, tiles: 25, input: photo.input });
     expect(part.eta_seconds).toBeLessThan(whole.eta_seconds);
     const outside = await ask({ ...photo, preview: { ...preview, x: 950 } });
     expect(await problemOf(outside)).toMatchObject({ status: 422, errors: [{ pointer: '#/preview' }] });

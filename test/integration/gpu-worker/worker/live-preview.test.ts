@@ -49,7 +49,7 @@ async function distance(one: Uint8Array, other: Uint8Array): Promise<number> {
   return a!.reduce((sum, value, index) => sum + Math.abs(value - b![index]!), 0) / a!.length;
 }
 
-test('of real-esrgan: the finished part, above the photo as it is', async () => {
+test('of real-esrgan: what its trunk has so far', async () => {
   const file = await photo(80, 1400);
   const { id } = await start(file, {});
   const seen = await workshop.until(id, ({ live_preview }) => live_preview !== undefined);

@@ -5,6 +5,7 @@ import type { Pixels } from '../../../../gpu-worker/images/image.ts';
 import { compileModel } from '../../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../../gpu-worker/runtime/session.ts';
 import type { SuperResolver } from '../../../../gpu-worker/tiling/picture-tiles.ts';
+import { oneStage } from '../../../../gpu-worker/tiling/run-stages.ts';
 import { upscaleImage } from '../../../support/bands.ts';
 import { noise } from '../../../support/sample-images.ts';
 
@@ -22,7 +23,7 @@ async function createNearestResolver(gain: number): Promise<SuperResolver> {
     outputChannels: 3,
     context: 3,
     unit: 1,
-    upscale: async (tile) => (await session.run({ input: tile })).output!,
+    stages: oneStage({ context: 3, scale: 4 }, async (input) => (await session.run({ input })).output!),
     release: () => session.release(),
   };
 }

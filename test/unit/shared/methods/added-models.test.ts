@@ -4,8 +4,9 @@ import { checkCommercialUse, forbidsCommercialUse } from '../../../../shared/com
 import { installedModels, modelVariables, readVariables } from '../../../../shared/configuration.ts';
 import { DEFAULT_LIMITS } from '../../../../shared/limits.ts';
 import { modelFactsSchema } from '../../../../shared/methods/model-facts.ts';
+import type { OnePassMethod } from '../../../../shared/methods/one-pass.ts';
 import { defaultModel, methodOf, OWN_MODELS } from '../../../../shared/methods/registry.ts';
-import { coverInput } from '../../../../shared/methods/tile-plan.ts';
+import { coverCores, coverParts } from '../../../../shared/methods/tile-plan.ts';
 import { checkSizes, outputSize } from '../../../../shared/output-size.ts';
 import { workOf } from '../../../../shared/pace.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../shared/parameters.ts';
@@ -51,19 +52,29 @@ describe.each(NAMES)('%s', (model) => {
     expect(workOf(PHOTO, complete({ model }))).toBeCloseTo(0.6 * facts.work_share);
   });
 
-  test('tiles begin where its unshuffle does, and can be cut at every size', () => {
-    const { tileSizes, context, unit } = methodOf({ model, model_facts: facts }) as ReturnType<typeof methodOf> & {
-      context: number;
-      unit: number;
-    };
+  test('its tiles and parts begin where its unshuffle does, and cover a photo at every size of tiles', () => {
+    const { tileSizes, context, unit, stages } = methodOf({ model, model_facts: facts }) as OnePassMethod<
+      string,
+      'built'
+    >;
     expect(unit).toBe(facts.shuffle);
     expect(context).toBeLessThanOrEqual(facts.context);
-    for (const size of tileSizes) {
-      const spans = coverInput(5_000, size, context, unit);
-      expect(spans.every(({ start }) => start % unit === 0)).toBe(true);
-      expect(spans.at(-1)!.start + spans.at(-1)!.size).toBe(5_000);
+    for (const tileSize of tileSizes) {
+      const parts = coverParts({ width: 5_000, height: 3_001 }, { tileSize, scale, context, unit });
+      for (const [extent, spans] of [
+        [5_000, parts.columns],
+        [3_001, parts.rows],
+      ] as const) {
+        expect(spans.every(({ start }) => start % unit === 0)).toBe(true);
+        expect(spans.at(-1)!.start + spans.at(-1)!.size).toBe(extent);
+        const cores = coverCores(spans[0]!.size, tileSize, { context: stages.context, unit });
+        const isFit = (size: number) => size <= tileSize - (cores.length > 1 ? 2 * stages.context : 0);
+        expect(cores.every(({ start, size }) => start % unit === 0 && isFit(size))).toBe(true);
+        expect(cores.reduce((sum, { size }) => sum + size, 0)).toBeGreaterThanOrEqual(spans[0]!.size);
+      }
     }
-    expect(planWork({ width: 20, height: 20 }, complete({ model }))).toEqual({ tiles: 1, steps: 1, calls: 1 });
+    const tiles = stages.count;
+    expect(planWork({ width: 20, height: 20 }, complete({ model }))).toEqual({ tiles, steps: 1, calls: tiles });
   });
 });
 
