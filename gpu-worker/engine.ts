@@ -30,6 +30,8 @@ interface EngineOptions {
   startSeconds?: number;
 }
 
+type CheckMessage = Extract<ToChild, { type: 'check' }>;
+
 /** Runs one photo at a time in a child process that stays warm, can be killed, and takes an out-of-memory kill alone. */
 export interface Engine {
   /** In logs and answers: no other engine of the service has it. */
@@ -37,8 +39,11 @@ export interface Engine {
   readonly place: DevicePlace;
   /** There is a child that answers. Throws `unavailable`; the next call tries again. */
   start(): Promise<void>;
-  /** Throws `engine-failed` when the device cannot be used here. */
-  checkDevice(): Promise<void>;
+  /**
+   * Throws `engine-failed` when the device cannot be used here, or computes wrong. `kept`: where an earlier answer may be
+   * believed, at a start.
+   */
+  checkDevice(kept?: CheckMessage['kept']): Promise<void>;
   /**
    * Throws AppError: `unavailable`, `model-unavailable` (of a model that was added) and `model-not-loaded` where nothing has
    * been done with the photo yet. After an out-of-memory
@@ -122,10 +127,10 @@ export function createEngine({ device, modelsDirectory, log, ...options }: Engin
     async start() {
       await start();
     },
-    async checkDevice() {
+    async checkDevice(kept) {
       const { signal } = new AbortController();
       const options = { onProgress: () => {}, signal, stallSeconds: CHECK_SECONDS };
-      await ask<undefined>({ type: 'check', device }, options);
+      await ask<undefined>({ type: 'check', device, ...(kept && { kept }) }, options);
     },
     async restore(request, options) {
       if (!request.test) await checkAdded(modelsDirectory, request.parameters);

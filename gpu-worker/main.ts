@@ -63,7 +63,9 @@ async function main(): Promise<void> {
   const { DEVICE, WORKERS: workers, MODELS_BUCKET, S3_PATH_STYLE, ECS_AGENT_URI: agentUri } = variables;
   if (limits.heic) checkHeicDecoder();
   // A GPU box whose GPU does not work must not take jobs, and never runs them without: its DEVICE names the GPU.
-  const { engines } = await openEngines(DEVICE, { modelsDirectory: variables.CACHE_DIR, log, workers });
+  const { CACHE_DIR: modelsDirectory } = variables;
+  const engineOptions = { modelsDirectory, log, workers, checksDirectory: modelsDirectory };
+  const { engines } = await openEngines(DEVICE, engineOptions);
   const devices = engines.map(({ name }) => name);
   const objects = openBucket(MODELS_BUCKET, S3_PATH_STYLE);
   const names = models.map(({ model }) => model);

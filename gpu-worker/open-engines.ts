@@ -12,6 +12,8 @@ interface OpenOptions {
   log: Log;
   /** Processes that share the CPU, where it is the CPU that computes. */
   workers?: number;
+  /** Where it is kept that the device of `auto` computes right. Default: it is checked at every start. */
+  checksDirectory?: string;
 }
 
 export interface OpenedEngines {
@@ -47,11 +49,13 @@ export async function chooseDevice(
 
 async function openBest(options: OpenOptions): Promise<{ engines: Engines; why: string }> {
   const reasons = ['auto'];
-  for (const { device, isSoftware, obstacle, name = 'it' } of await findDevices()) {
+  const { checksDirectory: directory } = options;
+  for (const { device, driver, isSoftware, obstacle, name = 'it' } of await findDevices()) {
     try {
       if (obstacle) throw new AppError('engine-failed', obstacle);
       if (isSoftware) throw new AppError('engine-failed', `${name} is a renderer in software.`);
-      return { engines: await openNamed([{ device, index: 0 }], options), why: reasons.join('; ') };
+      const kept = directory === undefined ? undefined : { directory, driver };
+      return { engines: await openNamed([{ device, index: 0 }], options, kept), why: reasons.join('; ') };
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'invalid') throw error;
       reasons.push(`not ${device}: ${error.message.replace(/\.$/, '')}`);
@@ -60,12 +64,16 @@ async function openBest(options: OpenOptions): Promise<{ engines: Engines; why: 
   throw new AppError('engine-failed', `No device can be used: ${reasons.join('; ')}.`);
 }
 
-async function openNamed(places: readonly DevicePlace[], options: OpenOptions): Promise<Engines> {
+async function openNamed(
+  places: readonly DevicePlace[],
+  options: OpenOptions,
+  kept?: { directory: string; driver: string },
+): Promise<Engines> {
   const engines = createEngines(places, options);
   for (const engine of engines) {
     if (DEVICES[engine.place.device].isProcessor) continue;
     try {
-      await engine.checkDevice();
+      await engine.checkDevice(kept);
     } catch (error) {
       for (const opened of engines) await opened.close();
       const reason = error instanceof Error ? error.message : String(error);

@@ -67,7 +67,8 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
   checkCommercialUse(installedModels, prices, config.acceptsNoncommercial);
   // A service that took jobs and could not run them would be worse than none.
   if (limits.heic) checkHeicDecoder();
-  const { engines } = await openEngines(config.devices, { modelsDirectory, log, workers: config.workers });
+  const engineOptions = { modelsDirectory, log, workers: config.workers, checksDirectory: dataDirectory };
+  const { engines } = await openEngines(config.devices, engineOptions);
   const signer = createSigner(stores.signingKey);
   const outbound = createGuardedFetch(config.outbound);
   const deps = {
