@@ -1,22 +1,14 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import sharp from 'sharp';
-import { isTerminal } from '../../shared/job.ts';
-import { findLedgerProblems } from '../../shared/ledger.ts';
 import { createTestClient } from '../support/client.ts';
-import { createRandom } from '../support/random.ts';
 import { startServiceProcess } from '../support/service-process.ts';
-import { createSeveralEngines } from '../support/several-engines.ts';
-import { createWorkshop } from '../support/workshop.ts';
+import { MOST_JOBS_BETWEEN_KILLS, runUnderKills } from '../support/under-kills.ts';
 import { type BenchOptions, type BenchTable, readCount, readSeed, SEED } from './bench.ts';
 
 const JOBS = 100;
 const JOBS_LONG = 1_000;
-const CHILDREN = ['cpu/1', 'cpu/2', 'cpu/3'];
-const KILL_PAUSE_MILLISECONDS = [300, 1_500] as const;
-const PATIENCE_MILLISECONDS = 30 * 60_000;
 
 const PHOTO = new URL('../../local/demo-photo/dog.jpg', import.meta.url);
 
@@ -90,69 +82,16 @@ async function photosPerSecond(workers: number, file: Uint8Array<ArrayBuffer>, m
   }
 }
 
-/** Three processes whose death comes at any moment. */
-async function underKills(count: number, seed: number): Promise<BenchTable> {
-  const random = createRandom(seed);
-  const workshop = await createWorkshop();
-  const several = createSeveralEngines(workshop, CHILDREN);
-  try {
-    const create = { width: 24, height: 20, channels: 3 as const, background: '#3060a0' };
-    const file = await sharp({ create }).png().toBuffer();
-    const ids: string[] = [];
-    for (let index = 0; index < count; index++) ids.push((await workshop.submit(file)).id);
-    const begun = performance.now();
-    several.start();
-    const over = new AbortController();
-    const kills = killNowAndThen(several.engines, random, over.signal);
-    const ends = await untilEnded(workshop.state, ids);
-    over.abort();
-    const statement = await workshop.state.getStatement(workshop.account);
-    const captures = statement.entries.filter(({ kind }) => kind === 'capture').map(({ job_id }) => job_id);
-    const row = {
-      jobs: count,
-      succeeded: ends.filter((status) => status === 'succeeded').length,
-      lost: ends.filter((status) => status === undefined).length,
-      failed: ends.filter((status) => status === 'failed').length,
-      'double captures': captures.length - new Set(captures).size,
-      'faults of the ledger': findLedgerProblems(statement).length,
-      kills: await kills,
-      seconds: Math.round((performance.now() - begun) / 1000),
-    };
-    if (row.succeeded < count || row['double captures'] + row['faults of the ledger'] > 0) process.exitCode = 1;
-    const note = `Photos of 24×20 by real-esrgan-fast; one of the processes is killed every ${KILL_PAUSE_MILLISECONDS.join(' to ')} ms. Seed ${seed}.`;
-    return { title: 'Three processes, killed now and then', rows: [row], note };
-  } finally {
-    await several.close();
-    await workshop.close();
-  }
-}
-
-type Several = ReturnType<typeof createSeveralEngines>;
-type State = Awaited<ReturnType<typeof createWorkshop>>['state'];
-
-async function killNowAndThen(engines: Several['engines'], random: () => number, over: AbortSignal): Promise<number> {
-  const [least, most] = KILL_PAUSE_MILLISECONDS;
-  let kills = 0;
-  while (!over.aborted) {
-    await pause(least + random() * (most - least), undefined, { signal: over }).catch(() => {});
-    const pid = engines[Math.floor(random() * engines.length)]!.pid();
-    if (pid === undefined || over.aborted) continue;
-    process.kill(pid, 'SIGKILL');
-    kills++;
-  }
-  return kills;
-}
-
-/** The status of each, undefined where it has not ended in time. */
-async function untilEnded(state: State, ids: readonly string[]) {
-  const deadline = performance.now() + PATIENCE_MILLISECONDS;
-  const ends = new Map<string, string>();
-  while (ends.size < ids.length && performance.now() < deadline) {
-    for (const id of ids.filter((each) => !ends.has(each))) {
-      const job = await state.getJob(id);
-      if (job && isTerminal(job)) ends.set(id, job.status);
-    }
-    await pause(200);
-  }
-  return ids.map((id) => ends.get(id));
+async function underKills(jobs: number, seed: number): Promise<BenchTable> {
+  const report = await runUnderKills(jobs, seed);
+  if (report.succeeded < jobs || report.doubleCaptures + report.ledgerFaults.length > 0) process.exitCode = 1;
+  const { doubleCaptures, ledgerFaults, seconds, ...counts } = report;
+  const row = {
+    ...counts,
+    'double captures': doubleCaptures,
+    'faults of the ledger': ledgerFaults.length,
+    seconds: Math.round(seconds),
+  };
+  const note = `Photos of 24×20 by real-esrgan-fast, three processes, of which one is killed after every 1 to ${MOST_JOBS_BETWEEN_KILLS} jobs. Seed ${seed}.`;
+  return { title: 'Jobs whose processes are killed', rows: [row], note };
 }
