@@ -25,15 +25,6 @@ export function learned<const Given extends Facts & Required<Pick<Metric, 'needs
   return { ...facts, open };
 }
 
-/** A metric whose published files cannot be read yet. */
-export function broughtOnly<const Given extends Facts>(facts: Given) {
-  const needs = { files: ['FILE.onnx'], from: 'a network of your own', license: 'its own' };
-  const refuse = async (files: readonly string[]): Promise<OpenMetric> => {
-    throw new AppError('invalid', `${files.join(', ')} (${facts.id}): it must be an ONNX file, NAME.onnx.`);
-  };
-  return learned({ ...facts, needs }, refuse);
-}
-
 /** By the name: nothing in the file itself tells it from others for certain. */
 export function isOnnx(files: readonly string[]): boolean {
   return files.length === 1 && files[0]!.endsWith('.onnx');

@@ -1,9 +1,47 @@
-import { broughtOnly } from './learned.ts';
+import type { Device } from '../../gpu-worker/runtime/devices.ts';
+import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
+import { unwrapped } from '../../gpu-worker/weights/unwrap.ts';
+import { learned } from './learned.ts';
+import { loadManiqa } from './maniqa-model.ts';
+import type { OpenMetric } from './metric.ts';
+import { pictureTensor } from './picture-tensor.ts';
 
-export const maniqaMetric = broughtOnly({
-  id: 'maniqa',
-  label: 'MANIQA',
-  digits: 4,
-  better: 'higher',
-  looksAt: 'picture',
-});
+const FACTS = { digits: 4, better: 'higher', looksAt: 'picture' } as const;
+const LICENSE = 'Apache-2.0 (github.com/IIGROUP/MANIQA, unverified)';
+const PYIQA = 'pyiqa (huggingface.co/chaofengc/IQA-PyTorch-Weights)';
+
+/** Yang et al. 2022 with the weights of PIPAL, as in the paper. */
+export const maniqaMetric = learned(
+  {
+    ...FACTS,
+    id: 'maniqa',
+    label: 'MANIQA',
+    needs: {
+      files: ['WEIGHTS'],
+      from: `${PYIQA}: MANIQA_PIPAL-ae6d356b.pth (the paper); 20 crops a picture, minutes on a CPU`,
+      license: LICENSE,
+    },
+  },
+  async ([file], device) => await open(file!, device, 0.13),
+);
+
+/** The weights of KonIQ-10k have another scale, which their file does not tell; not in Table 2. */
+export const maniqaKoniqMetric = learned(
+  {
+    ...FACTS,
+    id: 'maniqa-koniq',
+    label: 'MANIQA-KonIQ',
+    needs: {
+      files: ['WEIGHTS'],
+      from: `${PYIQA}: ckpt_koniq10k.pt, or ckpt_kadid10k.pt`,
+      license: LICENSE,
+    },
+  },
+  async ([file], device) => await open(file!, device, 0.8),
+);
+
+async function open(file: string, device: Device, scale: number): Promise<OpenMetric> {
+  await using checkpoint = unwrapped(await openCheckpoint(file));
+  const { run, release } = await loadManiqa(checkpoint, device, { scale });
+  return { measure: async (result) => (await run(pictureTensor(result))).score, release };
+}

@@ -4,7 +4,7 @@ import { distsMetric } from './dists.ts';
 import { fidMetric } from './fid.ts';
 import { lpipsMetric } from './lpips.ts';
 import { lpipsSqueezeMetric } from './lpips-squeeze.ts';
-import { maniqaMetric } from './maniqa.ts';
+import { maniqaKoniqMetric, maniqaMetric } from './maniqa.ts';
 import type { Metric } from './metric.ts';
 import { musiqMetric } from './musiq.ts';
 import { niqeMetric } from './niqe.ts';
@@ -21,6 +21,7 @@ export const METRICS = [
   lpipsSqueezeMetric,
   distsMetric,
   maniqaMetric,
+  maniqaKoniqMetric,
   musiqMetric,
   clipiqaMetric,
   clipiqaPlusMetric,

@@ -20,6 +20,8 @@ export interface SwinConfig {
 /** What the blocks of a stage have in common. */
 interface SwinStage {
   channels: number;
+  /** Channels of the feed-forward layer: four times as many by default. */
+  hidden?: number;
   heads: number;
   /** Tokens a side. */
   window: number;
@@ -58,8 +60,8 @@ export function swinTransformer(graph: GraphBuilder, image: Value, name: string,
     // Windows never exceed the square; where they fill it RAM shifts nothing.
     const window = Math.min(config.window_size, resolution);
     const shift = resolution > window ? Math.floor(window / 2) : 0;
-    const straight = divide(graph, resolution, window, 0);
-    const shifted = shift === 0 ? straight : divide(graph, resolution, window, shift);
+    const straight = divideSquare(graph, resolution, window, 0);
+    const shifted = shift === 0 ? straight : divideSquare(graph, resolution, window, shift);
     const relative = graph.integers(relativePositions(window));
     const stage = { channels, heads: config.num_heads[index]!, window, relative };
     for (let block = 0; block < depth; block++) {
@@ -97,8 +99,8 @@ function mergePatches(graph: GraphBuilder, tokens: Value, name: string, resoluti
   return linear(graph, normal, `${name}.reduction`, { from: four, to: 2 * channels, bias: false });
 }
 
-/** The constants of a square in windows. */
-function divide(graph: GraphBuilder, resolution: number, window: number, shift: number): Division {
+/** The constants of a square of tokens in windows. */
+export function divideSquare(graph: GraphBuilder, resolution: number, window: number, shift: number): Division {
   const { count, size, order, inverse, regions } = planWindows(
     { height: resolution, width: resolution },
     window,
@@ -136,7 +138,7 @@ export function swinBlock(
   const seen = graph.node('Add', [graph.node('Gather', [flat, division.inverse], { axis: 0 }), input]);
 
   const after = layerNorm(graph, seen, `${name}.norm2`, channels);
-  const wide = MLP_RATIO * channels;
+  const wide = stage.hidden ?? MLP_RATIO * channels;
   const hidden = gelu(graph, linear(graph, after, `${name}.mlp.fc1`, { from: channels, to: wide }));
   return graph.node('Add', [linear(graph, hidden, `${name}.mlp.fc2`, { from: wide, to: channels }), seen]);
 }

@@ -5,6 +5,7 @@ import { clipTensors } from '../../../../evaluation/metrics/clip-checkpoint.ts';
 import { clipResnet } from '../../../../evaluation/metrics/clip-resnet-graph.ts';
 import { textGraph } from '../../../../evaluation/metrics/clipiqa-model.ts';
 import { inception } from '../../../../evaluation/metrics/inception-graph.ts';
+import { maniqa } from '../../../../evaluation/metrics/maniqa-graph.ts';
 import { musiqEncoder, musiqStem } from '../../../../evaluation/metrics/musiq-graphs.ts';
 import type { TextEncoderConfig } from '../../../../gpu-worker/graphs/clip-text.ts';
 import type { Graph } from '../../../../gpu-worker/graphs/onnx.ts';
@@ -46,6 +47,11 @@ test('CLIPIQA in its published size wants exactly the tensors of the published f
   const visual = clipResnet({ width: 64, layers: [3, 4, 6, 3], features: 1024 });
   const tensors = clipTensors([textGraph(text, {}), visual], text, 1024);
   expect(Object.fromEntries(tensors)).toEqual(await usedTensors('clipiqa', /RN50/));
+});
+
+test('MANIQA in its published size wants exactly the tensors of the published file', async () => {
+  const config = { patch: 8, channels: 768, vitHidden: 3072, vitHeads: 12, hidden: 768 };
+  expect(weightsOf(maniqa(config, 0.13))).toEqual(await usedTensors('maniqa', /PIPAL/));
 });
 
 test('the weights by formula are those of its description', () => {
