@@ -1,10 +1,13 @@
 import { createGraphBuilder } from '../../gpu-worker/graphs/onnx.ts';
+import type { Pixels } from '../../gpu-worker/images/image.ts';
 import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import type { Device } from '../../gpu-worker/runtime/devices.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import { elementCount, type Tensor } from '../../gpu-worker/tensor/tensor.ts';
+import type { SuperResolver } from '../../gpu-worker/tiling/picture-tiles.ts';
 import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
+import { upscaleImage } from '../support/bands.ts';
 
 /** Measurements of one device in a process of its own; started by gpu.ts. */
 const MEASUREMENTS = { raw, upscale };
@@ -19,6 +22,7 @@ interface UpscaleCase {
 
 const CHANNELS = 64;
 const REPEATS = 3;
+const TILE_SIZE = 256;
 
 /** In GFLOP/s: convolutions 3×3 in a row, of which only one number leaves the device. */
 async function raw({ device, side, layers }: { device: Device; side: number; layers: number }) {
@@ -42,24 +46,37 @@ async function raw({ device, side, layers }: { device: Device; side: number; lay
   return { gflops: (layers * 2 * CHANNELS ** 2 * 9 * side ** 2) / seconds / 1e9 };
 }
 
-/** Seconds of a tile of `side` × `side`, after the first; the largest difference to the CPU of one of `compared` × `compared`, 0..1. */
+/** Seconds of a photo of `side` × `side`, after the first; the largest difference to the CPU of one of `compared` × `compared`, 0..1. */
 async function upscale({ device, model, side, compared }: UpscaleCase) {
   const started = performance.now();
   const resolver = await loadSuperResolver({ model, device });
-  const small = numbers([1, 3, compared, compared], 1);
-  const actual = await resolver.upscale(small);
+  const small = photo(compared);
+  const actual = await enlarge(small, resolver);
   const loadSeconds = (performance.now() - started) / 1000;
-  const tile = numbers([1, 3, side, side], 1);
-  const seconds = await fastest(() => resolver.upscale(tile));
+  const large = photo(side);
+  const seconds = await fastest(() => enlarge(large, resolver));
   await resolver.release();
   const onCpu = await loadSuperResolver({ model, device: 'cpu' });
-  const expected = await onCpu.upscale(small);
+  const expected = await enlarge(small, onCpu);
   await onCpu.release();
-  const difference = actual.data.reduce(
-    (most, value, index) => Math.max(most, Math.abs(value - expected.data[index]!)),
-    0,
-  );
-  return { loadSeconds, seconds, difference };
+  const differences = Float64Array.from(actual.data, (value, index) => Math.abs(value - expected.data[index]!));
+  return {
+    loadSeconds,
+    seconds,
+    difference: differences.reduce((most, value) => Math.max(most, value), 0) / MOST_16_BIT,
+  };
+}
+
+const MOST_16_BIT = 65_535;
+
+function photo(side: number): Pixels {
+  const { data } = numbers([side, side, 3], 255);
+  return { width: side, height: side, channels: 3, data: Uint8Array.from(data) };
+}
+
+function enlarge(pixels: Pixels, resolver: SuperResolver): Promise<Pixels> {
+  const { signal } = new AbortController();
+  return upscaleImage(pixels, resolver, { tileSize: TILE_SIZE, bitDepth: 16, signal, onTile: () => {} });
 }
 
 async function fastest(work: () => Promise<unknown>): Promise<number> {
