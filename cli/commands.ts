@@ -24,6 +24,7 @@ export const GROUPS: Record<string, Record<string, Entry>> = {
   },
   'Measure models': {
     evaluate: { about: 'measure models against ground truth', load: () => import('../evaluation/main.ts') },
+    table2: { about: 'methods × metrics of several data sets', load: () => import('../evaluation/table2.ts') },
     'evaluate-semantic': {
       about: 'measure how well results are understood',
       load: () => import('../evaluation/semantic/main.ts'),

@@ -13,6 +13,7 @@ import { MODEL_SCALE } from '../shared/methods/tile-plan.ts';
 import { completeParameters, requestedParametersSchema } from '../shared/parameters.ts';
 import type { Measured, Meter, Values } from './measure.ts';
 import type { Pair } from './pairs.ts';
+import type { Records } from './records.ts';
 
 /** The measure of every model: a filter that knows nothing. */
 const BASELINE = 'bicubic';
@@ -35,6 +36,8 @@ interface EvaluateOptions {
   seed: number;
   /** Results are written to `results/MODEL/NAME.png` below it. */
   outputDirectory: string;
+  /** Of an earlier run that was interrupted. */
+  records?: Records;
   signal: AbortSignal;
   onImage: (model: string, name: string) => void;
 }
@@ -70,10 +73,14 @@ export async function evaluate(options: EvaluateOptions): Promise<CandidateResul
       options.signal.throwIfAborted();
       onImage(model, name);
       const path = join(directory, `${name}.png`);
-      if (parameters) await restore(parameters, inputPath, path, options);
-      else await enlarge(inputPath, path, options);
-      const [result, truth] = [await decodeImage(path, limits), await decodeImage(truthPath, limits)];
-      const found = await meter.measure(result.pixels, truth.pixels);
+      let found = await options.records?.read(model, name);
+      if (!found) {
+        if (parameters) await restore(parameters, inputPath, path, options);
+        else await enlarge(inputPath, path, options);
+        const [result, truth] = [await decodeImage(path, limits), await decodeImage(truthPath, limits)];
+        found = await meter.measure(result.pixels, truth.pixels);
+        await options.records?.write(model, name, found);
+      }
       measured.push(found);
       images.push({ name, path, values: found.values });
     }
