@@ -95,7 +95,7 @@ test.each([
   [
     'a model that is not installed',
     ['--models', 'bicubic,seesr'],
-    /^seesr evaluate: seesr is not installed; installed: /,
+    /^seesr evaluate: seesr is not installed; installed: /m,
   ],
   ['an unknown metric', ['--models', 'bicubic', '--metric', 'psnr=a.onnx'], /--metric psnr=a\.onnx: it is ID=FILE/],
   [
