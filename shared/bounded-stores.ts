@@ -6,7 +6,7 @@ import type { StorageRoom } from './storage-room.ts';
 interface Stores {
   state: StateStore;
   objects: ObjectStore & {
-    open?(key: string): Promise<unknown>;
+    open?(key: string): Promise<{ close(): Promise<void> } | null>;
     // biome-ignore lint/suspicious/noExplicitAny: the store alone knows its type.
     receive?(upload: any, body: ReadableStream<Uint8Array>, offset: number): Promise<void>;
     // biome-ignore lint/suspicious/noExplicitAny: the same.
@@ -61,24 +61,35 @@ function createAsking(part: string, answerMilliseconds: number) {
   /** Since the last answer. */
   let owed = 0;
   let askAgainAt = 0;
-  return function ask<Answer>(call: (watch: Watch) => Promise<Answer>, milliseconds = answerMilliseconds) {
+  /** `discard`: gives back what an answer holds that nobody waits for any more. */
+  return function ask<Answer>(
+    call: (watch: Watch) => Promise<Answer>,
+    milliseconds = answerMilliseconds,
+    discard?: (answer: Answer) => unknown,
+  ) {
     const now = performance.now();
     if (owed > 0 && now < askAgainAt) return Promise.reject<Answer>(noAnswer(part, answerMilliseconds));
     askAgainAt = now + answerMilliseconds * 2 ** Math.min(owed, MOST_DOUBLINGS);
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let isLate = false;
     const watch: Watch = {
       stop: () => clearTimeout(timer),
       goOn() {
         clearTimeout(timer);
         timer = setTimeout(() => {
           owed++;
+          isLate = true;
           reject(noAnswer(part, milliseconds));
         }, milliseconds);
       },
     };
     watch.goOn();
-    const answer = async () => call(watch);
+    const answer = async () => {
+      const answered = await call(watch);
+      if (isLate) await discard?.(answered);
+      return answered;
+    };
     void answer()
       .then(resolve, reject)
       .finally(() => {
@@ -106,7 +117,7 @@ function boundQueue(queue: JobQueue, ask: Asking, { answerMilliseconds }: Patien
 function boundObjects<Objects extends Stores['objects']>(
   objects: Objects,
   ask: Asking,
-  { writeMilliseconds }: Patience,
+  { answerMilliseconds, writeMilliseconds }: Patience,
 ): Objects {
   const { open, receive, received } = objects;
   /** Of objects that may have been put although nobody was told. */
@@ -130,12 +141,23 @@ function boundObjects<Objects extends Stores['objects']>(
     ...objects,
     put,
     async get(key: string, range?: { first: number; last: number }) {
-      const object = await ask(() => objects.get(key, range));
+      const object = await ask(
+        () => objects.get(key, range),
+        answerMilliseconds,
+        (late) => late?.body.cancel(),
+      );
       return object && { ...object, body: answering(object.body, ask) };
     },
     head: (key: string) => ask(() => objects.head(key)),
     delete: (key: string) => ask(() => objects.delete(key)),
-    ...(open && { open: (key: string) => ask(() => open(key)) }),
+    ...(open && {
+      open: (key: string) =>
+        ask(
+          () => open(key),
+          answerMilliseconds,
+          (late) => late?.close(),
+        ),
+    }),
     ...(receive && {
       receive: (upload: unknown, body: ReadableStream<Uint8Array>, offset: number) =>
         ask((watch) => receive.call(objects, upload, watched(body, watch), offset), writeMilliseconds),

@@ -25,8 +25,14 @@ export function as<Result>(who: string, work: () => Result): Result {
   return asking.run({ who }, work);
 }
 
-/** The same port; `verbs` are told which it has, and which are asked for. */
-export function noting<Port extends object>(port: Port, verbs: { all: Set<string>; used: Set<string> }): Port {
+/** Of ports: those that they have, and those that are asked for. */
+export interface Verbs {
+  all: Set<string>;
+  used: Set<string>;
+}
+
+/** The same port, whose `verbs` are noted. */
+export function noting<Port extends object>(port: Port, verbs: Verbs): Port {
   const noted = Object.entries(port).map(([name, verb]) => {
     verbs.all.add(name);
     const ask = (...given: unknown[]) => {
@@ -45,6 +51,12 @@ export function noting<Port extends object>(port: Port, verbs: { all: Set<string
   return Object.fromEntries(noted) as Port;
 }
 
+/** What the call that runs now is asked for; nothing outside of ports. */
+export function asksNow(): Omit<Asked, 'command'> | undefined {
+  const asked = asking.getStore();
+  return asked?.verb === undefined ? undefined : (asked as Asked);
+}
+
 /** Of an argument: an id, a key, or the type of an event. */
 function nameOf(given: unknown): string {
   if (typeof given === 'string') return given;
@@ -58,10 +70,10 @@ export function tellWhoAsks<Client extends { middlewareStack: object }>(client: 
   const middleware: Middleware =
     (next, { commandName }) =>
     (given) => {
-      const store = asking.getStore();
-      if (store?.verb) {
+      const asked = asksNow();
+      if (asked) {
         const command = commandName.replace(/Command$/, '');
-        given.request.headers[HEADER] = JSON.stringify({ ...store, command });
+        given.request.headers[HEADER] = JSON.stringify({ ...asked, command });
       }
       return next(given);
     };

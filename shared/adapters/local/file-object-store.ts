@@ -228,11 +228,20 @@ async function openObject(path: string): Promise<OpenFile | null> {
     if (isMissing(error)) return null;
     throw error;
   }
-  const stats = await handle.stat({ bigint: true });
-  if (!stats.isFile()) {
-    await handle.close();
-    return null;
+  try {
+    const file = await describe(handle);
+    if (!file) await handle.close();
+    return file;
+  } catch (error) {
+    await handle.close().catch(() => {}); // it is closed all the same
+    throw error;
   }
+}
+
+/** Null: it is a folder. */
+async function describe(handle: FileHandle): Promise<OpenFile | null> {
+  const stats = await handle.stat({ bigint: true });
+  if (!stats.isFile()) return null;
   const size = Number(stats.size);
   const tail = Buffer.alloc(Math.min(size, MAX_TYPE_BYTES + 1));
   await handle.read(tail, 0, tail.length, size - tail.length);

@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFileObjectStore } from '../../../../../shared/adapters/local/file-object-store.ts';
+import { boundStores } from '../../../../../shared/bounded-stores.ts';
+import { as, noting } from '../../../../support/asked.ts';
+import { harmFiles } from '../../../../support/harmful-files.ts';
+import { makeDirectory, openLocalStores } from '../../../../support/local-stores.ts';
+
+/** The store of objects on a file system of which single calls fail. */
+
+const PNG = { contentType: 'image/png' };
+const KEY = 'in/acc_one/upl_one';
+const BOUNDS = { answerMilliseconds: 50, writeMilliseconds: 50 };
+
+let directory: string;
+let remove: () => Promise<void>;
+let files: ReturnType<typeof harmFiles>;
+beforeEach(async () => {
+  ({ directory, remove } = await makeDirectory());
+  files = harmFiles();
+});
+afterEach(async () => {
+  files.close();
+  await remove();
+});
+
+const openStore = () => {
+  const store = createFileObjectStore({ directory, secret: 'a secret', now: Date.now });
+  return noting(store, { all: new Set(), used: new Set() });
+};
+const bodyOf = (text: string) => new Blob([text]).stream();
+const asked = <Result>(work: () => Promise<Result>) => as('test', work);
+/** The first call of this kind. */
+const refuse = (command: string) =>
+  files.doHarm((call) => (call.asked.command === command ? { code: 'EIO' } : undefined));
+
+describe('a file of which', () => {
+  it.each(['stat 1', 'read 1', 'close 1'])('%s fails does not stay open', async (command) => {
+    const store = openStore();
+    await asked(() => store.put(KEY, bodyOf('photo'), PNG));
+    refuse(command);
+    const open = async (): Promise<unknown> => (await store.open(KEY))?.close();
+    const head = async (): Promise<unknown> => store.head(KEY);
+    for (const look of [head, open]) await expect(asked(look)).rejects.toMatchObject({ code: 'EIO' });
+    expect(files.openCount()).toBe(0);
+  });
+
+  it.each(['get', 'open'] as const)('nobody waits any more is closed when it comes (%s)', async (verb) => {
+    const { state, queue, deadLetters, database } = openLocalStores(directory);
+    const objects = openStore();
+    const bounded = boundStores({ state, queue, deadLetters, objects }, BOUNDS);
+    await asked(() => bounded.objects.put(KEY, bodyOf('photo'), PNG));
+    files.doHarm(({ asked: { command } }) => (command === 'stat 1' ? { milliseconds: 100 } : undefined));
+    const ask = (): Promise<unknown> => bounded.objects[verb](KEY);
+    await expect(asked(ask)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(files.openCount()).toBe(1);
+    await files.end();
+    await expect.poll(() => files.openCount(), { timeout: 5_000 }).toBe(0);
+    database.close();
+  });
+});
