@@ -129,13 +129,15 @@ export function createFileObjectStore({ directory, secret, now }: Options): File
     async delete(key) {
       const path = pathOf(key);
       partials.discard(key);
-      try {
-        await rm(path);
-      } catch (error) {
-        if (isMissing(error)) return;
-        throw error;
-      }
-      await syncFolder(dirname(path));
+      const wasThere = await rm(path).then(
+        () => true,
+        (error: unknown) => {
+          if (!isMissing(error)) throw error;
+          return false;
+        },
+      );
+      if (wasThere) await syncFolder(dirname(path));
+      // Also where it was not: a put that failed, or an earlier delete, may have left them.
       await removeEmptyFolders(dirname(path), root);
     },
 
@@ -259,10 +261,12 @@ async function describe(handle: FileHandle): Promise<OpenFile | null> {
 }
 
 async function removeEmptyFolders(folder: string, root: string): Promise<void> {
-  try {
-    for (let path = folder; path !== root; path = dirname(path)) await rmdir(path);
-  } catch {
-    // Not empty, or another removed it: either way nothing is left to do.
+  for (let path = folder; path !== root; path = dirname(path)) {
+    try {
+      await rmdir(path);
+    } catch (error) {
+      if (!isMissing(error)) return; // not empty
+    }
   }
 }
 

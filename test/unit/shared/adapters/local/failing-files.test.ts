@@ -1,5 +1,6 @@
+import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFileObjectStore } from '../../../../../shared/adapters/local/file-object-store.ts';
+import { createFileObjectStore, UNFINISHED } from '../../../../../shared/adapters/local/file-object-store.ts';
 import { boundStores } from '../../../../../shared/bounded-stores.ts';
 import { as, noting } from '../../../../support/asked.ts';
 import { harmFiles } from '../../../../support/harmful-files.ts';
@@ -56,5 +57,23 @@ describe('a file of which', () => {
     await files.end();
     await expect.poll(() => files.openCount(), { timeout: 5_000 }).toBe(0);
     database.close();
+  });
+});
+
+describe('folders', () => {
+  it.each([
+    ['a put that failed', 'put', 'link 1'],
+    ['a delete that failed', 'delete', 'sync 1'],
+    ['a folder that could not be removed', 'delete', 'rmdir 2'],
+  ] as const)('go with the next delete after %s', async (_, verb, command) => {
+    const store = openStore();
+    const put = () => asked(() => store.put(KEY, bodyOf('photo'), PNG));
+    if (verb === 'delete') await put();
+    refuse(command);
+    await (verb === 'put' ? put() : asked(() => store.delete(KEY))).catch(() => {});
+    expect(await readdir(directory)).toContain('in');
+    files.doHarm();
+    await asked(() => store.delete(KEY));
+    expect(await readdir(directory)).toEqual([UNFINISHED]);
   });
 });
