@@ -1,5 +1,4 @@
 import { noAnswer } from './deadline.ts';
-import { AppError } from './error.ts';
 import type { JobQueue, ObjectStore, StateStore } from './ports.ts';
 import type { StorageRoom } from './storage-room.ts';
 
@@ -120,26 +119,10 @@ function boundObjects<Objects extends Stores['objects']>(
   { answerMilliseconds, writeMilliseconds }: Patience,
 ): Objects {
   const { open, receive, received } = objects;
-  /** Of objects that may have been put although nobody was told. */
-  const late = new Set<string>();
-
-  async function put(...[key, body, options]: Parameters<ObjectStore['put']>): Promise<{ bytes: number }> {
-    try {
-      const done = await ask((watch) => objects.put(key, watched(body, watch), options), writeMilliseconds);
-      late.delete(key);
-      return done;
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      if (error.code === 'unavailable') late.add(key);
-      const stored = error.code === 'already-exists' && late.delete(key) ? await objects.head(key) : null;
-      if (stored) return { bytes: stored.bytes };
-      throw error;
-    }
-  }
-
   return {
     ...objects,
-    put,
+    put: (...[key, body, options]: Parameters<ObjectStore['put']>) =>
+      ask((watch) => objects.put(key, watched(body, watch), options), writeMilliseconds),
     async get(key: string, range?: { first: number; last: number }) {
       const object = await ask(
         () => objects.get(key, range),

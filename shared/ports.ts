@@ -11,8 +11,8 @@ import type { WorkCounts } from './work-counts.ts';
 /** Large binary objects by key. Keys are `/`-separated segments of letters, digits, `_`, `-` and `.`. */
 export interface ObjectStore {
   /**
-   * Creates the object, whole or not at all. Throws `already-exists` when the key is taken; where an answer can be lost on
-   * its way, not by the same bytes.
+   * Creates the object, whole or not at all. Throws `already-exists` when the key is taken by other bytes: the same ones are
+   * those of a call whose answer was lost, or that failed at its end.
    */
   put(key: string, body: ReadableStream<Uint8Array>, options: { contentType: string }): Promise<{ bytes: number }>;
   /** `range`: the first and the last byte, inclusive; a range past the end is cut off. Null: no such object. */

@@ -42,8 +42,7 @@ async function answer(store: FileObjectStore, request: IncomingMessage, response
     headers: new Headers(request.headers as Record<string, string>),
   });
   if (allowed.method === 'PUT') {
-    const { key, contentType } = allowed;
-    await store.put(key, Readable.toWeb(request), { contentType });
+    await store.receive(allowed, Readable.toWeb(request), 0);
     response.writeHead(201).end();
     return;
   }

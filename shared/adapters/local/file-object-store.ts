@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { type FileHandle, link, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
@@ -82,7 +83,7 @@ export function createFileObjectStore({ directory, secret, now }: Options): File
       await mkdir(unfinishedFiles, { recursive: true, mode: 0o700 });
       try {
         const bytes = await writeFile(unfinished, body, contentType);
-        await publish(unfinished, root, key);
+        await publish(unfinished, root, key, { orSame: true });
         return { bytes };
       } finally {
         await remove(unfinished);
@@ -196,26 +197,49 @@ async function seal(handle: FileHandle, contentType: string): Promise<void> {
   await handle.sync();
 }
 
-/** Gives the finished file its name, which must be free. On disk when it returns. */
-async function publish(finished: string, root: string, key: string): Promise<void> {
+/**
+ * Gives the finished file its name, which must be free; `orSame`: or already be that of a file with the same bytes and
+ * type, for whose writer the last steps failed. On disk when it returns.
+ */
+async function publish(finished: string, root: string, key: string, { orSame = false } = {}): Promise<void> {
   const target = join(root, key);
-  await linkOnce(finished, target, key);
+  const isNew = await linkOnce(finished, target);
   // Every folder up to the root: one that another call made just now may not be on disk yet.
   for (let path = dirname(target); path.length >= root.length; path = dirname(path)) await syncFolder(path);
+  if (!isNew && !(orSame && (await haveSameBytes(finished, target)))) throw alreadyExists(key);
 }
 
-async function linkOnce(finished: string, target: string, key: string): Promise<void> {
+/** False: the name is taken. */
+async function linkOnce(finished: string, target: string): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     try {
       await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-      return await link(finished, target);
+      await link(finished, target);
+      return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') throw alreadyExists(key);
+      if (code === 'EEXIST') return false;
       // Meanwhile, deleting the last other object of the folder has removed it.
       if (code !== 'ENOENT' || attempt === MAX_LINK_ATTEMPTS) throw error;
     }
   }
+}
+
+async function haveSameBytes(one: string, other: string): Promise<boolean> {
+  const [hash, otherHash] = await Promise.all([hashOf(one), hashOf(other)]);
+  return hash === otherHash;
+}
+
+/** Undefined: there is no such file any more. */
+async function hashOf(path: string): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return undefined;
+  }
+  return hash.digest('hex');
 }
 
 function alreadyExists(key: string): AppError {

@@ -60,6 +60,23 @@ describe('a file of which', () => {
   });
 });
 
+describe('a put', () => {
+  it.each(['link 1', 'sync 2', 'sync 3', 'sync 5', 'close 2', 'rm 1'])(
+    'of which %s fails can be repeated: the object is there once, or not yet',
+    async (command) => {
+      const store = openStore();
+      const put = (text: string) => asked(() => store.put(KEY, bodyOf(text), PNG));
+      refuse(command);
+      await put('photo').catch((error: unknown) => expect(error).toMatchObject({ code: 'EIO' }));
+      files.doHarm();
+      expect(await put('photo')).toEqual({ bytes: 5 });
+      await expect(put('other')).rejects.toMatchObject({ code: 'already-exists' });
+      expect(await readdir(directory)).toEqual([UNFINISHED, 'in']);
+      expect(await readdir(`${directory}/${UNFINISHED}`)).toEqual([]);
+    },
+  );
+});
+
 describe('folders', () => {
   it.each([
     ['a put that failed', 'put', 'link 1'],
