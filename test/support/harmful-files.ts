@@ -18,8 +18,8 @@ interface FileCall {
 const CALLS = ['open', 'mkdir', 'link', 'rm', 'rmdir', 'stat', 'statfs'] as const;
 const CLOSE = 'close';
 const CALLS_OF_FILES = ['read', 'write', 'writeFile', 'sync', 'stat', CLOSE] as const;
-/** More of one kind in one verb are not told apart: a long file is written in many. */
-const MOST_NUMBERED = 4;
+/** Later ones of a kind are not told apart: a long file is written in many, and all folders above one are synced alike. */
+const MOST_NUMBERED = 2;
 
 type Call = (...values: unknown[]) => Promise<unknown>;
 
@@ -30,7 +30,7 @@ export function harmFiles() {
   const counts = new Map<string, number>();
   const handles = new Set<FileHandle>();
 
-  /** By caller and run of the verb: the first, second, … call of this kind. */
+  /** By run of the verb: the first call of this kind, or a later one. */
   function numbered(asked: Omit<Asked, 'command'>, kind: string): Asked {
     const key = `${asked.run} ${kind}`;
     const number = (counts.get(key) ?? 0) + 1;

@@ -70,8 +70,8 @@ const MAX_LINK_ATTEMPTS = 10;
 export function createFileObjectStore({ directory, secret, now }: Options): FileObjectStore {
   const root = resolve(directory);
   const unfinishedFiles = join(root, UNFINISHED);
-  const partials = createPartialUploads({ directory: unfinishedFiles, now });
   const remove = createRemoval(rm);
+  const partials = createPartialUploads({ directory: unfinishedFiles, remove, now });
   const pathOf = (key: string) => {
     checkObjectKey(key);
     return join(root, key);

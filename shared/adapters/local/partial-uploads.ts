@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../error.ts';
 import { UPLOAD_URL_SECONDS } from '../../limits.ts';
-import { createRemoval } from '../../removal.ts';
 
 interface Options {
   /** Of unfinished files; created when missing. Its owner removes the files of an earlier process. */
   directory: string;
+  remove: (path: string) => Promise<void>;
   /** Milliseconds since 1970. */
   now: () => number;
 }
@@ -37,10 +37,9 @@ interface Writer {
  * Uploads whose connection broke: their bytes are kept, as long as their URL can be valid, for a sender that goes on
  * there (draft-ietf-httpbis-resumable-upload-10). Known to this process alone: after a restart an upload begins anew.
  */
-export function createPartialUploads({ directory, now }: Options) {
+export function createPartialUploads({ directory, remove, now }: Options) {
   const partials = new Map<string, Partial>();
   const writers = new Map<string, Writer>();
-  const remove = createRemoval(rm);
 
   function keep(key: string, partial: Partial): void {
     discard(key);

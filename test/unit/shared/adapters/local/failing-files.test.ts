@@ -30,9 +30,16 @@ const openStore = () => {
 };
 const bodyOf = (text: string) => new Blob([text]).stream();
 const asked = <Result>(work: () => Promise<Result>) => as('test', work);
-/** The first call of this kind. */
-const refuse = (command: string) =>
-  files.doHarm((call) => (call.asked.command === command ? { code: 'EIO' } : undefined));
+/** The first call of this kind, or later ones. Returns how many were. */
+function refuse(command: string): () => number {
+  let count = 0;
+  files.doHarm((call) => {
+    if (call.asked.command !== command) return undefined;
+    count++;
+    return { code: 'EIO' };
+  });
+  return () => count;
+}
 
 describe('a file of which', () => {
   it.each(['stat 1', 'read 1', 'close 1'])('%s fails does not stay open', async (command) => {
@@ -61,13 +68,14 @@ describe('a file of which', () => {
 });
 
 describe('a put', () => {
-  it.each(['link 1', 'sync 2', 'sync 3', 'sync 5', 'close 2', 'rm 1'])(
+  it.each(['write 1', 'sync 1', 'link 1', 'open r 2', 'sync 2', 'close 2', 'rm 1'])(
     'of which %s fails can be repeated: the object is there once, or not yet',
     async (command) => {
       const store = openStore();
       const put = (text: string) => asked(() => store.put(KEY, bodyOf(text), PNG));
-      refuse(command);
+      const refused = refuse(command);
       await put('photo').catch((error: unknown) => expect(error).toMatchObject({ code: 'EIO' }));
+      expect(refused()).toBeGreaterThan(0);
       files.doHarm();
       expect(await put('photo')).toEqual({ bytes: 5 });
       await expect(put('other')).rejects.toMatchObject({ code: 'already-exists' });
@@ -75,6 +83,18 @@ describe('a put', () => {
       expect(await readdir(`${directory}/${UNFINISHED}`)).toEqual([]);
     },
   );
+});
+
+it('an upload that could not be removed goes with the next object', async () => {
+  const store = openStore();
+  const upload = { key: KEY, contentType: 'image/png', bytes: 5 };
+  const refused = refuse('rm 1');
+  await asked(() => store.receive(upload, bodyOf('photo'), 0));
+  expect(refused()).toBe(1);
+  expect(await readdir(`${directory}/${UNFINISHED}`)).toHaveLength(1);
+  files.doHarm();
+  await asked(() => store.put('another', bodyOf('photo'), PNG));
+  expect(await readdir(`${directory}/${UNFINISHED}`)).toEqual([]);
 });
 
 describe('folders', () => {
@@ -86,8 +106,9 @@ describe('folders', () => {
     const store = openStore();
     const put = () => asked(() => store.put(KEY, bodyOf('photo'), PNG));
     if (verb === 'delete') await put();
-    refuse(command);
+    const refused = refuse(command);
     await (verb === 'put' ? put() : asked(() => store.delete(KEY))).catch(() => {});
+    expect(refused()).toBe(1);
     expect(await readdir(directory)).toContain('in');
     files.doHarm();
     await asked(() => store.delete(KEY));
