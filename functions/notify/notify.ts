@@ -2,14 +2,14 @@ import type { AttemptResult, Delivery } from '../../shared/delivery.ts';
 import { AppError } from '../../shared/error.ts';
 import type { StateStore } from '../../shared/ports.ts';
 import { isStorageFull } from '../../shared/storage-room.ts';
-import { asStoreError, isStoreError, isUnavailable } from '../../shared/store-error.ts';
+import { asStoreError, isStoreError } from '../../shared/store-error.ts';
 import type { NotifyDependencies } from './dependencies.ts';
 import { fetchInput } from './fetch-input.ts';
 import { sendResult } from './send-result.ts';
 import { sendWebhook } from './send-webhook.ts';
 
 /**
- * A state that does not answer is told the result of an attempt again for so long. An attempt without a result counts
+ * A state that does not answer, or has no room, is told the result of an attempt again for so long. An attempt without a result counts
  * as lost, and five of these would give up a message that the receiver has long taken.
  */
 const RECORD_MILLISECONDS = 10_000;
@@ -137,7 +137,7 @@ async function record(state: StateStore, delivery: Delivery, result: AttemptResu
     try {
       return await state.recordAttempt(delivery, result);
     } catch (error) {
-      if (!isUnavailable(asStoreError(error)) || performance.now() + wait > deadline) throw error;
+      if (!isStoreError(asStoreError(error)) || performance.now() + wait > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }

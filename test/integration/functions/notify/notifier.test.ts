@@ -124,6 +124,28 @@ test('an attempt that throws ends no other, and is told at the end', async () =>
   expect(service.lines.filter((line) => line.includes('notify.failed'))).toHaveLength(1);
 });
 
+test.each([
+  ['is full', 13],
+  ['has a broken device', 1034],
+  ['is locked', 5],
+])(
+  'the result of an attempt is told again where the database %s: its receiver gets no second message',
+  async (_, errcode) => {
+    const hook = await receiverOf(200);
+    await service.call('POST', '/v1/webhook_endpoints', { json: { url: hook.url } });
+    await succeed(service, (await submit(service)).id);
+    let refusals = 2;
+    const recordAttempt: typeof service.state.recordAttempt = async (...given) => {
+      if (refusals-- > 0) throw Object.assign(new Error('refused'), { code: 'ERR_SQLITE_ERROR', errcode });
+      return service.state.recordAttempt(...given);
+    };
+    await notifyDue({ ...deps(), state: { ...service.state, recordAttempt } }, stop.signal, 4);
+    const { deliveries } = await service.state.listDeliveries({ account: 'acc_one', test: false, limit: 10 });
+    expect(deliveries).toMatchObject([{ status: 'delivered', tries: 1 }]);
+    expect(hook.received).toHaveLength(1);
+  },
+);
+
 describe('attempts that are cut off every time, by the end of their function or process', () => {
   /** Claims and does nothing more, until nothing is due; then the notifier has its turn. */
   async function cutOff(times: number): Promise<void> {
