@@ -47,12 +47,12 @@ export function createBlobRoutes(deps: BlobDependencies): Hono {
     let leave: (() => void) | undefined;
     try {
       leave = await room?.hold(accountOf(key), bytes);
-      await store();
+      // Also where it fails at its end, or the file has come before: its sender may not send it again.
+      await store().finally(() => announce(deps, key));
     } finally {
       leave?.();
       release();
     }
-    await announce(deps, key);
   }
 
   /** With a place that is given back with the file; HEAD has nothing to hold. */

@@ -15,6 +15,7 @@ import {
   pngOf,
   problemOf,
   type Service,
+  send,
   submit,
   succeed,
   upload,
@@ -342,5 +343,30 @@ describe('delivery of the result', () => {
   ])('%j is refused', async (deliver, code) => {
     const response = await submitInput({ upload_id: await upload(service) }, { deliver });
     expect(await problemOf(response)).toMatchObject({ status: 422, code });
+  });
+});
+
+describe('a file whose last steps fail, so that its sender', () => {
+  test.each([
+    ['is told to come again', true],
+    ['finds it there when it comes again', false],
+  ])('%s, admits the job that awaits it', async (_, isTold) => {
+    const objects = service.objects as FileObjectStore;
+    const receive: FileObjectStore['receive'] = async (...given) => {
+      await objects.receive(...given);
+      if (isTold) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO', syscall: 'fsync' });
+    };
+    service.app.route('/blobs', createBlobRoutes({ ...service, objects: { ...objects, receive } }));
+    const file = new Uint8Array(await pngOf(20, 10));
+    const json = { bytes: file.length, content_type: 'image/png' };
+    const upload = await bodyOf<{ id: string; url: string; headers: Record<string, string> }>(
+      service.call('POST', '/v1/uploads', { json }),
+    );
+    const { id } = await submit(service, upload.id);
+    if (!isTold) await send(service, upload.id, file); // nobody was told of it
+    const headers = { ...upload.headers, 'Content-Length': `${file.length}` };
+    const sent = await service.app.request(upload.url, { method: 'PUT', headers, body: file });
+    expect(sent.status).toBe(isTold ? 503 : 412);
+    expect((await service.state.getJob(id))?.status).toBe('queued');
   });
 });
