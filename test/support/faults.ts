@@ -1,6 +1,8 @@
-import { AT_SOME_CALLS, atEveryCall, type Fault } from './part-faults.ts';
+import { atEveryLocalCall, LOCKS } from './local-faults.ts';
+import { AT_SOME_CALLS, atEveryCall } from './part-faults.ts';
 import type { Place } from './place.ts';
 import { atSkew } from './skewed-clock.ts';
+import type { Fault } from './world.ts';
 
 /** Faults around the service that last for a while. */
 
@@ -8,7 +10,7 @@ type Message = Parameters<Place['truth']['queue']['send']>[0];
 
 function ofQueue(send: (place: Place, message: Message) => Promise<void>): Fault {
   return {
-    begin: (place) => {
+    begin: ({ place }) => {
       const queue = {
         ...place.service.queue,
         send: (message: Message) => send(place, message),
@@ -29,7 +31,7 @@ function ofFirstMessage(treat: (place: Place, message: Message) => Promise<void>
 }
 
 const ofClient = (changes: (place: Place) => Partial<Place>): Fault => ({
-  begin: (place) => ({ place: { ...place, ...changes(place) } }),
+  begin: ({ place }) => ({ place: { ...place, ...changes(place) } }),
 });
 
 /** `ahead`: of a clock, in minutes. In a worker of its own, or in all that the service does, on the same machine or others. */
@@ -38,12 +40,12 @@ function ofClocks({ worker = 0, service = 0 }: { worker?: number; service?: numb
     (minutes: number) =>
     <Result>(work: () => Result) =>
       atSkew(() => minutes * 60_000, work);
-  return { begin: (place) => ({ place: { ...place, inWorker: at(worker), inService: at(service) } }) };
+  return { begin: ({ place }) => ({ place: { ...place, inWorker: at(worker), inService: at(service) } }) };
 }
 
 /** The clock of the machine, which all programs share, is put right again and again. */
 const ofSteps = (minutes: number): Fault => ({
-  begin(place) {
+  begin({ place }) {
     let isWrong = false;
     const at = <Result>(work: () => Result) => atSkew(() => (isWrong ? minutes * 60_000 : 0), work);
     const advance = (seconds: number) => {
@@ -56,7 +58,7 @@ const ofSteps = (minutes: number): Fault => ({
 
 /** Messages come so much later than they were sent; `twice`: and at once too. */
 const ofDelay = (minutes: number, { twice = false } = {}): Fault => ({
-  begin(place) {
+  begin({ place }) {
     const { clock } = place;
     const { queue } = place.service;
     const late: { at: number; message: Message }[] = [];
@@ -78,7 +80,7 @@ const ofDelay = (minutes: number, { twice = false } = {}): Fault => ({
 });
 
 const ofReceiver = (name: keyof Place['receivers'], answer: number | 'drop'): Fault => ({
-  begin(place) {
+  begin({ place }) {
     place.receivers[name].answerNext(answer, answer);
     return { place };
   },
@@ -87,6 +89,7 @@ const ofReceiver = (name: keyof Place['receivers'], answer: number | 'drop'): Fa
 export const FAULTS: Record<string, Fault> = {
   ...atEveryCall(),
   ...AT_SOME_CALLS,
+  ...atEveryLocalCall(),
   'messages come twice': ofQueue(async ({ service }, message) => {
     await service.queue.send(message);
     await service.queue.send(message);
@@ -132,8 +135,5 @@ export const FAULTS: Record<string, Fault> = {
   'the clock of the service is far behind': ofClocks({ service: -40 }),
   'the clocks of worker and service are wrong in opposite ways': ofClocks({ worker: 25, service: -25 }),
   'the clock of the machine steps ahead and back': ofSteps(10),
-  'another program locks the database for moments': {
-    only: 'local',
-    begin: (place) => ({ place, end: place.disturb!() }),
-  },
+  'another program locks the database for moments': LOCKS,
 };

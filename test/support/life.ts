@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Patience } from '../../gpu-worker/worker/outwait-trouble.ts';
 import { runWorker } from '../../gpu-worker/worker/worker.ts';
 import { isTerminal, type Job } from '../../shared/job.ts';
@@ -5,6 +6,7 @@ import { ALL_SCOPES, createApiKey } from '../../shared/keys.ts';
 import { age, holdMessage, keepLongFile } from './old-age.ts';
 import {
   type Announced,
+  asksForPatience,
   background,
   eraseAll,
   eventually,
@@ -117,7 +119,7 @@ export async function live(place: Place, account: string, photo: Uint8Array): Pr
 
 type Ask = ReturnType<typeof createPatientClient>;
 
-/** Asks again while a part is unavailable, with the same Idempotency-Key; anything else of 500 and above is a fault. */
+/** Asks again while a part is unavailable, with the same Idempotency-Key. */
 function createPatientClient(place: Place, secret: string) {
   const { service, repeats } = place;
   let asked = 0;
@@ -138,9 +140,8 @@ function createPatientClient(place: Place, secret: string) {
       const text = await answer.text();
       const body = text.startsWith('{') ? (JSON.parse(text) as Json) : {};
       if (answer.status < 500) return { status: answer.status, body };
-      if (body.code !== 'unavailable' || !answer.headers.get('Retry-After')) {
-        throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-      }
+      if (!asksForPatience(answer, text)) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      await sleep(tries);
     }
     throw new Error(`${method} ${path} was asked for ${MAX_ASKED} times.`);
   };

@@ -1,22 +1,10 @@
-import type { Asked } from './asked.ts';
 import type { Harm, ProxiedRequest } from './harmful-proxy.ts';
-import type { Place } from './place.ts';
-import type { PARTS, TroubledStores } from './troubled-stores.ts';
+import type { PARTS } from './troubled-stores.ts';
+import { type Fault, siteOf } from './world.ts';
 
 /** Harm of S3, SQS and DynamoDB to requests, at every call that an adapter makes. */
 
 type Part = (typeof PARTS)[number];
-
-export interface Fault {
-  /** Absent: in both modes. */
-  only?: 'AWS' | 'local';
-  /** The place in trouble, until `end`; `mayHit`: by `siteOf`, and the hits come back. */
-  begin(
-    place: Place,
-    stores?: TroubledStores,
-    mayHit?: (site: string) => boolean,
-  ): { place: Place; end?(): void; hit?: Set<string> };
-}
 
 const JSON_TYPE = { 'content-type': 'application/x-amz-json-1.0' };
 
@@ -94,13 +82,10 @@ function tellCalls() {
   };
 }
 
-/** Of a request: the verb of the adapter that sends it, and its command. */
-export const siteOf = ({ verb, command }: Asked): string => `${verb}: ${command}`;
-
 function ofPart(part: Part, harm: Harm, isHit: IsHit): Fault {
   return {
     only: 'AWS',
-    begin(place, stores, mayHit = () => true) {
+    begin({ place, stores }, mayHit = () => true) {
       if (harm === 'silent') stores!.giveUpAfter(part, SILENCE_MILLISECONDS[part]);
       const tell = tellCalls();
       const hit = new Set<string>();
@@ -119,15 +104,11 @@ function ofPart(part: Part, harm: Harm, isHit: IsHit): Fault {
   };
 }
 
-/** By the names of the faults, which part is to be hit at all of its calls. */
-export const HITS_EVERY_CALL: Record<string, Part> = {};
 export function atEveryCall(): Record<string, Fault> {
   const faults = Object.entries(AT_EVERY_CALL).flatMap(([what, [isHit, harms]]) =>
-    (Object.entries(harms) as [Part, Harm][]).map(([part, harm]) => {
-      const name = `${part} ${what}`;
-      HITS_EVERY_CALL[name] = part;
-      return [name, ofPart(part, harm, isHit)] as const;
-    }),
+    (Object.entries(harms) as [Part, Harm][]).map(
+      ([part, harm]) => [`${part} ${what}`, { part, ...ofPart(part, harm, isHit) }] as const,
+    ),
   );
   return Object.fromEntries(faults);
 }

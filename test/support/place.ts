@@ -4,7 +4,7 @@ import { reap } from '../../functions/reap/reap.ts';
 import type { Engine } from '../../gpu-worker/engine.ts';
 import type { Job } from '../../shared/job.ts';
 import type { JobQueue, ObjectStore, StateStore } from '../../shared/ports.ts';
-import { asStoreError, isUnavailable } from '../../shared/store-error.ts';
+import { asStoreError, isStoreError } from '../../shared/store-error.ts';
 import { as } from './asked.ts';
 import type { Clock } from './clock.ts';
 import type { startReceiver } from './receiver.ts';
@@ -31,8 +31,8 @@ export interface Place {
   /** Happens by itself when a file has come; may fail. */
   notice(key: string): Promise<void>;
   receivers: { hook: Receiver; target: Receiver; source: Receiver };
-  /** Local: locks the database again and again, until the end. */
-  disturb?(): () => void;
+  /** So much time passes from one round of the work in the background to the next. Default: some minutes. */
+  roundSeconds?: number;
   /** How the client behaves: sends each request a second time, after the first or with it. */
   repeats?: 'after' | 'at once' | undefined;
 }
@@ -66,12 +66,24 @@ export function inWorker<Result>({ inWorker = (work) => work() }: Place, work: (
   return inWorker(() => as('worker', work));
 }
 
+/** Of parts, in the words of problems. */
+const PARTS = /storage|queue|state|database|machine/;
+
+/** An answer of 500 and above is no fault where it says so, when to come again, and which part it is; HEAD tells no more. */
+export function asksForPatience({ status, headers }: Response, text: string): boolean {
+  if (status !== 503 || !headers.get('Retry-After')) return false;
+  if (text === '') return true;
+  const { code, detail } = JSON.parse(text) as { code: string; detail: string };
+  return (code === 'unavailable' || code === 'storage-full') && PARTS.test(detail);
+}
+
 /** Functions run again and again, after failures too. Time passes while no worker holds a job. */
 export async function background(place: Place): Promise<void> {
   const { service, clock, truth } = place;
   await inService(place, 'notify', () => notifyDue(service, new AbortController().signal, LANES)).catch(() => {});
   await inService(place, 'reap', () => reap(service)).catch(() => {});
-  if (await eventually(() => isEmpty(truth.queue))) await clock.advance(ROUND_SECONDS);
+  await sleep(LOOK_MILLISECONDS); // a part that owes an answer is not asked meanwhile
+  if (await eventually(() => isEmpty(truth.queue))) await clock.advance(place.roundSeconds ?? ROUND_SECONDS);
 }
 
 /** Until nothing is left of the files and words of these. */
@@ -96,7 +108,8 @@ export async function patiently<Result>(work: () => Promise<Result>): Promise<Re
     try {
       return await work();
     } catch (error) {
-      if (tries === MAX_ASKED || !isUnavailable(asStoreError(error))) throw error;
+      if (tries === MAX_ASKED || !isStoreError(asStoreError(error))) throw error;
+      await sleep(tries);
     }
   }
 }
