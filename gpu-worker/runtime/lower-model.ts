@@ -18,6 +18,8 @@ interface Lowered {
   facts: LoweringFacts;
   /** Tensors that the model brings, also by the names of their casts. */
   constants: ReadonlyMap<string, TensorProto>;
+  /** Of values whose sizes the graph itself says. */
+  shapes: ReadonlyMap<string, readonly number[]>;
 }
 
 /** By operator: what stands in its place on devices that refuse it or compute it wrong; undefined leaves the node. */
@@ -47,9 +49,10 @@ export function lowerModel(model: Uint8Array, { lowering: facts, computesHalf }:
     const tensor = opType === 'Cast' ? constants.get(input[0]!) : undefined;
     if (tensor) constants.set(output[0]!, tensor);
   }
+  const shapes = statedShapes(graph, constants);
   graph.node = graph.node.flatMap((node) => {
     const builder = createGraphBuilder(node.name, { prefix: node.name });
-    const values = LOWERINGS[node.opType]?.({ graph: builder, node, facts, constants });
+    const values = LOWERINGS[node.opType]?.({ graph: builder, node, facts, constants, shapes });
     if (!values) return [node];
     const { node: nodes, initializer } = builder.build().proto;
     graph.initializer.push(...initializer);
@@ -76,9 +79,9 @@ function normalizeInTwoPasses({ graph, node }: Lowered): Value {
  * WebGPU reads three channels at once where their number is a multiple of 3 and not of 4, and the wrong ones where there are more
  * than three. Zeros for both input and kernel, which change nothing, make it a multiple of 4.
  */
-function fillUpChannels({ graph, node, constants }: Lowered): Value[] | undefined {
+function fillUpChannels({ graph, node, shapes }: Lowered): Value[] | undefined {
   const [input, kernel, ...bias] = node.input as [Value, Value, ...Value[]];
-  const [to = 0, from = 0, ...sides] = (constants.get(kernel)?.dims ?? []).map(Number);
+  const [to = 0, from = 0, ...sides] = shapes.get(kernel) ?? [];
   const isRead = from % 3 > 0 || from % 4 === 0 || from <= 3 || to % 4 > 0 || sides.every((side) => side === 1);
   if (isRead) return undefined;
   const pads = graph.integers([0, 0, 0, 0, 0, 4 - (from % 4), 0, 0]);
@@ -86,6 +89,19 @@ function fillUpChannels({ graph, node, constants }: Lowered): Value[] | undefine
   const convolved = graph.node('Conv', [filled, filledKernel, ...bias]);
   graph.build().proto.node.at(-1)!.attribute = node.attribute;
   return [convolved];
+}
+
+/** Of constants, and of values that are brought to a constant shape: kernels may be computed. */
+function statedShapes(graph: GraphProto, constants: ReadonlyMap<string, TensorProto>): Map<string, readonly number[]> {
+  const shapes = new Map([...constants].map(([name, { dims }]) => [name, dims.map(Number)]));
+  for (const { opType, input, output } of graph.node) {
+    const shape =
+      opType === 'Reshape'
+        ? constants.get(input[1]!)?.int64Data.map(Number)
+        : opType === 'Cast' && shapes.get(input[0]!);
+    if (shape) shapes.set(output[0]!, shape);
+  }
+  return shapes;
 }
 
 /** A Split into sizes that the graph itself says. */

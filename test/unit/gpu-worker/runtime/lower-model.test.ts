@@ -194,6 +194,25 @@ test.each([
   }
 });
 
+test('so is a convolution whose kernel the graph computes', async () => {
+  for (const compute of ['float32', 'float16'] as const) {
+    const flavor = { storage: compute, compute };
+    const graph = build((builder) => {
+      const input = builder.input('input', ['batch', 15, 'height', 'width']);
+      const parts = builder.widen(builder.weight('parts', [2, 12 * 15 * 9]));
+      const sum = builder.node('MatMul', [builder.wideInput('shares', [1, 2]), parts]);
+      const kernel = builder.narrow(builder.node('Reshape', [sum, builder.integers([12, 15, 3, 3])]));
+      builder.output('output', builder.node('Conv', [input, kernel], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }));
+    }, flavor);
+    const model = await compileModel(graph, read(graph));
+    expect(operators(lowerModel(model, lowered())).filter((operator) => operator === 'Pad')).toHaveLength(2);
+    if (compute === 'float16') continue; // what the CPU makes of it has no meaning
+    const inputs = { input: tensor([2, 15, 7, 6], 1), shares: tensor([1, 2], 2) };
+    const { output: expected } = await run(model, inputs);
+    expect(largestDifference((await run(model, inputs, lowered())).output!, expected!)).toBeLessThan(2e-5);
+  }
+});
+
 /** Everything that is lowered, and weights that lie in fp16. */
 function network(flavor: Flavor): Graph {
   return build((builder) => {
