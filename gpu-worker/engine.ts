@@ -62,9 +62,6 @@ export interface Engine {
 /** After these a new child does the next work: the memory of this one, its modules or its device may be the reason. */
 const WORN_OUT: readonly ErrorCode[] = ['engine-failed', 'out-of-memory', 'model-not-loaded'];
 
-/** A device that takes longer does not answer. */
-const CHECK_SECONDS = 60;
-
 export function createEngine({ device, modelsDirectory, log, ...options }: EngineOptions): Engine {
   const { stallSeconds = STALL_SECONDS, startSeconds = STALL_SECONDS } = options;
   const { deviceIndex = 0, threads = availableParallelism() } = options;
@@ -129,7 +126,7 @@ export function createEngine({ device, modelsDirectory, log, ...options }: Engin
     },
     async checkDevice(kept) {
       const { signal } = new AbortController();
-      const options = { onProgress: () => {}, signal, stallSeconds: CHECK_SECONDS };
+      const options = { onProgress: () => {}, signal, stallSeconds: STALL_SECONDS };
       await ask<undefined>({ type: 'check', device, ...(kept && { kept }) }, options);
     },
     async restore(request, options) {
