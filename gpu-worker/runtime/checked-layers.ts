@@ -6,6 +6,7 @@ import {
   pixelUnshuffle,
 } from '../graphs/convolution.ts';
 import { attention, gelu, groupNorm, layerNorm, linear, silu } from '../graphs/layers.ts';
+import { nearestCodes } from '../graphs/nearest-codes.ts';
 import { createGraphBuilder, type Flavor, type Graph, type GraphBuilder, type Value } from '../graphs/onnx.ts';
 import { elementCount, type Tensor } from '../tensor/tensor.ts';
 
@@ -99,6 +100,9 @@ export const CHECKED_LAYERS: Readonly<Record<string, CheckedLayer>> = {
     const ids = graph.toInteger(graph.node('Mul', [graph.node('Relu', [input]), graph.scalar(10)]));
     return graph.node('Gather', [graph.weight('words', [11, 8]), ids], { axis: 0 });
   }),
+  'nearest codes': layer([1, 12, 9, 7], (graph, input) =>
+    nearestCodes(graph, input, 'book', { codes: 7, channels: 12 }),
+  ),
   'order of tokens': layer([70, 24], (graph, input) => {
     const order = graph.integers(Array.from({ length: 70 }, (_, token) => (token * 29) % 70));
     const columns = graph.node('Transpose', [graph.node('Gather', [input, order], { axis: 0 })], { perm: [1, 0] });
