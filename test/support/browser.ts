@@ -51,8 +51,6 @@ export async function launchBrowser(name: BrowserName): Promise<TestBrowser> {
       onTestFinished(() => context.close());
       context.setDefaultTimeout(PATIENCE_MILLISECONDS);
       const page = await context.newPage();
-      // Windows get the focus one after the other; in one that is without, keys click nothing.
-      await page.waitForFunction('document.hasFocus()');
       const isDark = colorScheme === 'dark';
       const isForced = forcedColors === 'active';
       await tools.setColors(page, {
