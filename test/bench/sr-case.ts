@@ -28,7 +28,7 @@ export type SrCase =
   | { kind: 'convolution' }
   | ({ kind: 'upscale'; repeats: number } & Upscale)
   /** By the whole method, built from files. */
-  | ({ kind: 'restore'; repeats: number; model: 'dasr'; modelsDirectory: string } & Omit<Upscale, 'model'>)
+  | ({ kind: 'restore'; repeats: number; model: 'dasr' | 'femasr'; modelsDirectory: string } & Omit<Upscale, 'model'>)
   /** On a photo with text. */
   | ({ kind: 'differences'; tileSizes: number[] } & Omit<Upscale, 'tileSize'>);
 

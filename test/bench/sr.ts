@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
 import { buildDasr, PUBLISHED_DASR, writeDasrFiles } from '../support/dasr-files.ts';
+import { buildRandomFemasr } from '../support/random-femasr.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
 import type { SrCase, SrModel, SrResult } from './sr-case.ts';
 
@@ -18,6 +19,8 @@ const GFLOP_PER_PIXEL: Record<SrModel, number> = {
   'real-esrgan-fast': 0.00242,
   // Predictor and generator.
   dasr: 0.00563,
+  // With the padding of a photo of 128×128.
+  femasr: 0.0592,
 };
 
 interface Photo {
@@ -32,11 +35,13 @@ const LONG: Photo[] = [
   { model: 'real-esrgan', width: 444, height: 256, tileSizes: [128, 192, 256] },
   { model: 'real-esrgan-fast', width: 1024, height: 768, tileSizes: [128, 192, 256, 384] },
   { model: 'dasr', width: 1024, height: 768, tileSizes: [128, 192, 256] },
+  { model: 'femasr', width: 240, height: 160, tileSizes: [128, 256] },
 ];
 const SHORT: Photo[] = [
   { model: 'real-esrgan', width: 96, height: 96, tileSizes: [96] },
   { model: 'real-esrgan-fast', width: 384, height: 256, tileSizes: [128, 256] },
   { model: 'dasr', width: 384, height: 256, tileSizes: [128, 256] },
+  { model: 'femasr', width: 96, height: 64, tileSizes: [256] },
 ];
 
 /** A photo whose way through stages is compared with that through the whole network in each tile. */
@@ -58,12 +63,13 @@ const SHORT_RACE: Race[] = [
 ];
 
 /**
- * Seconds per output megapixel and peak memory at several tile sizes, of DASR with random weights, beside the machine's raw rate in a
+ * Seconds per output megapixel and peak memory at several tile sizes, of DASR and FeMaSR with random weights, beside the machine's raw rate in a
  * plain 64→64 3×3 convolution of 256×256 in the same run. Every case has a process of its own, so that its peak memory is its own.
  */
 export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   const modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-bench-'));
   await buildDasr(modelsDirectory, await writeDasrFiles(modelsDirectory, PUBLISHED_DASR));
+  await buildRandomFemasr(modelsDirectory);
   // Shared machines change their pace by the minute: the raw rate is taken before and after every case.
   let before = await rawRate();
   const rows = [];
@@ -71,7 +77,9 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
     for (const tileSize of tileSizes) {
       const photo = { tileSize, width, height, repeats: 2 };
       const { seconds, peakBytes } = await runCase(
-        model === 'dasr' ? { kind: 'restore', model, modelsDirectory, ...photo } : { kind: 'upscale', model, ...photo },
+        model === 'dasr' || model === 'femasr'
+          ? { kind: 'restore', model, modelsDirectory, ...photo }
+          : { kind: 'upscale', model, ...photo },
       );
       const after = await rawRate();
       const rate = (before + after) / 2;
