@@ -2,14 +2,14 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { engineOf } from '../../../../gpu-worker/methods/engines.ts';
-import { buildModel } from '../../../../gpu-worker/model-store/build.ts';
-import { femasr } from '../../../../shared/methods/femasr.ts';
-import { OWN_MODELS } from '../../../../shared/methods/registry.ts';
-import { completeParameters, requestedParametersSchema } from '../../../../shared/parameters.ts';
-import { gather } from '../../../support/bands.ts';
-import { writeRandomFemasr } from '../../../support/random-femasr.ts';
-import { noise } from '../../../support/sample-images.ts';
+import { engineOf } from '../../../../../gpu-worker/methods/engines.ts';
+import { buildModel } from '../../../../../gpu-worker/model-store/build.ts';
+import { femasr } from '../../../../../shared/methods/femasr.ts';
+import { OWN_MODELS } from '../../../../../shared/methods/registry.ts';
+import { completeParameters, requestedParametersSchema } from '../../../../../shared/parameters.ts';
+import { gather } from '../../../../support/bands.ts';
+import { writeRandomFemasr } from '../../../../support/random-femasr.ts';
+import { noise } from '../../../../support/sample-images.ts';
 
 test('FeMaSR of the published size is built in fp16, loaded, and runs one tile', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'seesr-femasr-'));

@@ -6,14 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ModelList } from '../../../shared/client.ts';
-import { createTestClient } from '../../support/client.ts';
-import { writeFaithfulFemasr } from '../../support/faithful-femasr.ts';
-import { type ServiceProcess, startServiceProcess } from '../../support/service-process.ts';
+import type { ModelList } from '../../../../../shared/client.ts';
+import { createTestClient } from '../../../../support/client.ts';
+import { writeFaithfulFemasr } from '../../../../support/faithful-femasr.ts';
+import { type ServiceProcess, startServiceProcess } from '../../../../support/service-process.ts';
 
 /** FeMaSR from its file to the result, with the real programs. */
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 const [WIDTH, HEIGHT] = [301, 187];
 const run = promisify(execFile);
 
