@@ -58,7 +58,9 @@ async function openBest(options: OpenOptions): Promise<{ engines: Engines; why: 
       return { engines: await openNamed([{ device, index: 0 }], options, kept), why: reasons.join('; ') };
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'invalid') throw error;
-      reasons.push(`not ${device}: ${error.message.replace(/\.$/, '')}`);
+      // Nothing needs to be done about it: there is another device.
+      const reason = error.message.replace(`: ${DEVICES[device].remedy}`, '').replace(/\.$/, '');
+      reasons.push(`not ${device}: ${reason}`);
     }
   }
   throw new AppError('engine-failed', `No device can be used: ${reasons.join('; ')}.`);

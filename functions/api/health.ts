@@ -4,13 +4,15 @@ import type { Api, Dependencies } from './dependencies.ts';
 import { json, problems } from './openapi.ts';
 import { createReadiness } from './readiness.ts';
 
+const deviceSchema = z
+  .object({
+    name: z.string().describe('Its device, and where several share the CPU its number: `cpu`, `cuda:1`, `cpu/2`.'),
+    working: z.boolean().describe('false: it is left out until it works again; the log says why.'),
+  })
+  .meta({ id: 'DeviceState' });
+
 const devicesSchema = z
-  .array(
-    z.object({
-      name: z.string().describe('Its device, and where several share the CPU its number: `cpu`, `cuda:1`, `cpu/2`.'),
-      working: z.boolean().describe('false: it is left out until it works again; the log says why.'),
-    }),
-  )
+  .array(deviceSchema)
   .describe('What computes beside this API; absent where workers run elsewhere.');
 
 const statusSchema = z.object({ status: z.literal('ok') }).meta({ id: 'ServiceStatus' });

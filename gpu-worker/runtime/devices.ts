@@ -34,8 +34,9 @@ export interface DeviceFacts {
   takesIndex: boolean;
   /** The processor of the machine: always there, so that a start need not try it; several children may share its cores. */
   isProcessor: boolean;
-  /** What a library that cannot be loaded means, and what to do. */
+  /** What it means that its library or adapter cannot be had, and what to do. */
   missing: string;
+  remedy: string;
 }
 
 /** The kinds of devices, and what each can. Nothing else asks for the name of a device. */
@@ -50,7 +51,8 @@ export const DEVICES = {
     takesIndex: false,
     isProcessor: true,
     tolerance: 1e-4,
-    missing: 'device cpu needs the library of onnxruntime-node, which cannot be loaded: run "npm ci".',
+    missing: 'device cpu needs the library of onnxruntime-node, which cannot be loaded',
+    remedy: 'run "npm ci"',
   },
   cuda: {
     provider: 'cuda',
@@ -62,8 +64,8 @@ export const DEVICES = {
     isProcessor: false,
     // Convolutions and products round their factors to the 11 bits of TF32.
     tolerance: 0.02,
-    missing:
-      'device cuda needs libonnxruntime_providers_cuda and the CUDA libraries, which cannot be loaded: run "node node_modules/onnxruntime-node/script/install.js", or choose device cpu.',
+    missing: 'device cuda needs libonnxruntime_providers_cuda and the CUDA libraries, which cannot be loaded',
+    remedy: 'run "node node_modules/onnxruntime-node/script/install.js", or choose device cpu',
   },
   /** A GPU of any maker by Vulkan, Direct3D 12 or Metal; its provider comes with onnxruntime-node. Measured on SwiftShader. */
   webgpu: {
@@ -89,8 +91,8 @@ export const DEVICES = {
       // WebGPU promises no larger maxStorageBufferBindingSize.
       largestBufferBytes: 128 * 2 ** 20,
     },
-    missing:
-      'device webgpu needs a GPU and its driver (on Linux also libvulkan1), and none was found: choose device cpu.',
+    missing: 'device webgpu needs a GPU and its driver (on Linux also libvulkan1), and none was found',
+    remedy: 'choose device cpu',
   },
 } as const satisfies Record<string, DeviceFacts>;
 

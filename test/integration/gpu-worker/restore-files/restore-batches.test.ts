@@ -302,6 +302,7 @@ test.runIf(hasScript)('on a terminal there is one line of progress, below the me
   // The final view: the progress is cleared before anything else is written.
   const lines = shown.split('\r\n').map((line) => stripVTControlCharacters(line.split('\u001b[2K').at(-1)!));
   expect(lines.filter((line) => line !== '')).toEqual([
+    expect.stringMatching(/^Device: .+ \(auto.*\)$/),
     'none.png: There is no such file.',
     expect.stringMatching(/out\/a-4x\.png: 64×64/),
     expect.stringMatching(/^ {2}True to the photo/),
