@@ -103,3 +103,8 @@ export const DEVICE_NAMES = Object.keys(DEVICES) as [Device, ...Device[]];
 export function isDevice(name: string): name is Device {
   return Object.hasOwn(DEVICES, name);
 }
+
+/** The sentence that its library or adapter cannot be had. */
+export function missingDevice({ missing, remedy }: DeviceFacts): string {
+  return `${missing}: ${remedy}.`;
+}

@@ -1,8 +1,10 @@
 import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
-import { isAbsolute } from 'node:path';
-import type { Device } from './devices.ts';
+import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DEVICES, type Device, missingDevice } from './devices.ts';
 import type { Probed } from './probe-device.ts';
 
 export interface FoundDevice {
@@ -27,15 +29,20 @@ const ANSWER_MILLISECONDS = 30_000;
 /** As the loader writes it when asked for its layers. */
 const ADAPTER = /Using "(?<name>.+)" with driver: "(?<driver>.+)"/;
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
+/** Of the Vulkan loader. */
+const NAMED_DRIVERS = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'];
 /** Files of Linux that stand for a GPU: of all drivers of the kernel, of NVIDIA's own, and of Windows around it. */
 const GPU_FILES = /^(dri|nvidia\d+|dxg)$/;
 
 /**
  * Every kind of device, the best first. Tries each in a process of its own, because a driver may crash or hang; takes about
- * half a second and never throws.
+ * half a second, and moments where files show that there is no GPU. Never throws.
  */
 export async function findDevices(): Promise<FoundDevice[]> {
-  const [cuda, webgpu] = await Promise.all([tryDevice('cuda'), tryDevice('webgpu')]);
+  const [cuda, webgpu] = await Promise.all([
+    hasCudaLibrary() ? tryDevice('cuda') : absent('cuda'),
+    (await mayHaveAdapter()) ? tryDevice('webgpu') : absent('webgpu'),
+  ]);
   const nvidia = await readFile('/proc/driver/nvidia/version', 'utf8').catch(() => '');
   return [
     { device: 'cuda', driver: nvidia || release(), isSoftware: false, ...withObstacle(cuda) },
@@ -48,6 +55,21 @@ export async function findDevices(): Promise<FoundDevice[]> {
     },
     { device: 'cpu', name: cpus()[0]?.model ?? process.arch, driver: release(), isSoftware: false },
   ];
+}
+
+const absent = (device: Device): Tried => ({ obstacle: missingDevice(DEVICES[device]) });
+
+/** Beside the binding of onnxruntime-node, which comes without it. */
+function hasCudaLibrary(): boolean {
+  const { platform, arch } = process;
+  const name = platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
+  const module = fileURLToPath(import.meta.resolve('onnxruntime-node'));
+  return existsSync(join(module, `../../bin/napi-v6/${platform}/${arch}/${name}`));
+}
+
+/** Where no driver is named, one without a GPU is a renderer in software. */
+async function mayHaveAdapter(): Promise<boolean> {
+  return NAMED_DRIVERS.some((name) => process.env[name]) || (await hasGpuFiles());
 }
 
 const withObstacle = ({ obstacle }: Tried) => (obstacle === undefined ? {} : { obstacle });

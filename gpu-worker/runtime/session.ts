@@ -8,7 +8,7 @@ import { isOutOfMemory } from '../../shared/out-of-memory.ts';
 import { createGraphBuilder } from '../graphs/onnx.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { compileModel } from './compile.ts';
-import { DEVICES, type Device, type DeviceFacts } from './devices.ts';
+import { DEVICES, type Device, type DeviceFacts, missingDevice } from './devices.ts';
 import { lowerModel } from './lower-model.ts';
 import { share } from './share.ts';
 
@@ -63,7 +63,9 @@ export async function createSession(
     return InferenceSession.create(lowerModel(await readFile(model), facts), options(dirname(model)));
   };
   const session = await load().catch((error: unknown) => {
-    throw isMissing(error) ? missing(facts, error) : notLoaded(model, error);
+    throw isMissing(error)
+      ? new AppError('engine-failed', missingDevice(facts), { cause: error })
+      : notLoaded(model, error);
   });
   return {
     async run(inputs) {
@@ -121,10 +123,6 @@ function providerOf({ provider: name, takesIndex }: DeviceFacts): InferenceSessi
 /** Of the device itself: its library, its driver, its adapter. */
 function isMissing(error: unknown): boolean {
   return error instanceof Error && /load (shared )?library|Failed to get a WebGPU adapter/i.test(error.message);
-}
-
-function missing({ missing, remedy }: DeviceFacts, cause: unknown): AppError {
-  return new AppError('engine-failed', `${missing}: ${remedy}.`, { cause });
 }
 
 /** Too little memory is another matter: smaller tiles may leave enough. */
