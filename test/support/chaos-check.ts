@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { LOCAL_ACCOUNT } from '../../local/account.ts';
+import { takeDataDirectory } from '../../local/data-directory.ts';
 import { openStores } from '../../local/stores.ts';
 import type { JobView } from '../../shared/api.ts';
 import { findLedgerProblems } from '../../shared/ledger.ts';
@@ -109,6 +110,8 @@ async function checkFiles(directory: string, scratchOfWorker: string, database: 
   const there = new Set(files);
   for (const key of expected) if (!there.has(key)) faults.push(`The result ${key} is not there.`);
   const rest = [...(await filesIn(join(directory, 'scratch'))), ...(await filesIn(scratchOfWorker))];
+  // One that was killed while it looked for room may leave its file, until the next start.
+  (await takeDataDirectory(directory)).release();
   rest.push(...(await readdir(directory)).filter((name) => name.startsWith('.probe-')));
   if (rest.length > 0) faults.push(`Temporary files are left: ${rest.join(', ')}.`);
   return faults;

@@ -52,7 +52,8 @@ test('names photo, result, weights, work and time of a super-resolution job', as
   expect(run!.weights_sha256).toBe(sha256(await readFile(join(directoryOf('', 'real-esrgan-fast'), 'manifest.json'))));
   const { tiles, steps } = planWork(job.input!, job.parameters);
   expect(run).toMatchObject({ tiles, steps, tile_size: 256, device: 'cpu' });
-  expect(tiles).toBe(2);
+  // Two, in each of four stages.
+  expect(tiles).toBe(8);
   expect(run!.seconds.upscale).toBeGreaterThan(0);
   expect(run!.software).toMatch(/^seesr-cloud\/\d+\.\d+\.\d+$/);
 });
