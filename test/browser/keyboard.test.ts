@@ -114,7 +114,7 @@ describe.each(BROWSERS)('in %s', (browser) => {
     await page.keyboard.press('Enter');
     await page.locator('dialog').waitFor({ state: 'detached' }); // a closed one has no role
     await expect.poll(() => focused(page)).not.toBe('nothing');
-    expect(await page.evaluate<string[]>('heard')).toContain('dog.jpg is erased.');
+    await expect.poll(() => page.evaluate<string[]>('heard')).toContain('dog.jpg is erased.');
   });
 
   test('the focused element goes away: the heading above it gets the focus', async () => {
