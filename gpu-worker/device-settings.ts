@@ -10,6 +10,9 @@ import { DEVICE_NAMES } from './runtime/devices.ts';
 /** More processes than this are a slip. */
 const MOST_WORKERS = 256;
 
+/** Of a worker in a fleet, whose deployment must say it: never a CPU where a GPU is paid for. */
+export const givenDevice = z.string().transform(orIssue(parseDevices));
+
 export const deviceVariables = {
   DEVICE: z.string().default('auto').transform(orIssue(parseDevices)),
   /** Processes that share the CPU. */

@@ -17,7 +17,7 @@ import { blocking, createHealth } from '../shared/health.ts';
 import { DEAF_SECONDS, DRAIN_SECONDS, SILENCE_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
 import { SHIPPED_IDS } from '../shared/methods/registry.ts';
-import { deviceVariables } from './device-settings.ts';
+import { deviceVariables, givenDevice } from './device-settings.ts';
 import { checkHeicDecoder } from './images/heic.ts';
 import { checkAdded } from './model-store/added-models.ts';
 import { fetchModels } from './model-store/fetch-models.ts';
@@ -31,6 +31,7 @@ const environmentSchema = z.object({
   ...sharedVariables,
   ...awsVariables,
   ...deviceVariables,
+  DEVICE: givenDevice,
   ...modelVariables,
   MODELS: modelVariables.MODELS.default([...SHIPPED_IDS]),
   /** Only models are fetched that do not ship with the program. */
