@@ -14,7 +14,7 @@ const MOST_WORKERS = 256;
 export const givenDevice = z.string().transform(orIssue(parseDevices));
 
 export const deviceVariables = {
-  DEVICE: z.string().default('auto').transform(orIssue(parseDevices)),
+  DEVICE: z.string().default('auto').pipe(givenDevice),
   /** Processes that share the CPU. */
   WORKERS: countVariable(1, MOST_WORKERS),
 };
