@@ -4,10 +4,11 @@ import { syncBuiltinESMExports } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Asked, asksNow } from './asked.ts';
 
-/** The fate of a call to the file system: done or not, it waits for so long; then it ends with this code, or well after all. */
+/** The fate of a call to the file system: done or not, it waits; then it ends with this code, or well after all. */
 export interface FileHarm {
   isDone?: true;
   milliseconds?: number;
+  until?: Promise<void>;
   code?: string;
 }
 
@@ -49,10 +50,11 @@ export function harmFiles() {
   }
 
   async function suffer(harm: FileHarm, call: string, work: () => Promise<unknown>): Promise<unknown> {
-    const { code, milliseconds = 0 } = harm;
+    const { code, milliseconds = 0, until } = harm;
     // One that is asked to be closed is closed, whatever is said.
     const done = harm.isDone || (call === CLOSE && code) ? { result: await work() } : undefined;
     await sleep(milliseconds);
+    await until;
     if (code === undefined) return done ? done.result : work();
     const [syscall] = call.split(' ');
     if (done && syscall === 'open') await (done.result as FileHandle).close();

@@ -56,13 +56,15 @@ describe('a file of which', () => {
     const { state, queue, deadLetters, database } = openLocalStores(directory);
     const objects = openStore();
     const bounded = boundStores({ state, queue, deadLetters, objects }, BOUNDS);
-    await asked(() => bounded.objects.put(KEY, bodyOf('photo'), PNG));
-    files.doHarm(({ asked: { command } }) => (command === 'stat 1' ? { milliseconds: 100 } : undefined));
+    await asked(() => objects.put(KEY, bodyOf('photo'), PNG)); // takes as long as the disk does
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>();
+    files.doHarm(({ asked: { command } }) => (command === 'stat 1' ? { until } : undefined));
     const ask = (): Promise<unknown> => bounded.objects[verb](KEY);
     await expect(asked(ask)).rejects.toMatchObject({ code: 'unavailable' });
-    expect(files.openCount()).toBe(1);
+    await expect.poll(() => files.openCount()).toBe(1);
+    goOn();
     await files.end();
-    await expect.poll(() => files.openCount(), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => files.openCount()).toBe(0);
     database.close();
   });
 });
