@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import { InferenceSession } from 'onnxruntime-node';
+import { createDenoiser } from '../../gpu-worker/diffusion/denoiser.ts';
 import { createTextEncoder } from '../../gpu-worker/diffusion/text-encoder.ts';
 import { createGraphBuilder, type GraphBuilder, type Value } from '../../gpu-worker/graphs/onnx.ts';
-import { createDenoiser } from '../../gpu-worker/methods/seesr/denoiser.ts';
 import { exactMode } from '../../gpu-worker/methods/seesr/exact-mode.ts';
 import { seesrNetworks } from '../../gpu-worker/methods/seesr/networks.ts';
 import { denoise, type SeesrParameters } from '../../gpu-worker/methods/seesr/recipe.ts';
@@ -89,7 +89,7 @@ async function step({ directory, side, repeats }: Given & { side: number; repeat
   const denoiser = openDenoiser(directory);
   const { text, imageEmbeds } = conditions();
   const started = performance.now();
-  const conditioning = await denoiser.prepare({ text, imageEmbeds, timesteps: [981] });
+  const conditioning = await denoiser.prepare({ contexts: { text, image_embeds: imageEmbeds }, timesteps: [981] });
   const predict = (size: number) =>
     denoiser.predict({
       latent: numbers([1, 4, size, size]),
@@ -130,7 +130,7 @@ async function peerStep({ directory, side, repeats }: Given & { side: number; re
   const latent = numbers([1, 4, side, side]);
   const inputs = { text, image: imageEmbeds, pixels: condition, latent };
   for (const [name, { data }] of Object.entries(inputs)) await writeFile(join(directory, name), bytesOf(data));
-  const conditioning = await denoiser.prepare({ text, imageEmbeds, timesteps: [981] });
+  const conditioning = await denoiser.prepare({ contexts: { text, image_embeds: imageEmbeds }, timesteps: [981] });
   const stem = await denoiser.stem(condition);
   const predict = () => denoiser.predict({ latent, conditioning, step: 0, stem, conditioningScale: 1 });
   await writeFile(join(directory, 'ours'), bytesOf((await predict()).data));

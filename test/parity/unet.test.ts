@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { contextGraph, stemGraph, timeGraph } from '../../gpu-worker/methods/seesr/conditioning-graphs.ts';
-import { createDenoiser } from '../../gpu-worker/methods/seesr/denoiser.ts';
-import { denoiserGraph } from '../../gpu-worker/methods/seesr/denoiser-graph.ts';
+import { createDenoiser } from '../../gpu-worker/diffusion/denoiser.ts';
+import { stemGraph } from '../../gpu-worker/graphs/control-stem.ts';
+import { controlledUnet } from '../../gpu-worker/graphs/controlled-unet.ts';
+import { contextGraph, timeGraph } from '../../gpu-worker/graphs/unet-conditions.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { checkShapes } from '../../gpu-worker/weights/checkpoint.ts';
@@ -61,8 +62,8 @@ async function openDenoiser({ folder }: RecordedCase) {
   const models = {
     context: await compileModel(contextGraph(config), read),
     time: await compileModel(timeGraph(config), read),
-    stem: await compileModel(stemGraph(config), read),
-    denoiser: await compileModel(denoiserGraph(config), read),
+    stem: await compileModel(stemGraph(config.controlNet), read),
+    denoiser: await compileModel(controlledUnet(config), read),
   };
   return await createDenoiser({ models, timeChannels: config.unet.block_out_channels[0]!, device: 'cpu' });
 }
@@ -73,8 +74,7 @@ test('as a model: everything but the denoiser runs once for all steps', async ()
   const text = await recorded.tensor('hidden');
   const latent = await recorded.tensor('latent');
   const conditioning = await denoiser.prepare({
-    text,
-    imageEmbeds: await recorded.tensor('image_embeds'),
+    contexts: { text, image_embeds: await recorded.tensor('image_embeds') },
     timesteps: [999, 500, 1],
   });
   const stem = await denoiser.stem(await conditionOf(recorded));
@@ -98,7 +98,7 @@ test('as a model: everything but the denoiser runs once for all steps', async ()
 test('the graphs use every tensor of the checkpoints, and no other', async () => {
   await using files = await openDenoiserFiles(CASES[0]!.folder);
   const { config, unet, controlNet } = files;
-  const graphs = [contextGraph(config), timeGraph(config), stemGraph(config), denoiserGraph(config)];
+  const graphs = [contextGraph(config), timeGraph(config), stemGraph(config.controlNet), controlledUnet(config)];
   const expected = graphs.flatMap(({ weights }) => [...weights]);
   for (const [net, checkpoint] of [
     ['unet', unet],

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import { createDenoiser, type Denoiser } from '../../diffusion/denoiser.ts';
 import { createTextEncoder, type TextEncoder } from '../../diffusion/text-encoder.ts';
 import { DEVICES, type Device } from '../../runtime/devices.ts';
 import { createTokenizer, type Tokenizer } from '../../tokenizer/clip-tokenizer.ts';
 import { createVae, type Vae } from '../../vae/vae.ts';
 import { CONFIG_FILE, readSeesrConfig, type SeesrConfig } from './config.ts';
-import { createDenoiser, type Denoiser } from './denoiser.ts';
 import { createTagger, type Tagger } from './tagger.ts';
 
 /** All that the recipe of SeeSR calls. */

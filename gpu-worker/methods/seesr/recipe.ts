@@ -1,23 +1,23 @@
-import type { Description, Parameters, Progress } from '../../../shared/job.ts';
-import { LATENT_PIXELS, MODEL_SCALE } from '../../../shared/methods/tile-plan.ts';
-import { drawLatent } from '../../diffusion/draw-latent.ts';
+import type { Description, Parameters } from '../../../shared/job.ts';
+import { LATENT_PIXELS } from '../../../shared/methods/tile-plan.ts';
+import { encodeCondition } from '../../diffusion/encode-condition.ts';
+import { type LatentRun, latentRestorer } from '../../diffusion/latent-restorer.ts';
 import { sampleLatent, type Watch } from '../../diffusion/sample-latent.ts';
-import { bandsOf } from '../../images/bands.ts';
+import { computeStems } from '../../diffusion/stems.ts';
+import { tellStages } from '../../diffusion/tell-stages.ts';
 import { resizeForTagger } from '../../images/bilinear-resize.ts';
-import { toGray } from '../../images/gray.ts';
 import type { Pixels } from '../../images/image.ts';
-import { fromTensor, toRgb8, toTensor } from '../../images/image-tensor.ts';
+import { fromTensor, toTensor } from '../../images/image-tensor.ts';
 import type { Restorer, Savepoints } from '../../restore/restorer.ts';
 import { createDdpm } from '../../schedulers/ddpm.ts';
 import { createDpmSolver } from '../../schedulers/dpm-solver.ts';
-import { guide } from '../../schedulers/guidance.ts';
+import { guideByPrompts } from '../../schedulers/guidance.ts';
 import { createNoiseSchedule } from '../../schedulers/noise-schedule.ts';
 import { startLatent } from '../../schedulers/start-latent.ts';
-import { keyedNoise, type NoiseSource } from '../../tensor/keyed-normals.ts';
+import type { NoiseSource } from '../../tensor/keyed-normals.ts';
 import { elementCount, type Tensor } from '../../tensor/tensor.ts';
 import { MAX_PROMPT_TOKENS } from '../../tokenizer/clip-tokenizer.ts';
 import { decodeTiled } from '../../vae/tiled-vae.ts';
-import { computeStems, encodeCondition } from './conditions.ts';
 import { exactMode } from './exact-mode.ts';
 import type { Mode } from './mode.ts';
 import type { SeesrModels } from './models.ts';
@@ -42,44 +42,25 @@ export type SeesrParameters = Required<
   >
 >;
 
-interface SeesrOptions {
+interface SeesrOptions
+  extends Pick<LatentRun, 'noise' | 'onProgress' | 'signal' | 'savepoints'>,
+    Partial<Pick<LatentRun, 'onStep'>> {
   parameters: SeesrParameters;
   mode: Mode;
-  noise: NoiseSource;
-  /** `share`: how much of all the work is done, 0..1. */
-  onProgress: (at: Omit<Progress, 'percent'>, share: number) => void;
-  /** Looked at between tiles and steps; an abort makes the call reject with its reason. */
-  signal: AbortSignal;
-  /** Called after each step with the clean latent that the network expects, scaled. */
-  onStep?: (step: number, expectClean: () => Tensor) => void;
-  savepoints?: Savepoints;
 }
 
 /** Share of the work that is done when a stage begins; a step costs far more than anything else. */
 const BEGINS = { describe: 0, encode_latent: 0.02, denoise: 0.05, decode_latent: 0.93 } as const;
 
-/** The restorer of SeeSR (Wu et al. 2024), for photos of any kind. */
+/** The restorer of SeeSR (Wu et al. 2024). */
 export function diffusion(models: SeesrModels): Restorer {
-  return async (pixels, { parameters, published, tileSize, onProgress, signal, show, savepoints }) => {
-    const photo = toRgb8(pixels);
-    const inKind = (picture: Pixels) => (pixels.channels === 1 ? toGray(picture) : picture);
-    const seen = { width: latentSide(photo.width), height: latentSide(photo.height) };
-    const { picture, description } = await restoreBySeesr(photo, models, {
+  return latentRestorer((photo, { parameters, published, tileSize, ...run }) =>
+    restoreBySeesr(photo, models, {
+      ...run,
       parameters: { negative_prompt: '', guidance_scale: 1, ...parameters } as SeesrParameters,
       mode: published ? publishedMode({ tileSize }) : exactMode({ tileSize, bitDepth: parameters.bit_depth }),
-      noise: keyedNoise(parameters.seed),
-      onProgress,
-      signal,
-      onStep: (step, expectClean) => show?.(() => inKind(drawLatent(expectClean(), seen)), step),
-      ...(savepoints && { savepoints }),
-    });
-    return { bands: bandsOf(inKind(picture), pixels, signal), description };
-  };
-}
-
-/** Latents along a side of the photo made four times as large. */
-function latentSide(photoSide: number): number {
-  return Math.ceil((photoSide * MODEL_SCALE) / LATENT_PIXELS);
+    }),
+  );
 }
 
 /**
@@ -91,8 +72,10 @@ export async function restoreBySeesr(
   models: SeesrModels,
   { parameters, mode, noise, onProgress, signal, onStep, savepoints }: SeesrOptions,
 ): Promise<{ picture: Pixels; description: Description }> {
+  const tell = tellStages(onProgress, BEGINS);
+
   // The contents of the photo: tags for the prompt, and a vector for each of its regions.
-  onProgress({ stage: 'describe' }, BEGINS.describe);
+  tell.begin('describe');
   const { imageEmbeds, description } = await describePhoto(photo, models, parameters, mode);
   const { prompt } = description;
   const prompts = parameters.guidance_scale > 1 ? [parameters.negative_prompt, prompt] : [prompt];
@@ -107,15 +90,10 @@ export async function restoreBySeesr(
     text,
     imageEmbeds,
     noise,
-    onEncode: (tile, tiles) => {
-      onProgress({ stage: 'encode_latent', tile, tiles }, between('encode_latent', 'denoise', tile / tiles));
-    },
+    onEncode: tell.ofTiles('encode_latent'),
     watch: {
       signal,
-      onTile: ({ step, steps, tile, tiles }) => {
-        const share = (step - 1 + tile / tiles) / steps;
-        onProgress({ stage: 'denoise', step, steps, tile, tiles }, between('denoise', 'decode_latent', share));
-      },
+      onTile: tell.ofSteps('denoise'),
       ...(onStep && { onStep: (_latent, step, expectClean) => onStep(step, expectClean) }),
     },
     ...(savepoints && { savepoints }),
@@ -126,10 +104,7 @@ export async function restoreBySeesr(
   const decoded = await decodeTiled(models.vae, unscaled, {
     tiling: mode.vaeTiling,
     signal,
-    onTile: (tile, tiles) => {
-      const share = BEGINS.decode_latent + (1 - BEGINS.decode_latent) * (tile / tiles);
-      onProgress({ stage: 'decode_latent', tile, tiles }, share);
-    },
+    onTile: tell.ofTiles('decode_latent'),
   });
   const restored = fromTensor(decoded, mode.bitDepth);
   mode.checkDecoded(restored, condition.image);
@@ -176,9 +151,13 @@ export async function denoise(
   const start = savepoints?.from ?? { step: 0, state: { sample: await startAtPhoto() } };
 
   // The part that stays the same from step to step.
-  const conditioning = await models.denoiser.prepare({ text, imageEmbeds, timesteps });
+  const conditioning = await models.denoiser.prepare({ contexts: { text, image_embeds: imageEmbeds }, timesteps });
   const tiles = mode.latentTiles(height, width);
-  const stems = await computeStems(models.denoiser, condition, tiles, { margin: mode.stemMargin, signal });
+  const stems = await computeStems(models.denoiser, condition, tiles, {
+    scale: LATENT_PIXELS,
+    margin: mode.stemMargin,
+    signal,
+  });
 
   return await sampleLatent({
     shape,
@@ -193,12 +172,6 @@ export async function denoise(
     ...(savepoints && { save: savepoints.save }),
     watch,
   });
-}
-
-/** From the predictions for the negative and for the positive prompt, [2, 4, h, w]. */
-function guideByPrompts({ data }: Tensor, scale: number): Float32Array {
-  const half = data.length / 2;
-  return guide(data.subarray(0, half), data.subarray(half), scale);
 }
 
 type Words = Pick<Parameters, 'tags' | 'prompt' | 'added_prompt'>;
@@ -218,8 +191,4 @@ export async function describePhoto(
   const prompt = assemblePrompt(chooseTags(tags, asked), words, added_prompt);
   const truncated = models.tokenizer.countTokens(prompt) > MAX_PROMPT_TOKENS;
   return { imageEmbeds, description: { prompt, truncated, tags } };
-}
-
-function between(stage: keyof typeof BEGINS, next: keyof typeof BEGINS, share: number): number {
-  return BEGINS[stage] + (BEGINS[next] - BEGINS[stage]) * share;
 }

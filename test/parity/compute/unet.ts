@@ -1,8 +1,9 @@
+import { timestepSinusoids } from '../../../gpu-worker/diffusion/timestep-rows.ts';
+import { stemGraph } from '../../../gpu-worker/graphs/control-stem.ts';
+import { controlledUnet } from '../../../gpu-worker/graphs/controlled-unet.ts';
 import type { Graph, GraphOptions } from '../../../gpu-worker/graphs/onnx.ts';
-import type { DenoiserConfig } from '../../../gpu-worker/graphs/unet-layout.ts';
-import { contextGraph, stemGraph, timeGraph } from '../../../gpu-worker/methods/seesr/conditioning-graphs.ts';
-import { timestepSinusoids } from '../../../gpu-worker/methods/seesr/denoiser.ts';
-import { denoiserGraph } from '../../../gpu-worker/methods/seesr/denoiser-graph.ts';
+import { contextGraph, timeGraph } from '../../../gpu-worker/graphs/unet-conditions.ts';
+import { seesrDenoiser } from '../../../gpu-worker/methods/seesr/denoiser-config.ts';
 import { compileModel, type ReadWeight } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
@@ -13,7 +14,7 @@ import { PARITY_DEVICE } from '../device.ts';
 
 /** SeeSR's two networks of a set. */
 export interface DenoiserFiles extends AsyncDisposable {
-  config: DenoiserConfig;
+  config: ReturnType<typeof seesrDenoiser>;
   unet: Checkpoint;
   controlNet: Checkpoint;
   /** Of the graphs, whose names say which of the two is meant. */
@@ -24,7 +25,7 @@ export async function openDenoiserFiles(folder: string): Promise<DenoiserFiles> 
   const { unet, controlNet, configs, ...rest } = await openRecordedCheckpoints(folder);
   const key = unet.tensors.get('mid_block.image_attentions.0.transformer_blocks.0.attn2.to_k.weight');
   return {
-    config: { unet: configs.unet, controlNet: configs.controlNet, imageContextSize: key!.shape[1]! },
+    config: seesrDenoiser({ unet: configs.unet, controlNet: configs.controlNet, imageContextSize: key!.shape[1]! }),
     unet,
     controlNet,
     read: (name) => {
@@ -50,14 +51,14 @@ export async function computeUnet(
     return outputs;
   };
   const { timestep, conditioning_scale: scale } = recorded.parameters as Record<string, number>;
-  const { stem } = await run(stemGraph(config, options), { condition: await conditionOf(recorded) });
+  const { stem } = await run(stemGraph(config.controlNet, options), { condition: await conditionOf(recorded) });
   const contexts = await run(contextGraph(config, options), {
     text: await recorded.tensor('hidden'),
     image_embeds: await recorded.tensor('image_embeds'),
   });
   const sinusoids = timestepSinusoids([timestep!], config.unet.block_out_channels[0]!);
   const { time } = await run(timeGraph(config, options), { sinusoids });
-  const outputs = await run(denoiserGraph(config, { ...options, probes: true }), {
+  const outputs = await run(controlledUnet(config, { ...options, probes: true }), {
     ...(contexts as { text_context: Tensor; image_context: Tensor }),
     latent: await recorded.tensor('latent'),
     time: time!,

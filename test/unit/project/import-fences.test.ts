@@ -80,7 +80,7 @@ const MAY: Record<string, string> = {
   'gpu-worker/tiling/planted.ts': `gpu-worker/tiling gpu-worker/images gpu-worker/tensor ${CORE} ${NODE}`,
   'gpu-worker/vae/planted.ts': `gpu-worker/vae gpu-worker/graphs gpu-worker/runtime gpu-worker/tensor ${NODE}`,
   'gpu-worker/diffusion/planted.ts': `gpu-worker/diffusion gpu-worker/images gpu-worker/runtime gpu-worker/schedulers
-    gpu-worker/tensor gpu-worker/tiling gpu-worker/tokenizer ${CORE} ${NODE}`,
+    gpu-worker/tensor gpu-worker/tiling gpu-worker/tokenizer gpu-worker/vae ${CORE} ${NODE}`,
   'gpu-worker/methods/planted.ts': `gpu-worker/methods ${LIBRARY} ${CORE} zod ${NODE}`,
   'gpu-worker/methods/engines.ts': `gpu-worker/methods ${CORE}`,
   'gpu-worker/methods/planted/planted.ts': `gpu-worker/methods gpu-worker/methods/planted ${LIBRARY} ${CORE} zod ${NODE}`,

@@ -1,19 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { createDenoiser } from '../../../../../gpu-worker/diffusion/denoiser.ts';
+import { timestepSinusoids } from '../../../../../gpu-worker/diffusion/timestep-rows.ts';
+import { stemGraph } from '../../../../../gpu-worker/graphs/control-stem.ts';
+import { controlledUnet } from '../../../../../gpu-worker/graphs/controlled-unet.ts';
 import type { Graph } from '../../../../../gpu-worker/graphs/onnx.ts';
-import { type DenoiserConfig, SEESR_DENOISER } from '../../../../../gpu-worker/graphs/unet-layout.ts';
-import { contextGraph, stemGraph, timeGraph } from '../../../../../gpu-worker/methods/seesr/conditioning-graphs.ts';
-import { createDenoiser, timestepSinusoids } from '../../../../../gpu-worker/methods/seesr/denoiser.ts';
-import { denoiserGraph } from '../../../../../gpu-worker/methods/seesr/denoiser-graph.ts';
+import { contextGraph, timeGraph } from '../../../../../gpu-worker/graphs/unet-conditions.ts';
+import type { UnetConfig } from '../../../../../gpu-worker/graphs/unet-layout.ts';
+import { SEESR_DENOISER, seesrDenoiser } from '../../../../../gpu-worker/methods/seesr/denoiser-config.ts';
 import { compileModel } from '../../../../../gpu-worker/runtime/compile.ts';
 import type { Tensor } from '../../../../../gpu-worker/tensor/tensor.ts';
 import { elementCount } from '../../../../../gpu-worker/tensor/tensor.ts';
 
-const graphsOf = (config: DenoiserConfig) => ({
+const graphsOf = (config: typeof SEESR_DENOISER) => ({
   context: contextGraph(config),
   time: timeGraph(config),
-  stem: stemGraph(config),
-  denoiser: denoiserGraph(config),
+  stem: stemGraph(config.controlNet),
+  denoiser: controlledUnet(config),
 });
 
 test('the full-size graphs take exactly the tensors of the published files', async () => {
@@ -36,7 +39,7 @@ function numbers(shape: readonly number[], seed: number, size = 1): Tensor {
   return { data, shape };
 }
 
-async function createRandomDenoiser(config: DenoiserConfig) {
+async function createRandomDenoiser(config: typeof SEESR_DENOISER) {
   const compile = (graph: Graph) =>
     compileModel(graph, async (name) => {
       const shape = graph.weights.get(name)!;
@@ -60,7 +63,7 @@ const ENCODER = {
   norm_num_groups: 2,
   norm_eps: 1e-5,
 };
-const CONFIGS: Record<string, DenoiserConfig['unet']> = {
+const CONFIGS: Record<string, UnetConfig> = {
   'one number of heads, three blocks': {
     ...ENCODER,
     block_out_channels: [8, 16, 8],
@@ -81,14 +84,16 @@ const CONFIGS: Record<string, DenoiserConfig['unet']> = {
 };
 
 test.each(Object.entries(CONFIGS))('%s: any size, and one latent serves two texts', async (_, unet) => {
-  const denoiser = await createRandomDenoiser({
-    unet,
-    controlNet: { ...unet, conditioning_embedding_out_channels: [4, 6, 8, 10] },
-    imageContextSize: 10,
-  });
+  const denoiser = await createRandomDenoiser(
+    seesrDenoiser({
+      unet,
+      controlNet: { ...unet, conditioning_embedding_out_channels: [4, 6, 8, 10] },
+      imageContextSize: 10,
+    }),
+  );
   const text = numbers([2, 7, unet.cross_attention_dim], 1);
   const imageEmbeds = numbers([1, 5, 10], 2);
-  const conditioning = await denoiser.prepare({ text, imageEmbeds, timesteps: [981] });
+  const conditioning = await denoiser.prepare({ contexts: { text, image_embeds: imageEmbeds }, timesteps: [981] });
   for (const [height, width] of [
     [8, 8],
     [5, 7],
