@@ -25,14 +25,15 @@ interface OpenOptions {
 }
 
 /** Rises when the program gives other numbers, or writes them in another way. */
-const SAVEPOINT_FORMAT = 1;
+const SAVEPOINT_FORMAT = 2;
 
 const headerSchema = z.object({
   fingerprint: z.string(),
   step: z.int().positive(),
-  /** Values of the sample and, where the scheduler remembers them, as many clean latents after it. */
+  /** Values of the sample, and of each array of the sampler's memory after it. */
   length: z.int().positive(),
-  remembers: z.boolean(),
+  /** Arrays of the memory. */
+  remembers: z.int().nonnegative(),
 });
 
 /**
@@ -60,9 +61,9 @@ export function openSavepoints({ directory, path, dependsOn, onSaved, onRefused 
 
 /** At once: from then on the process may be killed. */
 function writeSavepoint(path: string, fingerprint: string, { step, state }: Savepoint): void {
-  const { sample, previousClean } = state;
-  const header = { fingerprint, step, length: sample.length, remembers: previousClean !== undefined };
-  const parts = [bytesOf(sample), ...(previousClean ? [bytesOf(previousClean)] : [])];
+  const { sample, memory = [] } = state;
+  const header = { fingerprint, step, length: sample.length, remembers: memory.length };
+  const parts = [sample, ...memory].map(bytesOf);
   writeFileSync(`${path}.new`, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...parts]));
   renameSync(`${path}.new`, path);
 }
@@ -76,13 +77,14 @@ function readSavepoint(path: string, fingerprint: string): Savepoint | string {
     if (header.fingerprint !== fingerprint) return 'It is of another run.';
     const numbers = file.subarray(end + 1);
     const { step, length, remembers } = header;
-    const expectedBytes = (remembers ? 2 : 1) * length * Float32Array.BYTES_PER_ELEMENT;
+    const expectedBytes = (1 + remembers) * length * Float32Array.BYTES_PER_ELEMENT;
     if (numbers.length !== expectedBytes) return `It has ${numbers.length} bytes of numbers, not ${expectedBytes}.`;
     // A copy begins where floats may.
     const values = new Float32Array(new Uint8Array(numbers).buffer);
     if (!values.every(Number.isFinite)) return 'It has numbers that are not finite.';
-    const state = { sample: values.slice(0, length), ...(remembers && { previousClean: values.slice(length) }) };
-    return { step, state };
+    const arrays = Array.from({ length: 1 + remembers }, (_, at) => values.slice(at * length, (at + 1) * length));
+    const [sample, ...memory] = arrays as [Float32Array, ...Float32Array[]];
+    return { step, state: { sample, ...(remembers > 0 && { memory }) } };
   } catch (error) {
     return `It cannot be read: ${(error as Error).message}`;
   }

@@ -31,12 +31,13 @@ export function createDpmSolver(schedule: NoiseSchedule, options: DpmSolverOptio
       const next = rates(schedule, timesteps[index + 1]!);
       const step = next.lambda - lambda;
       let direction = clean;
-      if (state.previousClean) {
+      const [previous] = state.memory ?? [];
+      if (previous) {
         const ratio = (lambda - rates(schedule, timesteps[index - 1]!).lambda) / step;
-        direction = combine(1 + 1 / (2 * ratio), clean, -1 / (2 * ratio), state.previousClean);
+        direction = combine(1 + 1 / (2 * ratio), clean, -1 / (2 * ratio), previous);
       }
       const sample = combine(next.sigma / sigma, state.sample, -next.alpha * Math.expm1(-step), direction);
-      return { sample, previousClean: clean };
+      return { sample, memory: [clean] };
     },
   };
 }

@@ -2,8 +2,8 @@
 export interface SamplerState {
   /** Latents x_t, [batch, 4, h, w]. */
   sample: Float32Array;
-  /** The clean latents that the step before expected; only DPM-Solver++ looks at them. */
-  previousClean?: Float32Array;
+  /** What a sampler with memory remembers of earlier steps; each as long as the sample. */
+  memory?: readonly Float32Array[];
 }
 
 interface StepInput {

@@ -7,7 +7,10 @@ import { openSavepoints, type SavepointFile } from '../../../../gpu-worker/resto
 /** That runs go on from them: test/integration/gpu-worker/worker/resume.test.ts. */
 
 const DEPENDS_ON = { parameters: { seed: 1, steps: 9 }, tileSize: 96 };
-const STATE = { sample: Float32Array.of(1, -0, 1e-40, 0.1), previousClean: Float32Array.of(5, 6, 7, 8) };
+const STATE = {
+  sample: Float32Array.of(1, -0, 1e-40, 0.1),
+  memory: [Float32Array.of(5, 6, 7, 8), Float32Array.of(9, 10, 11, -12)],
+};
 
 let directory: string;
 let bytes: Buffer;
@@ -35,7 +38,7 @@ test('gives back the state of the sampler, bit for bit', () => {
 });
 
 test.each([
-  ['was cut off', (whole: Buffer) => whole.subarray(0, -4), DEPENDS_ON, 'It has 28 bytes of numbers, not 32.'],
+  ['was cut off', (whole: Buffer) => whole.subarray(0, -4), DEPENDS_ON, 'It has 44 bytes of numbers, not 48.'],
   ['is empty', () => Buffer.alloc(0), DEPENDS_ON, 'cannot be read'],
   ['has a number that is none', withoutNumber, DEPENDS_ON, 'not finite'],
   ['is of other tiles', (whole: Buffer) => whole, { ...DEPENDS_ON, tileSize: 64 }, 'It is of another run.'],
