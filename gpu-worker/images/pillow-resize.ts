@@ -1,24 +1,29 @@
 import type { Pixels } from './image.ts';
-import { bicubic, resamplingTaps, type Taps } from './resampling.ts';
+import { bicubic, type Kernel, resamplingTaps, type Taps } from './resampling.ts';
 
 /** Weights are whole multiples of 2⁻²², and so are the sums. */
 const FRACTION_BITS = 22;
 
 /**
- * Bicubic resampling as Pillow does it, to the bit: in 8 bits, rows first, rounded to 8 bits in between; a direction
- * that keeps its size is left alone (Pillow's `Resample.c`). Throws RangeError for 16 bits.
+ * Resampling as Pillow does it, bicubic unless `kernel` is another, to the bit: in 8 bits, rows first, rounded to 8 bits in
+ * between; a direction that keeps its size is left alone (Pillow's `Resample.c`). Throws RangeError for 16 bits.
  */
-export function pillowResize(pixels: Pixels, width: number, height: number): Pixels {
+export function pillowResize(pixels: Pixels, width: number, height: number, kernel: Kernel = bicubic): Pixels {
   const { channels } = pixels;
   let { data } = pixels;
   if (data instanceof Uint16Array) throw new RangeError('Pillow resamples 8 bits, these pixels have 16.');
-  if (width !== pixels.width) data = resizeRows(data, pixels, width);
-  if (height !== pixels.height) data = resizeColumns(data, pixels.height, height, width * channels);
+  if (width !== pixels.width) data = resizeRows(data, pixels, width, kernel);
+  if (height !== pixels.height) data = resizeColumns(data, wholeTaps(pixels.height, height, kernel), width * channels);
   return { width, height, channels, data };
 }
 
-function resizeRows(data: Uint8Array, { width, height, channels }: Pixels, newWidth: number): Uint8Array {
-  const taps = wholeTaps(width, newWidth);
+function resizeRows(
+  data: Uint8Array,
+  { width, height, channels }: Pixels,
+  newWidth: number,
+  kernel: Kernel,
+): Uint8Array {
+  const taps = wholeTaps(width, newWidth, kernel);
   const output = new Uint8Array(newWidth * height * channels);
   let target = 0;
   for (let y = 0; y < height; y++) {
@@ -34,10 +39,10 @@ function resizeRows(data: Uint8Array, { width, height, channels }: Pixels, newWi
   return output;
 }
 
-function resizeColumns(data: Uint8Array, height: number, newHeight: number, rowLength: number): Uint8Array {
-  const output = new Uint8Array(newHeight * rowLength);
+function resizeColumns(data: Uint8Array, taps: readonly Taps[], rowLength: number): Uint8Array {
+  const output = new Uint8Array(taps.length * rowLength);
   const sums = new Int32Array(rowLength);
-  for (const [y, { start, weights }] of wholeTaps(height, newHeight).entries()) {
+  for (const [y, { start, weights }] of taps.entries()) {
     sums.fill(1 << (FRACTION_BITS - 1));
     for (let tap = 0; tap < weights.length; tap++) {
       const source = (start + tap) * rowLength;
@@ -49,9 +54,9 @@ function resizeColumns(data: Uint8Array, height: number, newHeight: number, rowL
 }
 
 /** Weights in units of 2⁻²², halves rounded away from 0. */
-function wholeTaps(from: number, to: number): Taps[] {
+function wholeTaps(from: number, to: number, kernel: Kernel): Taps[] {
   const round = (weight: number) => Math.trunc(weight * 2 ** FRACTION_BITS + (weight < 0 ? -0.5 : 0.5));
-  return resamplingTaps(from, to, bicubic, true).map(({ start, weights }) => ({ start, weights: weights.map(round) }));
+  return resamplingTaps(from, to, kernel, true).map(({ start, weights }) => ({ start, weights: weights.map(round) }));
 }
 
 function clamp(value: number): number {

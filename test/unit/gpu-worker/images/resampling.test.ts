@@ -36,6 +36,13 @@ describe('taps', () => {
   });
 });
 
+test('Pillow’s bilinear goes straight from one pixel to the next, and averages where it makes smaller', () => {
+  const row = (...values: number[]) => gray(values.length, 1, (x) => values[x]!);
+  expect([...pillowResize(row(0, 100), 4, 1, triangle).data]).toEqual([0, 25, 75, 100]);
+  // Weights 0.75, 0.75 and 0.25 of the pixels within two.
+  expect([...pillowResize(row(0, 0, 100, 100), 2, 1, triangle).data]).toEqual([14, 86]);
+});
+
 describe('Pillow’s bicubic', () => {
   test('keeps a flat picture flat and clamps overshoots', () => {
     expect(
