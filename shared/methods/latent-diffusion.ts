@@ -88,6 +88,7 @@ function startSteps(fidelity: number, latest: number): number {
 function leastStartSteps({ trained, spacing }: Timesteps, { steps = 1, scheduler }: ModelParameters): number {
   // It spreads all of its steps below the start.
   if (scheduler === 'dpm-solver++') return steps;
+  if (spacing === 'even' && steps === 1) return trained - 1;
   // Trailing timesteps are spread so that the last one is the first of the last 1000 / steps.
   return spacing === 'trailing' ? Math.round(trained / steps) - 1 : 1;
 }

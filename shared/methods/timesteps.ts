@@ -2,9 +2,10 @@ import { AppError } from '../error.ts';
 
 /**
  * Where the called timesteps lie among those of the training (Lin et al. 2023, table 2). `leading` starts well below
- * the last one, by which a latent noised to the last one is noisier than announced; `trailing` starts there.
+ * the last one, by which a latent noised to the last one is noisier than announced; `trailing` starts there; `even` starts
+ * there and ends at the first one (Nichol & Dhariwal 2021, section 4).
  */
-export type Spacing = 'leading' | 'trailing';
+export type Spacing = 'leading' | 'trailing' | 'even';
 
 export interface TimestepsOptions {
   /** Calls of the network, if none is skipped. */
@@ -22,7 +23,7 @@ export function spaceTimesteps(trainSteps: number, options: TimestepsOptions): n
   const most = spacing === 'leading' ? trainSteps - offset : trainSteps;
   if (!Number.isInteger(steps) || steps < 1 || steps > most)
     throw new AppError('invalid', `The number of steps is ${steps}; it must be a whole number from 1 to ${most}.`);
-  const all = spacing === 'leading' ? leading(trainSteps, steps, offset) : trailing(trainSteps, steps);
+  const all = spacing === 'leading' ? leading(trainSteps, steps, offset) : SPREAD[spacing](trainSteps, steps);
   const called = all.filter((timestep) => timestep <= startSteps);
   if (called.length === 0)
     throw new AppError(
@@ -31,6 +32,8 @@ export function spaceTimesteps(trainSteps: number, options: TimestepsOptions): n
     );
   return called;
 }
+
+const SPREAD = { trailing, even };
 
 function leading(trainSteps: number, steps: number, offset: number): number[] {
   const stride = Math.floor(trainSteps / steps);
@@ -41,6 +44,14 @@ function leading(trainSteps: number, steps: number, offset: number): number[] {
 function trailing(trainSteps: number, steps: number): number[] {
   const stride = trainSteps - trainSteps / steps - trainSteps;
   return Array.from({ length: steps }, (_, index) => roundHalfToEven(trainSteps + index * stride) - 1);
+}
+
+/** As Python adds up the distances and rounds each sum: halves go to the even neighbor. A single step is the last one. */
+function even(trainSteps: number, steps: number): number[] {
+  const distance = (trainSteps - 1) / (steps - 1);
+  const rising: number[] = [];
+  for (let position = 0; rising.length < steps; position += distance) rising.push(roundHalfToEven(position));
+  return steps === 1 ? [trainSteps - 1] : rising.reverse();
 }
 
 function roundHalfToEven(value: number): number {
