@@ -48,6 +48,32 @@ export async function runExactTiles(
   return value;
 }
 
+/** A stretch of a network that takes one value and gives one, and its tiles. */
+export interface Part {
+  stages: readonly Stage[];
+  tiles: Tiles;
+}
+
+/** Runs parts one after the other, in this order; what `onTile` is told is of all of them. */
+export function inOrder(parts: readonly Part[], { onTile, signal }: RunOptions) {
+  const count = ({ stages, tiles: { rows, columns } }: Part) => countTiles(stages, rows.length * columns.length);
+  const total = parts.reduce((sum, part) => sum + count(part), 0);
+  let before = 0;
+  return async (part: Part, input: Tensor): Promise<Tensor> => {
+    const result = await runExactTiles(part.stages, input, part.tiles, {
+      onTile: (done) => onTile?.(before + done, total),
+      signal,
+    });
+    before += count(part);
+    return result;
+  };
+}
+
+/** The same tiles of a value with sides `scale` times as long. */
+export function scaledTiles({ rows, columns }: Tiles, scale: number): Tiles {
+  return { rows: rows.map((row) => scaled(row, scale)), columns: columns.map((column) => scaled(column, scale)) };
+}
+
 interface Core {
   row: Span;
   column: Span;

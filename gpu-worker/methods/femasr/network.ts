@@ -1,12 +1,11 @@
-import type { Span } from '../../../shared/methods/tile-plan.ts';
 import type { Flavor } from '../../graphs/onnx.ts';
 import type { Device } from '../../runtime/devices.ts';
 import { createLazySession } from '../../runtime/session.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { runExactTiles } from '../../vae/exact-tiles.ts';
+import { inOrder, type Part, scaledTiles, type Tiles } from '../../vae/exact-tiles.ts';
 import { keepsUpTo, planStages } from '../../vae/plan-stages.ts';
-import { countTiles, type RunOptions } from '../../vae/run-stage.ts';
-import { createStage, type Stage } from '../../vae/stage.ts';
+import type { RunOptions } from '../../vae/run-stage.ts';
+import { createStage } from '../../vae/stage.ts';
 import type { Step } from '../../vae/steps.ts';
 import { windowInputs } from '../../vae/swin-blocks.ts';
 import type { FemasrSizes } from './config.ts';
@@ -19,11 +18,6 @@ export interface FemasrNetwork {
   /** The same tile by tile; `tiles` of the picture, without overlaps. Holds 5 KB for each of its pixels. */
   runTiles(picture: Tensor, tiles: Tiles, options: TiledOptions): Promise<Tensor>;
   release(): Promise<void>;
-}
-
-interface Tiles {
-  rows: readonly Span[];
-  columns: readonly Span[];
 }
 
 interface TiledOptions extends RunOptions {
@@ -53,7 +47,7 @@ export function createFemasr({ sizes, model, flavor, device }: NetworkOptions): 
       /** At `scale` of the picture. */
       const plan = (steps: readonly Step[], scale: number): Part => ({
         stages: stagesOf(steps, { shape: [1, 0, scale * height, scale * width] }, maxKeptBytes),
-        tiles: { rows: scaled(tiles.rows, scale), columns: scaled(tiles.columns, scale) },
+        tiles: scaledTiles(tiles, scale),
       });
       const encoder = plan(parts.encoder, 1);
       const decoders = parts.decoders.map((steps, level) => plan(steps, 2 ** (level - 1)));
@@ -73,30 +67,6 @@ export function createFemasr({ sizes, model, flavor, device }: NetworkOptions): 
     },
     release: () => session.release(),
   };
-}
-
-interface Part {
-  stages: readonly Stage[];
-  tiles: Tiles;
-}
-
-/** Runs parts one after the other; what `onTile` is told is of all of them. */
-function inOrder(parts: readonly Part[], { onTile, signal }: RunOptions) {
-  const count = ({ stages, tiles: { rows, columns } }: Part) => countTiles(stages, rows.length * columns.length);
-  const total = parts.reduce((sum, part) => sum + count(part), 0);
-  let before = 0;
-  return async (part: Part, input: Tensor): Promise<Tensor> => {
-    const result = await runExactTiles(part.stages, input, part.tiles, {
-      onTile: (done) => onTile?.(before + done, total),
-      signal,
-    });
-    before += count(part);
-    return result;
-  };
-}
-
-function scaled(spans: readonly Span[], scale: number): Span[] {
-  return spans.map(({ start, size }) => ({ start: scale * start, size: scale * size }));
 }
 
 function addTo({ data }: Tensor, added: Tensor): void {
