@@ -1,6 +1,6 @@
+import { type ResizeMode, resizePlane } from '../../gpu-worker/images/torch-resize.ts';
 import { MODEL_SCALE } from '../../shared/methods/tile-plan.ts';
 import { createPlane, cutPlane, filterPlane, gaussianKernel, type Plane } from '../plane.ts';
-import { type ResizeMode, resizePlane } from '../resize.ts';
 import type { Degradation, KernelParameters } from './draw.ts';
 import { compressPicture, type Picture } from './jpeg.ts';
 import { applyKernel, makeKernel, mirrorPlane } from './kernel.ts';

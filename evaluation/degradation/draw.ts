@@ -1,4 +1,4 @@
-import type { ResizeMode } from '../resize.ts';
+import type { ResizeMode } from '../../gpu-worker/images/torch-resize.ts';
 import type { Random } from './random.ts';
 
 /** Of a filter of size × size; `beta` is the exponent of generalized and plateau shapes. */

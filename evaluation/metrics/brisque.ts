@@ -1,5 +1,5 @@
+import { resizePlane } from '../../gpu-worker/images/torch-resize.ts';
 import { createPlane, greyLevels, type Plane } from '../plane.ts';
-import { resizePlane } from '../resize.ts';
 import { pictureMetric } from './metric.ts';
 import { fitDistribution, NEIGHBORS, neighborProducts, normalizeContrast } from './natural-statistics.ts';
 import { readShipped } from './weights.ts';

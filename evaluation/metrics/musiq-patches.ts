@@ -1,6 +1,6 @@
+import { resizePlane } from '../../gpu-worker/images/torch-resize.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { createPlane, roundHalfToEven } from '../plane.ts';
-import { resizePlane } from '../resize.ts';
 
 export const PATCH = 32;
 /** Longer sides of the reduced pictures; the third scale is the picture itself. */

@@ -12,7 +12,7 @@ import { applyKernel, besselJ1, makeKernel } from '../../../../evaluation/degrad
 import { addNoise } from '../../../../evaluation/degradation/noise.ts';
 import { createRandom } from '../../../../evaluation/degradation/random.ts';
 import { createPlane, type Plane } from '../../../../evaluation/plane.ts';
-import { resizePlane } from '../../../../evaluation/resize.ts';
+import { resizePlane } from '../../../../gpu-worker/images/torch-resize.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../../evaluation/degradation/main.ts', import.meta.url));
 const PHOTO = fileURLToPath(new URL('../../../fixtures/photos/08_animal_dog.png', import.meta.url));

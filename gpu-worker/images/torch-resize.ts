@@ -1,4 +1,9 @@
-import type { Plane } from './plane.ts';
+/** One channel in row-major order, in double precision. */
+interface Plane {
+  width: number;
+  height: number;
+  data: Float64Array;
+}
 
 export type ResizeMode = 'area' | 'bilinear' | 'bicubic';
 
