@@ -1,3 +1,5 @@
+import type { Tensor } from '../tensor/tensor.ts';
+
 /** One channel in row-major order, in double precision. */
 interface Plane {
   width: number;
@@ -35,6 +37,21 @@ export function resizePlane(source: Plane, target: Plane, mode: ResizeMode): voi
       for (let x = 0; x < target.width; x++) target.data[y * target.width + x]! += weight * wide[from + x]!;
     }
   }
+}
+
+/** [1, c, h, w] → [1, c, factor·h, factor·w], cubic; values may lie beyond those that are there. */
+export function enlargeCubic({ data, shape }: Tensor, factor: number): Tensor {
+  const [, channels, height, width] = shape as [number, number, number, number];
+  const size = { width: factor * width, height: factor * height };
+  const area = size.width * size.height;
+  const enlarged = new Float32Array(channels * area);
+  const target = { ...size, data: new Float64Array(area) };
+  for (let channel = 0; channel < channels; channel++) {
+    const plane = Float64Array.from(data.subarray(channel * height * width, (channel + 1) * height * width));
+    resizePlane({ width, height, data: plane }, target, 'bicubic');
+    enlarged.set(target.data, channel * area);
+  }
+  return { data: enlarged, shape: [1, channels, size.height, size.width] };
 }
 
 /** The taps of each of `to` positions. */
