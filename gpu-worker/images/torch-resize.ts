@@ -40,18 +40,23 @@ export function resizePlane(source: Plane, target: Plane, mode: ResizeMode): voi
 }
 
 /** [1, c, h, w] → [1, c, factor·h, factor·w], cubic; values may lie beyond those that are there. */
-export function enlargeCubic({ data, shape }: Tensor, factor: number): Tensor {
+export function enlargeCubic(tensor: Tensor, factor: number): Tensor {
+  const [height, width] = tensor.shape.slice(2) as [number, number];
+  return resizeTensor(tensor, { width: factor * width, height: factor * height }, 'bicubic');
+}
+
+/** [1, c, h, w] → [1, c, height, width], as `resizePlane` does it; nothing is clamped. */
+export function resizeTensor({ data, shape }: Tensor, size: { width: number; height: number }, mode: ResizeMode): Tensor {
   const [, channels, height, width] = shape as [number, number, number, number];
-  const size = { width: factor * width, height: factor * height };
   const area = size.width * size.height;
-  const enlarged = new Float32Array(channels * area);
+  const resized = new Float32Array(channels * area);
   const target = { ...size, data: new Float64Array(area) };
   for (let channel = 0; channel < channels; channel++) {
     const plane = Float64Array.from(data.subarray(channel * height * width, (channel + 1) * height * width));
-    resizePlane({ width, height, data: plane }, target, 'bicubic');
-    enlarged.set(target.data, channel * area);
+    resizePlane({ width, height, data: plane }, target, mode);
+    resized.set(target.data, channel * area);
   }
-  return { data: enlarged, shape: [1, channels, size.height, size.width] };
+  return { data: resized, shape: [1, channels, size.height, size.width] };
 }
 
 /** The taps of each of `to` positions. */

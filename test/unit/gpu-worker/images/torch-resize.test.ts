@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { enlargeCubic } from '../../../../gpu-worker/images/torch-resize.ts';
+import { enlargeCubic, resizeTensor } from '../../../../gpu-worker/images/torch-resize.ts';
 
 /** Keys' kernel with a = −0.75, as PyTorch has it: weights of the four pixels around a place that is so far behind the second. */
 const WEIGHTS = {
@@ -37,4 +37,20 @@ test('the border goes on outside, and values overshoot at an edge', () => {
   const { data } = enlargeCubic({ data: new Float32Array([0, 1]), shape: [1, 1, 1, 2] }, 4);
   const expected = [-0.109863, -0.071777, 0.104492, 0.360352, 0.639648, 0.895508, 1.071777, 1.109863];
   for (const [index, value] of data.entries()) expect(value).toBeCloseTo(expected[index % 8]!, 5);
+});
+
+test.each(['bicubic', 'bilinear'] as const)('%s to any size keeps one color, and a picture of that size', (mode) => {
+  const flat = { data: new Float32Array(2 * 5 * 7).fill(0.3), shape: [1, 2, 5, 7] };
+  for (const [height, width] of [[9, 14], [5, 3], [2, 40]] as const) {
+    const { data, shape } = resizeTensor(flat, { width, height }, mode);
+    expect(shape).toEqual([1, 2, height, width]);
+    for (const value of data) expect(value).toBeCloseTo(0.3, 6);
+  }
+  const picture = { data: Float32Array.from({ length: 20 }, (_, index) => (index * 7) % 5), shape: [1, 1, 4, 5] };
+  expect(resizeTensor(picture, { width: 5, height: 4 }, mode).data).toEqual(picture.data);
+});
+
+test('a smaller picture takes the pixels that lie there, without a wider kernel', () => {
+  const row = { data: Float32Array.of(0, 1, 2, 9, 4, 5, 6, 7, 8), shape: [1, 1, 1, 9] };
+  expect([...resizeTensor(row, { width: 3, height: 1 }, 'bilinear').data]).toEqual([1, 4, 7]);
 });
