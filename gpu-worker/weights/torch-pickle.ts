@@ -2,7 +2,15 @@ import { z } from 'zod';
 import { AppError } from '../../shared/error.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { bytesPerElement, type Dtype } from './dtypes.ts';
-import { type PickleGlobals, type PicklePlace, PickleRecord, unpickle } from './unpickle.ts';
+import {
+  INERT,
+  misplaced,
+  type PickleGlobals,
+  PickleName,
+  type PicklePlace,
+  PickleRecord,
+  unpickle,
+} from './unpickle.ts';
 import { span, type View } from './view.ts';
 
 const MAX_VALUES = 1_000_000;
@@ -120,11 +128,18 @@ export function readTorchPickle(
     storages.set(storage.key, storage);
     return storage;
   };
-  const { value, end } = unpickle(bytes, { globals: createGlobals(path), persistent, path, ...place });
+  const globals = createGlobals(path);
+  const { value, end } = unpickle(bytes, { globals, inert: TRAINING_PROGRAMS, persistent, path, ...place });
   return { ...flatten(value, path), storages, end };
 }
 
-/** All names that a pickle may mention. */
+/** Whose classes stand in the state of a training, which lies beside the weights. */
+const TRAINING_PROGRAMS = ['pytorch_lightning.', 'lightning.'];
+
+/** Numbers of numpy that training programs leave beside the weights: such a call gives nothing. */
+const INERT_CALLS = ['numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar', 'numpy.dtype', '_codecs.encode'];
+
+/** All names that a pickle may call, or make tensors of. */
 function createGlobals(path: string): PickleGlobals {
   const types = Object.entries(TYPES).map(([name, dtype]): [string, ElementType] => [name, { kind: 'type', dtype }]);
   const functions = {
@@ -137,7 +152,8 @@ function createGlobals(path: string): PickleGlobals {
       tensorOf(parameters, parse(kind<ElementType>('type'), parameters[6], path), path),
     'torch._utils._rebuild_parameter': (parameters: unknown[]) => parse(parameterSchema, parameters, path)[0],
   };
-  return new Map<string, unknown>([...types, ...Object.entries(functions)]);
+  const inert = INERT_CALLS.map((name): [string, unknown] => [name, () => INERT]);
+  return new Map<string, unknown>([...types, ...Object.entries(functions), ...inert]);
 }
 
 /** Python 2 hands the entries to the constructor, Python 3 sets them afterwards. */
@@ -210,6 +226,7 @@ function flatten(root: unknown, path: string): Pick<TorchPickle, 'tensors' | 'di
     names.pop();
   }
   visit(root);
+  if (root instanceof PickleName) throw broken(path, misplaced(root.fullName));
   if (Array.isArray(root)) throw broken(path, 'it is a list, not a dictionary of tensors');
   if (tensors.size === 0) throw broken(path, 'it holds no tensor');
   return { tensors, dictionaries };

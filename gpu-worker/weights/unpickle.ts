@@ -3,10 +3,24 @@ import { AppError } from '../../shared/error.ts';
 /** The meaning of a name of the allow list: a function of REDUCE's arguments, or a value. */
 export type PickleGlobals = ReadonlyMap<string, unknown>;
 
+/**
+ * A name of the writer's program that means nothing here, such as the class of a callback: a value, or a key of a
+ * dictionary. Nothing of it is looked for, called or made.
+ */
+export class PickleName {
+  readonly fullName: string;
+  constructor(fullName: string) {
+    this.fullName = fullName;
+  }
+}
+
 /** An object of a class that `records` allows. */
 export class PickleRecord {
   attributes: ReadonlyMap<string | number, unknown> | undefined;
 }
+
+/** What is no tensor and no part of one, in whose place it stands: nothing is read of it. */
+export const INERT = Object.freeze({ kind: 'inert' });
 
 /** Of a pickle in the bytes that hold it. */
 export interface PicklePlace {
@@ -20,6 +34,8 @@ interface Options extends PicklePlace {
   globals: PickleGlobals;
   /** Classes whose names begin so are plain records: their objects hold attributes, and nothing of them is run. */
   records?: string;
+  /** Names that begin so may stand as values, see `PickleName`. */
+  inert?: readonly string[];
   /** Resolves a persistent id. */
   persistent(id: unknown): unknown;
   /** Names the file in messages. */
@@ -35,8 +51,8 @@ const MAX_INSTRUCTIONS = 2 ** 21;
 /**
  * Runs a pickle (protocols 2 to 5, Python's Lib/pickletools.py) without Python and without calling anything but the
  * functions of the allow list. Lists and tuples become arrays, dictionaries maps, bytes Uint8Array, integers beyond
- * 2^53 bigint. `end`: where the pickle ends in the bytes. Throws AppError `engine-failed` for any other name or
- * instruction, and for a damaged pickle.
+ * 2^53 bigint. `end`: where the pickle ends in the bytes. Throws AppError `engine-failed` for any other instruction, for
+ * any other name or a call of one that is inert, and for a damaged pickle.
  */
 export function unpickle(bytes: Uint8Array<ArrayBuffer>, options: Options): { value: unknown; end: number } {
   const machine = createMachine(bytes, options);
@@ -52,7 +68,7 @@ export function unpickle(bytes: Uint8Array<ArrayBuffer>, options: Options): { va
 
 function createMachine(
   bytes: Uint8Array<ArrayBuffer>,
-  { globals, records, persistent, path, start = 0, cut = 'it ends early' }: Options,
+  { globals, records, inert = [], persistent, path, start = 0, cut = 'it ends early' }: Options,
 ) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stack: unknown[] = [];
@@ -83,6 +99,7 @@ function createMachine(
     memo,
     globals,
     records,
+    inert,
     persistent,
     push: (value: unknown) => void stack.push(value),
     peek,
@@ -213,7 +230,8 @@ function setItems(m: Machine, items: unknown[]): void {
   if (!(dictionary instanceof Map)) throw m.broken('it sets an item of a value that is not a dictionary');
   if (items.length % 2 !== 0) throw m.broken('a key has no value');
   for (let index = 0; index < items.length; index += 2) {
-    const key = items[index];
+    const item = items[index];
+    const key = item instanceof PickleName ? item.fullName : item;
     if (typeof key !== 'string' && typeof key !== 'number') throw m.broken('a key is neither text nor number');
     if (dictionary.has(key)) throw m.broken(`a dictionary has the key ${String(key).slice(0, 200)} twice`);
     dictionary.set(key, items[index + 1]);
@@ -233,15 +251,20 @@ function stackGlobal(m: Machine): void {
 
 function pushGlobal(m: Machine, module: string, name: string): void {
   const fullName = `${module}.${name}`.slice(0, 200);
-  const isRecord = m.records !== undefined && fullName.startsWith(m.records);
-  if (!isRecord && !m.globals.has(fullName)) {
-    throw m.broken(`it refers to ${fullName}, which has no place in weights (nothing was executed)`);
-  }
-  m.push(isRecord ? PickleRecord : m.globals.get(fullName));
+  if (m.records !== undefined && fullName.startsWith(m.records)) m.push(PickleRecord);
+  else if (m.globals.has(fullName)) m.push(m.globals.get(fullName));
+  else if (m.inert.some((start) => fullName.startsWith(start))) m.push(new PickleName(fullName));
+  else throw m.broken(misplaced(fullName));
+}
+
+/** Of a name, in words. */
+export function misplaced(fullName: string): string {
+  return `it refers to ${fullName}, which has no place in weights (nothing was executed)`;
 }
 
 function reduce(m: Machine): void {
   const [callable, parameters] = popped(m, 2);
+  if (callable instanceof PickleName) throw m.broken(misplaced(callable.fullName));
   if (typeof callable !== 'function' || callable === PickleRecord)
     throw m.broken('it calls a value that is not a function');
   if (!Array.isArray(parameters)) throw m.broken('the arguments of a call are not a tuple');
@@ -251,14 +274,15 @@ function reduce(m: Machine): void {
 /** NEWOBJ. */
 function newObject(m: Machine): void {
   const [type, parameters] = popped(m, 2);
+  if (type instanceof PickleName) throw m.broken(misplaced(type.fullName));
   if (type !== PickleRecord) throw m.broken('it makes an object of a class that has no place in weights');
   if (!Array.isArray(parameters) || parameters.length > 0) throw m.broken('an object is made with arguments');
   m.push(new PickleRecord());
 }
 
 /**
- * State of a record is its attributes. That of an OrderedDict is the versions of its modules, which say nothing about
- * tensors.
+ * State of a record is its attributes. That of an OrderedDict is the versions of its modules, and that of an inert value
+ * how numpy reads it: they say nothing about tensors.
  */
 function build(m: Machine): void {
   const state = m.pop();
@@ -267,5 +291,6 @@ function build(m: Machine): void {
     if (!(state instanceof Map)) throw m.broken('the state of an object is not a dictionary');
     if (target.attributes) throw m.broken('it sets the state of an object twice');
     target.attributes = state;
-  } else if (!(target instanceof Map)) throw m.broken('it sets the state of a value that is not a dictionary');
+  } else if (!(target instanceof Map) && target !== INERT)
+    throw m.broken('it sets the state of a value that is not a dictionary');
 }

@@ -182,6 +182,54 @@ describe('a program (TorchScript)', () => {
   });
 });
 
+/** As Lightning writes the state of a training beside the weights. */
+describe('names of a training program', () => {
+  const w = pickle.tensor(floatStorage(4), { shape: [4], strides: [1] });
+  const callback = pickle.global('pytorch_lightning.callbacks.model_checkpoint', 'ModelCheckpoint');
+  const read = async (root: Buffer) => await openCheckpoint(await archive({ root, storage: four }));
+  const dictionary = (...items: Buffer[]) => Buffer.concat([Buffer.from('}('), ...items, Buffer.from('u')]);
+  const scalar = () => {
+    const dtype = pickle.call(pickle.global('numpy', 'dtype'), pickle.text('f8'), pickle.false, pickle.none);
+    const state = pickle.tuple(pickle.integer(3), pickle.text('<'), pickle.none);
+    const bytes = pickle.call(pickle.global('_codecs', 'encode'), pickle.text('\0'), pickle.text('latin1'));
+    const built = Buffer.concat([dtype, state, Buffer.from('b')]);
+    return pickle.call(pickle.global('numpy.core.multiarray', 'scalar'), built, bytes);
+  };
+
+  test('are keys and values that say nothing; tensors below them keep their names', async () => {
+    const callbacks = dictionary(callback, pickle.dictionary({ best: w, mode: pickle.text('min'), score: scalar() }));
+    const root = pickle.dictionary({ state_dict: pickle.dictionary({ w }), callbacks, loop: callback });
+    await using checkpoint = await read(root);
+    expect([...checkpoint.tensors.keys()]).toEqual([
+      'state_dict.w',
+      'callbacks.pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint.best',
+    ]);
+    expect(Array.from(await checkpoint.read('state_dict.w'))).toEqual([1, 2, 3, 4]);
+  });
+
+  test.each<[string, Buffer, RegExp]>([
+    ['are not called', pickle.dictionary({ w, a: pickle.call(callback) }), /ModelCheckpoint, which has no place/],
+    [
+      'are not made',
+      pickle.dictionary({ w, a: Buffer.concat([callback, Buffer.from([0x29, 0x81])]) }),
+      /ModelCheckpoint, which has no place/,
+    ],
+    ['have no state', pickle.dictionary({ w, a: Buffer.concat([callback, Buffer.from('}b')]) }), /sets the state of/],
+    ['are no storages', pickle.dictionary({ w: pickle.storage(callback, '0', 4) }), /declared against the rules/],
+    ['are not all there is', callback, /ModelCheckpoint, which has no place/],
+    ['are keys once', pickle.dictionary({ w, a: dictionary(callback, w, callback, w) }), /ModelCheckpoint twice/],
+  ])('%s', async (_, root, message) => {
+    await expect(read(root)).rejects.toThrow(message);
+  });
+
+  test('of numpy are no arguments of tensors', async () => {
+    const rebuild = pickle.global('torch._utils', '_rebuild_tensor_v2');
+    const sizes = [4, 1].map((size) => pickle.tuple(pickle.integer(size)));
+    const strange = pickle.call(rebuild, floatStorage(4), scalar(), ...sizes, pickle.false, pickle.none);
+    await expect(read(pickle.dictionary({ strange }))).rejects.toThrow(/declared against the rules/);
+  });
+});
+
 describe('a hostile PyTorch checkpoint is refused', () => {
   const repeated = pickle.tensor(floatStorage(4), { shape: [2 ** 20, 2 ** 20], strides: [0, 0] });
   /** d0 = {}, d1 = {a: d0, b: d0}, …: 2^30 values in 600 bytes. */
