@@ -3,15 +3,16 @@ import { AppError } from '../error.ts';
 /**
  * Where the called timesteps lie among those of the training (Lin et al. 2023, table 2). `leading` starts well below
  * the last one, by which a latent noised to the last one is noisier than announced; `trailing` starts there; `even` starts
- * there and ends at the first one (Nichol & Dhariwal 2021, section 4).
+ * there and ends at the first one (Nichol & Dhariwal 2021, section 4); `uniform` has all
+ * that lie ⌊trained / steps⌋ apart: often more than were asked for.
  */
-export type Spacing = 'leading' | 'trailing' | 'even';
+export type Spacing = 'leading' | 'trailing' | 'even' | 'uniform';
 
 export interface TimestepsOptions {
   /** Calls of the network, if none is skipped. */
   steps: number;
   spacing: Spacing;
-  /** Added to each; only `leading` knows it. 1 for Stable Diffusion. */
+  /** Added to each; only `leading` and `uniform` know it. 1 for Stable Diffusion. */
   offset: number;
   /** The latent starts here; timesteps above are not called. Default: the last one of the training. */
   startSteps?: number;
@@ -23,7 +24,12 @@ export function spaceTimesteps(trainSteps: number, options: TimestepsOptions): n
   const most = spacing === 'leading' ? trainSteps - offset : trainSteps;
   if (!Number.isInteger(steps) || steps < 1 || steps > most)
     throw new AppError('invalid', `The number of steps is ${steps}; it must be a whole number from 1 to ${most}.`);
-  const all = spacing === 'leading' ? leading(trainSteps, steps, offset) : SPREAD[spacing](trainSteps, steps);
+  const all = SPACINGS[spacing](trainSteps, steps, offset);
+  if (all[0]! >= trainSteps)
+    throw new AppError(
+      'invalid',
+      `With ${steps} steps the first timestep is ${all[0]}, beyond the training's ${trainSteps - 1}.`,
+    );
   const called = all.filter((timestep) => timestep <= startSteps);
   if (called.length === 0)
     throw new AppError(
@@ -33,7 +39,12 @@ export function spaceTimesteps(trainSteps: number, options: TimestepsOptions): n
   return called;
 }
 
-const SPREAD = { trailing, even };
+const SPACINGS: Record<Spacing, (trainSteps: number, steps: number, offset: number) => number[]> = {
+  leading,
+  trailing,
+  even,
+  uniform,
+};
 
 function leading(trainSteps: number, steps: number, offset: number): number[] {
   const stride = Math.floor(trainSteps / steps);
@@ -52,6 +63,12 @@ function even(trainSteps: number, steps: number): number[] {
   const rising: number[] = [];
   for (let position = 0; rising.length < steps; position += distance) rising.push(roundHalfToEven(position));
   return steps === 1 ? [trainSteps - 1] : rising.reverse();
+}
+
+function uniform(trainSteps: number, steps: number, offset: number): number[] {
+  const stride = Math.floor(trainSteps / steps);
+  const count = Math.ceil(trainSteps / stride);
+  return Array.from({ length: count }, (_, index) => (count - 1 - index) * stride + offset);
 }
 
 function roundHalfToEven(value: number): number {
