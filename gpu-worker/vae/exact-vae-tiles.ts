@@ -1,20 +1,24 @@
-import { coverEvenly } from '../../shared/methods/tile-plan.ts';
+import { coverEvenly, LATENT_PIXELS } from '../../shared/methods/tile-plan.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { runExactTiles, type Tiles } from './exact-tiles.ts';
 import type { Stage } from './stage.ts';
 import type { VaeTiling } from './tiled-vae.ts';
 
 /** Up to 768² pixels in one piece, which takes 3.5 GB, half of the denoiser's need. */
-const WHOLE = { pixels: 768, latents: 96 };
+const WHOLE_PIXELS = 768;
 /** Longest side of a tile beyond that; its first layers take 1.6 GB. */
-const TILE = { pixels: 512, latents: 64 };
+const TILE_PIXELS = 512;
 
-/** By area, as it decides about memory. `tileSize`: other than by default, and of one piece as well. */
-export function exactVaeTiles(tileSize?: number): VaeTiling {
+/**
+ * By area, as it decides about memory. `tileSize`: other than by default, and of one piece as well. `factor`: pixels a
+ * latent.
+ */
+export function exactVaeTiles(tileSize?: number, factor = LATENT_PIXELS): VaeTiling {
+  const sideOf = (pixels: number, unit: 'pixels' | 'latents') => (unit === 'pixels' ? pixels : pixels / factor);
   return {
-    fits: (height, width, unit) => height * width <= (tileSize ?? WHOLE[unit]) ** 2,
+    fits: (height, width, unit) => height * width <= (tileSize ?? sideOf(WHOLE_PIXELS, unit)) ** 2,
     run: (stages, input, unit, options) =>
-      runExactTiles(stages, input, evenTiles(stages, input, tileSize ?? TILE[unit]), options),
+      runExactTiles(stages, input, evenTiles(stages, input, tileSize ?? sideOf(TILE_PIXELS, unit)), options),
   };
 }
 

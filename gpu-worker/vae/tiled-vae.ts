@@ -2,7 +2,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { keepsUpTo } from './plan-stages.ts';
 import { type RunOptions, runAlone } from './run-stage.ts';
 import type { Stage } from './stage.ts';
-import { type Posterior, splitMoments, type Vae } from './vae.ts';
+import type { Autoencoder, Decoder } from './vae.ts';
 
 /** The unit of the sides of an input: the encoder's in pixels, the decoder's in latents. */
 type Unit = 'pixels' | 'latents';
@@ -20,24 +20,24 @@ export interface TiledVaeOptions extends RunOptions {
   maxKeptBytes?: number;
 }
 
-/** Picture [1, 3, 8h, 8w], −1..1, of any size → latents, not scaled. Throws RangeError for other sides. */
-export async function encodeTiled(vae: Vae, image: Tensor, options: TiledVaeOptions): Promise<Posterior> {
+/** Picture [1, 3, f·h, f·w], −1..1, of any size → latents, not scaled. Throws RangeError for other sides. */
+export async function encodeTiled<Encoded>(
+  vae: Autoencoder<Encoded>,
+  image: Tensor,
+  options: TiledVaeOptions,
+): Promise<Encoded> {
   const uneven = image.shape.slice(2).find((side) => side % vae.factor !== 0);
   if (uneven) throw new RangeError(`The sides of a picture to encode are multiples of ${vae.factor}, not ${uneven}.`);
   if (fits(image, 'pixels', options)) return await runAlone(() => vae.encode(image), options);
   const stages = vae.encoderStages(keepsUpTo(options.maxKeptBytes, image));
-  return splitMoments(await options.tiling.run(stages, image, 'pixels', options));
+  return vae.read(await options.tiling.run(stages, image, 'pixels', options));
 }
 
-/** Latent [1, c, h, w], divided by the scaling factor, of any size → picture [1, 3, 8h, 8w], not clamped. */
-export async function decodeTiled(vae: Vae, latent: Tensor, options: TiledVaeOptions): Promise<Tensor> {
-  if (fits(latent, 'latents', options)) return await runAlone(() => vae.decode(latent), options);
-  return await options.tiling.run(
-    vae.decoderStages(keepsUpTo(options.maxKeptBytes, latent)),
-    latent,
-    'latents',
-    options,
-  );
+/** Latent [1, c, h, w], divided by the scaling factor, of any size → picture [1, 3, f·h, f·w], not clamped. */
+export async function decodeTiled(decoder: Decoder, latent: Tensor, options: TiledVaeOptions): Promise<Tensor> {
+  if (fits(latent, 'latents', options)) return await runAlone(() => decoder.decode(latent), options);
+  const stages = decoder.decoderStages(keepsUpTo(options.maxKeptBytes, latent));
+  return await options.tiling.run(stages, latent, 'latents', options);
 }
 
 function fits({ shape }: Tensor, unit: Unit, { tiling }: TiledVaeOptions): boolean {

@@ -7,6 +7,11 @@ export interface VaeConfig {
   layers_per_block: number;
   norm_num_groups: number;
   latent_channels: number;
+  /**
+   * Entries of the codebook of a VQGAN (Esser et al. 2021): its encoder gives the latent itself, its decoder takes the
+   * codes that are nearest to it. Absent: latents are normal distributions.
+   */
+  codes?: number;
 }
 
 export const STABLE_DIFFUSION_VAE: VaeConfig = {
@@ -16,11 +21,14 @@ export const STABLE_DIFFUSION_VAE: VaeConfig = {
   latent_channels: 4,
 };
 
-/** Picture [1, 3, H, W] → moments [1, 2 · latent channels, H/8, W/8], with the convolution behind the encoder. */
+/**
+ * Picture [1, 3, H, W] → moments [1, 2 · latent channels, H/8, W/8], or the latent with half as many, with the
+ * convolution behind the encoder.
+ */
 export function encoderSteps(config: VaeConfig): Step[] {
-  const { block_out_channels: channels, layers_per_block: layers, latent_channels } = config;
+  const { block_out_channels: channels, layers_per_block: layers } = config;
   const deepest = channels.at(-1)!;
-  const moments = 2 * latent_channels;
+  const encoded = encodedChannels(config);
   return [
     convolution('encoder.conv_in', 3, channels[0]!),
     ...channels.flatMap((to, level) => {
@@ -32,16 +40,22 @@ export function encoderSteps(config: VaeConfig): Step[] {
       return steps;
     }),
     ...middle('encoder.mid_block', deepest),
-    ...head('encoder', deepest, moments),
-    convolution('quant_conv', moments, moments, 1),
+    ...head('encoder', deepest, encoded),
+    convolution('quant_conv', encoded, encoded, 1),
   ];
 }
 
-/** Latent [1, latent channels, h, w] → picture [1, 3, 8h, 8w], with the convolution before the decoder. */
+/** That the encoder gives. */
+export function encodedChannels({ latent_channels: channels, codes }: VaeConfig): number {
+  return codes === undefined ? 2 * channels : channels;
+}
+
+/** Latent [1, latent channels, h, w] → picture [1, 3, 8h, 8w], with the convolution before the decoder, and before that the codebook. */
 export function decoderSteps(config: VaeConfig): Step[] {
-  const { layers_per_block, latent_channels } = config;
+  const { layers_per_block, latent_channels, codes } = config;
   const channels = [...config.block_out_channels].reverse();
   return [
+    ...(codes === undefined ? [] : [quantize(codes, latent_channels)]),
     convolution('post_quant_conv', latent_channels, latent_channels, 1),
     convolution('decoder.conv_in', latent_channels, channels[0]!),
     ...middle('decoder.mid_block', channels[0]!),
@@ -95,6 +109,10 @@ function head(part: string, from: number, to: number): Step[] {
     { kind: 'silu' },
     convolution(`${part}.conv_out`, from, to),
   ];
+}
+
+function quantize(codes: number, channels: number): Step {
+  return { kind: 'quantize', name: 'quantize.embedding', codes, channels };
 }
 
 function convolution(name: string, from: number, to: number, side: 1 | 3 = 3): Step {

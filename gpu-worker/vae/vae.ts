@@ -13,31 +13,47 @@ export interface Posterior {
   logVariance: Tensor;
 }
 
-/** The autoencoder of latent diffusion (Rombach et al. 2022, section 3.1). Every call blocks the thread. */
-export interface Vae {
-  /** Sides of a picture over those of its latent: 8. */
-  factor: number;
-  /** [1, 3, 8h, 8w], −1..1 → latents [1, c, h, w], not scaled. */
-  encode(image: Tensor): Promise<Posterior>;
-  /** Latent [1, c, h, w], divided by the scaling factor → [1, 3, 8h, 8w], nominally −1..1, not clamped. */
+/** The half of an autoencoder that makes pictures. Every call blocks the thread. */
+export interface Decoder {
+  /** Latent [1, c, h, w], divided by the scaling factor → [1, 3, f·h, f·w], nominally −1..1, not clamped. */
   decode(latent: Tensor): Promise<Tensor>;
-  /** From the picture to the moments, in stages for pictures that are computed tile by tile. */
-  encoderStages: PlanStages;
-  /** From the latent to the picture. */
+  /** From the latent to the picture, in stages for pictures that are computed tile by tile. */
   decoderStages: PlanStages;
   release(): Promise<void>;
 }
 
+/** `Encoded`: what a picture becomes. */
+export interface Autoencoder<Encoded> extends Decoder {
+  /** f, sides of a picture over those of its latent: 8, or 4. */
+  factor: number;
+  /** [1, 3, f·h, f·w], −1..1 → [1, c, h, w], not scaled. */
+  encode(image: Tensor): Promise<Encoded>;
+  /** From the picture to what the network gives of it. */
+  encoderStages: PlanStages;
+  /** What the network gives. */
+  read(encoded: Tensor): Encoded;
+}
+
+/** The autoencoder of latent diffusion (Rombach et al. 2022, section 3.1): of latents it knows the distribution. */
+export type Vae = Autoencoder<Posterior>;
+/** The one with a codebook (Esser et al. 2021): latents are points, not quantized before they are decoded. */
+export type Vq = Autoencoder<Tensor>;
+
 /** `keeps`: whether a value of so many channels, with sides `scale` times the input's, can be held for a whole picture. */
 type PlanStages = (keeps: (channels: number, scale: number) => boolean) => Stage[];
 
-interface VaeOptions {
+type Model = Uint8Array | string;
+
+interface HalfOptions {
   config: VaeConfig;
-  /** Models of the graphs of the same name: bytes, or paths. */
-  models: { encoder: Uint8Array | string; decoder: Uint8Array | string };
   /** That of the models. */
   flavor?: Flavor;
   device: Device;
+}
+
+interface VaeOptions extends HalfOptions {
+  /** Models of the graphs of the same name: bytes, or paths. */
+  models: { encoder: Model; decoder: Model };
 }
 
 /** Outside, the exponential of half of it would leave the range of fp16; as in the published code. */
@@ -45,32 +61,55 @@ const LOG_VARIANCE_RANGE = [-30, 20] as const;
 
 /** Everything is loaded at its first use; then throws AppError `engine-failed` as `createSession` does. */
 export function createVae(options: VaeOptions): Vae {
-  const { config, models, flavor, device } = options;
-  const encoder = createLazySession(models.encoder, device);
-  const decoder = createLazySession(models.decoder, device);
-  const stages = (steps: Step[], model: Uint8Array | string): PlanStages => {
-    return (keeps) =>
-      planStages(steps, keeps).map((plan) =>
-        createStage(plan, { model, groups: config.norm_num_groups, flavor, device }),
-      );
-  };
+  return createAutoencoder(options, splitMoments);
+}
+
+/** The same, of a configuration with `codes`. */
+export function createVq(options: VaeOptions): Vq {
+  return createAutoencoder(options, (latent) => latent);
+}
+
+/** The same, of the decoder alone. */
+export function createDecoder({ model, ...options }: HalfOptions & { model: Model }): Decoder {
+  const decoder = createLazySession(model, options.device);
   return {
-    factor: 2 ** (config.block_out_channels.length - 1),
-    async encode(image) {
-      const { moments } = await encoder.run({ image });
-      return splitMoments(moments!);
-    },
     async decode(latent) {
       const { image } = await decoder.run({ latent });
       return image!;
     },
-    encoderStages: stages(encoderSteps(config), models.encoder),
-    decoderStages: stages(decoderSteps(config), models.decoder),
+    decoderStages: stagesOf(decoderSteps(options.config), model, options),
+    release: () => decoder.release(),
+  };
+}
+
+function createAutoencoder<Encoded>(
+  { models, ...options }: VaeOptions,
+  read: (encoded: Tensor) => Encoded,
+): Autoencoder<Encoded> {
+  const { config, device } = options;
+  const encoder = createLazySession(models.encoder, device);
+  const decoder = createDecoder({ ...options, model: models.decoder });
+  return {
+    ...decoder,
+    factor: 2 ** (config.block_out_channels.length - 1),
+    async encode(image) {
+      const { moments } = await encoder.run({ image });
+      return read(moments!);
+    },
+    encoderStages: stagesOf(encoderSteps(config), models.encoder, options),
+    read,
     async release() {
       await encoder.release();
       await decoder.release();
     },
   };
+}
+
+function stagesOf(steps: Step[], model: Model, { config, flavor, device }: HalfOptions): PlanStages {
+  return (keeps) =>
+    planStages(steps, keeps).map((plan) =>
+      createStage(plan, { model, groups: config.norm_num_groups, flavor, device }),
+    );
 }
 
 /** Halves of [1, 2 · latent channels, h, w]; the second is clamped. */

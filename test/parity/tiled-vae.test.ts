@@ -9,7 +9,7 @@ import { copyWindow, cutWindow } from '../../gpu-worker/tensor/window.ts';
 import { exactVaeTiles } from '../../gpu-worker/vae/exact-vae-tiles.ts';
 import { publishedVaeTiles } from '../../gpu-worker/vae/published-vae-tiles.ts';
 import { decodeTiled, encodeTiled } from '../../gpu-worker/vae/tiled-vae.ts';
-import { createVae, type Vae } from '../../gpu-worker/vae/vae.ts';
+import { createDecoder, createVae, createVq, type Vae, type Vq } from '../../gpu-worker/vae/vae.ts';
 import { vaeDecoder, vaeEncoder } from '../../gpu-worker/vae/vae-graphs.ts';
 import type { VaeConfig } from '../../gpu-worker/vae/vae-steps.ts';
 
@@ -23,21 +23,31 @@ const CONFIG: VaeConfig = {
 /** Values are about 1; fp32 in another order. 5e-6 was seen. */
 const TOLERANCE = 1e-4;
 
+/** The same with a codebook. */
+const VQ_CONFIG = { ...CONFIG, codes: 50 };
+
 let directory: string;
 let vae: Vae;
+let vq: Vq;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-vae-'));
-  const models = { encoder: join(directory, 'encoder.onnx'), decoder: join(directory, 'decoder.onnx') };
-  for (const part of ['encoder', 'decoder'] as const) {
-    const graph = part === 'encoder' ? vaeEncoder(CONFIG) : vaeDecoder(CONFIG);
-    await writeModel(graph, (name) => Promise.resolve(randomWeight(graph, name)), models[part]);
-  }
-  vae = createVae({ config: CONFIG, models, device: 'cpu' });
+  vae = createVae({ config: CONFIG, models: await writeModels('vae', CONFIG), device: 'cpu' });
+  vq = createVq({ config: VQ_CONFIG, models: await writeModels('vq', VQ_CONFIG), device: 'cpu' });
 });
 afterAll(async () => {
   await vae.release();
+  await vq.release();
   await rm(directory, { recursive: true });
 });
+
+async function writeModels(name: string, config: VaeConfig) {
+  const models = { encoder: join(directory, `${name}-encoder.onnx`), decoder: join(directory, `${name}-decoder.onnx`) };
+  for (const part of ['encoder', 'decoder'] as const) {
+    const graph = part === 'encoder' ? vaeEncoder(config) : vaeDecoder(config);
+    await writeModel(graph, (weight) => Promise.resolve(randomWeight(graph, weight)), models[part]);
+  }
+  return models;
+}
 
 describe('exact tiles', () => {
   test.each([
@@ -56,6 +66,25 @@ describe('exact tiles', () => {
     expectClose(encoded.logVariance, logVariance);
   });
 
+  test.each([
+    { height: 13, width: 9, tileSize: 5, maxKeptBytes: 2 ** 30 },
+    { height: 8, width: 23, tileSize: 8, maxKeptBytes: 0 },
+  ])('of a VQGAN, $height × $width in tiles of $tileSize: as the whole', async (options) => {
+    const { height, width, tileSize, maxKeptBytes } = options;
+    const latent = random([1, 3, height, width]);
+    const image = await decodeTiled(vq, latent, { tiling: exactVaeTiles(tileSize), maxKeptBytes });
+    expectClose(image, await vq.decode(latent));
+    const encoded = await encodeTiled(vq, image, { tiling: exactVaeTiles(4 * tileSize), maxKeptBytes });
+    expect(encoded.shape).toEqual(latent.shape);
+    expectClose(encoded, await vq.encode(image));
+  });
+
+  test('are of one piece up to a size that depends on the pixels of a latent', () => {
+    const fits = (side: number, factor?: number) => exactVaeTiles(undefined, factor).fits(side, side, 'latents');
+    expect([fits(96), fits(97), fits(97, 4), fits(192, 4), fits(193, 4)]).toEqual([true, false, true, true, false]);
+    expect([4, 8].map((factor) => exactVaeTiles(undefined, factor).fits(768, 768, 'pixels'))).toEqual([true, true]);
+  });
+
   test('a gradient has no seams where tiles meet, unlike tiles that know nothing of each other', async () => {
     const [height, width, half] = [6, 24, 12];
     const gradient = Float32Array.from({ length: 3 * height * width }, (_, index) => (index % width) / width - 0.5);
@@ -72,6 +101,22 @@ describe('exact tiles', () => {
     for (let column = 1; column < 4 * width; column++) {
       expect(Math.abs(largestStep(tiled, column) - largestStep(whole, column))).toBeLessThan(TOLERANCE);
     }
+  });
+});
+
+describe('a VQGAN', () => {
+  test('decodes the codes that are nearest, so that a small change of the latent is none', async () => {
+    const latent = random([1, 3, 4, 6]);
+    const moved = { ...latent, data: latent.data.map((value) => value + 1e-6) };
+    expect(await vq.decode(moved)).toEqual(await vq.decode(latent));
+    expect(await vae.decode(moved)).not.toEqual(await vae.decode(latent));
+  });
+
+  test('may be a decoder alone', async () => {
+    const decoder = createDecoder({ config: VQ_CONFIG, model: join(directory, 'vq-decoder.onnx'), device: 'cpu' });
+    const latent = random([1, 3, 4, 6]);
+    expect(await decoder.decode(latent)).toEqual(await vq.decode(latent));
+    await decoder.release();
   });
 });
 
