@@ -3,15 +3,15 @@ import { renamed } from './combine.ts';
 
 /** Under which training programs save the weights of a network; the first one that is there. */
 const CONTAINERS = ['model_state_dict', 'state_dict', 'params_ema', 'params-ema', 'params', 'model', 'net'];
-/** Prefixes of all names from modules that hold the whole network. */
-const PREFIXES = ['module.', 'netG.'];
+/** Prefixes of all names from modules that hold the whole network; the last one is that of `torch.compile`. */
+const PREFIXES = ['module.', 'netG.', '_orig_mod.'];
 /** One wrapping may lie in another. */
 const ROUNDS = 2;
 
 /**
  * The tensors of the network itself, under their own names: out of the dictionaries in which it was saved, without the
  * entries beside these (optimizers, other averages). By the same rules as spandrel (github.com/chaiNNer-org/spandrel,
- * `canonicalize_state_dict`), so that a file has the same meaning in both. `preferred`: the dictionary to take, where a
+ * `canonicalize_state_dict`), so that a file has the same meaning in both; beyond them, compiled networks are read. `preferred`: the dictionary to take, where a
  * file has it.
  */
 export function unwrapped(checkpoint: Checkpoint, preferred?: string): Checkpoint {

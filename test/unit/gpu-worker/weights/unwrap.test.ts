@@ -78,6 +78,9 @@ describe('the tensors of the network itself', () => {
     ['a generator around', prefixed('netG.'), weights],
     ['a module in a generator', prefixed('netG.module.'), weights],
     ['a generator in a module', prefixed('module.netG.'), weights],
+    ['a compiled one', prefixed('_orig_mod.'), weights],
+    ['a compiled one in a module', prefixed('module._orig_mod.'), weights],
+    ['a module in a compiled one, in a container', { state_dict: prefixed('_orig_mod.module.') }, weights],
     ['a module in a container', { params: prefixed('module.'), params_ema: prefixed('module.') }, weights],
     ['a value that is no dictionary is no container', { params: 3, ...weights }, { params: 3, ...weights }],
   ])('%s', async (_name, root, expected) => {
