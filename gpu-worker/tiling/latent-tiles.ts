@@ -11,6 +11,8 @@ export interface LatentTilesOptions {
   size: number;
   /** Latents by which neighbors overlap, at least. */
   overlap: number;
+  /** Sides of tiles are multiples of it, where there is more than one. Default: that of Stable Diffusion. */
+  unit?: number;
 }
 
 /** A tile along one axis and its share at each of its positions: those of all tiles add up to 1. */
@@ -31,9 +33,9 @@ const VARIANCE = 0.01;
  * number of tiles needs. Only the prediction is tiled: start, guidance and steps are those of the whole.
  * Throws AppError `invalid` where the overlap leaves nothing of a tile.
  */
-export function planLatentTiles({ height, width, size, overlap }: LatentTilesOptions): LatentTile[] {
+export function planLatentTiles({ height, width, size, overlap, unit }: LatentTilesOptions): LatentTile[] {
   if (Math.max(height, width) > size) checkOverlap(size, overlap);
-  const cover = (extent: number) => coverLatent(extent, size, overlap);
+  const cover = (extent: number) => coverLatent(extent, size, overlap, unit);
   return crossSpans(weigh(cover(height), height, centered), weigh(cover(width), width, centered));
 }
 

@@ -119,10 +119,13 @@ export function latentOverlap(tileSize: number): number {
   return Math.min(LATENT_OVERLAP, tileSize / 2);
 }
 
-/** Tiles along one axis of a latent: no longer than `tileSize`, nor than the same number of tiles needs. */
-export function coverLatent(extent: number, tileSize: number, overlap: number): TileSpan[] {
+/**
+ * Tiles along one axis of a latent: no longer than `tileSize`, nor than the same number of tiles needs in multiples of
+ * `unit`.
+ */
+export function coverLatent(extent: number, tileSize: number, overlap: number, unit = TILE_UNIT): TileSpan[] {
   if (extent <= tileSize) return coverExtent(extent, extent, overlap);
-  const even = roundUp(evenTileSize(extent, tileSize, overlap), TILE_UNIT);
+  const even = roundUp(evenTileSize(extent, tileSize, overlap), unit);
   return coverExtent(extent, Math.min(tileSize, even), overlap);
 }
 
