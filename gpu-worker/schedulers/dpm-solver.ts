@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/error.ts';
-import { combine, type NoiseSchedule } from './noise-schedule.ts';
+import { combine, type NoiseSchedule, type Rates, rates } from './noise-schedule.ts';
 import type { Scheduler } from './scheduler.ts';
 
 interface DpmSolverOptions {
@@ -25,21 +25,32 @@ export function createDpmSolver(schedule: NoiseSchedule, options: DpmSolverOptio
     timesteps,
     expectClean,
     step({ state, index, prediction }) {
-      const { sigma, lambda } = rates(schedule, timesteps[index]!);
       const clean = expectClean({ sample: state.sample, index, prediction });
       if (index === timesteps.length - 1) return { sample: clean };
-      const next = rates(schedule, timesteps[index + 1]!);
-      const step = next.lambda - lambda;
-      let direction = clean;
+      const at = (position: number) => rates(schedule, timesteps[position]!);
       const [previous] = state.memory ?? [];
-      if (previous) {
-        const ratio = (lambda - rates(schedule, timesteps[index - 1]!).lambda) / step;
-        direction = combine(1 + 1 / (2 * ratio), clean, -1 / (2 * ratio), previous);
-      }
-      const sample = combine(next.sigma / sigma, state.sample, -next.alpha * Math.expm1(-step), direction);
-      return { sample, memory: [clean] };
+      const before = previous && at(index - 1);
+      const known = { sample: state.sample, clean, previous };
+      return { sample: multistep({ before, now: at(index), next: at(index + 1) }, known), memory: [clean] };
     },
   };
+}
+
+/**
+ * The sample at `next`, from the one at `now` and the clean latent that is expected there: of second order with what was
+ * expected in the step before.
+ */
+export function multistep(
+  { before, now, next }: { before?: Rates | undefined; now: Rates; next: Rates },
+  known: { sample: Float32Array; clean: Float32Array; previous?: Float32Array | undefined },
+): Float32Array {
+  const step = next.lambda - now.lambda;
+  let direction = known.clean;
+  if (before && known.previous) {
+    const ratio = (now.lambda - before.lambda) / step;
+    direction = combine(1 + 1 / (2 * ratio), known.clean, -1 / (2 * ratio), known.previous);
+  }
+  return combine(next.sigma / now.sigma, known.sample, -next.alpha * Math.expm1(-step), direction);
 }
 
 /**
@@ -65,11 +76,4 @@ function spaceByLambda(schedule: NoiseSchedule, { steps, startSteps = schedule.t
   for (let index = steps - 1; index >= 0; index--)
     timesteps[index] = Math.max(timesteps[index]!, (timesteps[index + 1] ?? 0) + 1);
   return timesteps;
-}
-
-/** α = √ᾱ, σ = √(1−ᾱ), λ = ln(α/σ) of a timestep. */
-function rates(schedule: NoiseSchedule, timestep: number) {
-  const alphaBar = schedule.alphaBar(timestep);
-  const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
-  return { alpha, sigma, lambda: Math.log(alpha / sigma) };
 }

@@ -41,6 +41,22 @@ export function createNoiseSchedule(config: NoiseScheduleConfig): NoiseSchedule 
   };
 }
 
+/** Of the noise in the sample at a timestep. */
+export interface Rates {
+  /** √ᾱ, the factor of the clean picture. */
+  alpha: number;
+  /** √(1−ᾱ), the factor of the noise. */
+  sigma: number;
+  /** ln(α/σ), the clock of the solvers. */
+  lambda: number;
+}
+
+export function rates(schedule: NoiseSchedule, timestep: number): Rates {
+  const alphaBar = schedule.alphaBar(timestep);
+  const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
+  return { alpha, sigma, lambda: Math.log(alpha / sigma) };
+}
+
 /** x_t = √ᾱ·clean + √(1−ᾱ)·noise: a clean latent as it would be at that timestep. */
 export function addNoise(schedule: NoiseSchedule, clean: Float32Array, noise: Float32Array, timestep: number) {
   const alphaBar = schedule.alphaBar(timestep);

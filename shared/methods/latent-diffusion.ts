@@ -85,12 +85,10 @@ function startSteps(fidelity: number, latest: number): number {
 }
 
 /** Below it no step is left, or not as many as were asked for. */
-function leastStartSteps({ trained, spacing }: Timesteps, { steps = 1, scheduler }: ModelParameters): number {
+function leastStartSteps({ trained, ...spread }: Timesteps, { steps = 1, scheduler }: ModelParameters): number {
   // It spreads all of its steps below the start.
   if (scheduler === 'dpm-solver++') return steps;
-  if (spacing === 'even' && steps === 1) return trained - 1;
-  // Trailing timesteps are spread so that the last one is the first of the last 1000 / steps.
-  return spacing === 'trailing' ? Math.round(trained / steps) - 1 : 1;
+  return Math.max(1, spaceTimesteps(trained, { steps, ...spread }).at(-1)!);
 }
 
 function calledSteps({ trained, ...spread }: Timesteps, { steps = 1, start_steps, scheduler }: ModelParameters) {

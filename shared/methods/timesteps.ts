@@ -3,10 +3,10 @@ import { AppError } from '../error.ts';
 /**
  * Where the called timesteps lie among those of the training (Lin et al. 2023, table 2). `leading` starts well below
  * the last one, by which a latent noised to the last one is noisier than announced; `trailing` starts there; `even` starts
- * there and ends at the first one (Nichol & Dhariwal 2021, section 4); `uniform` has all
- * that lie ⌊trained / steps⌋ apart: often more than were asked for.
+ * there and ends at the first one (Nichol & Dhariwal 2021, section 4); `uniform` has all that lie ⌊trained / steps⌋
+ * apart: often more than were asked for; `linspace` starts there and shares out the way down to timestep 0 evenly.
  */
-export type Spacing = 'leading' | 'trailing' | 'even' | 'uniform';
+export type Spacing = 'leading' | 'trailing' | 'even' | 'uniform' | 'linspace';
 
 export interface TimestepsOptions {
   /** Calls of the network, if none is skipped. */
@@ -21,7 +21,7 @@ export interface TimestepsOptions {
 /** Timesteps in the order of the calls, falling. Throws AppError `invalid` where the numbers leave none. */
 export function spaceTimesteps(trainSteps: number, options: TimestepsOptions): number[] {
   const { steps, spacing, offset, startSteps = trainSteps - 1 } = options;
-  const most = spacing === 'leading' ? trainSteps - offset : trainSteps;
+  const most = trainSteps - (spacing === 'leading' ? offset : spacing === 'linspace' ? 1 : 0);
   if (!Number.isInteger(steps) || steps < 1 || steps > most)
     throw new AppError('invalid', `The number of steps is ${steps}; it must be a whole number from 1 to ${most}.`);
   const all = SPACINGS[spacing](trainSteps, steps, offset);
@@ -44,6 +44,7 @@ const SPACINGS: Record<Spacing, (trainSteps: number, steps: number, offset: numb
   trailing,
   even,
   uniform,
+  linspace,
 };
 
 function leading(trainSteps: number, steps: number, offset: number): number[] {
@@ -69,6 +70,12 @@ function uniform(trainSteps: number, steps: number, offset: number): number[] {
   const stride = Math.floor(trainSteps / steps);
   const count = Math.ceil(trainSteps / stride);
   return Array.from({ length: count }, (_, index) => (count - 1 - index) * stride + offset);
+}
+
+/** Without the 0 at its end, as numpy's `linspace` and `round` compute it. */
+function linspace(trainSteps: number, steps: number): number[] {
+  const stride = (trainSteps - 1) / steps;
+  return Array.from({ length: steps }, (_, index) => roundHalfToEven((steps - index) * stride));
 }
 
 function roundHalfToEven(value: number): number {

@@ -5,6 +5,7 @@ import { guide } from '../../../../gpu-worker/schedulers/guidance.ts';
 import { createNoiseSchedule } from '../../../../gpu-worker/schedulers/noise-schedule.ts';
 import type { Scheduler } from '../../../../gpu-worker/schedulers/scheduler.ts';
 import { startLatent } from '../../../../gpu-worker/schedulers/start-latent.ts';
+import { createUniPc } from '../../../../gpu-worker/schedulers/unipc.ts';
 
 const STABLE_DIFFUSION = {
   trainSteps: 1000,
@@ -72,29 +73,31 @@ describe('DDPM', () => {
   });
 });
 
-describe('DPM-Solver++', () => {
-  // Clean latents distributed as N(mean, deviation²): the best prediction and the ODE's solution have closed forms.
-  const [mean, deviation] = [0.7, 0.4];
-  const spread = (timestep: number) => {
-    const alphaBar = schedule.alphaBar(timestep);
-    return Math.sqrt(alphaBar * deviation ** 2 + 1 - alphaBar);
-  };
-  const center = (timestep: number) => Math.sqrt(schedule.alphaBar(timestep)) * mean;
-  const predict = (x: Float32Array, timestep: number) => {
-    const sigma = Math.sqrt(1 - schedule.alphaBar(timestep));
-    return x.map((value) => (sigma * (value - center(timestep))) / spread(timestep) ** 2);
-  };
-  const exact = (start: number, from: number, to: number) =>
-    center(to) + ((start - center(from)) * spread(to)) / spread(from);
+// Clean latents distributed as N(mean, deviation²): the best prediction and the ODE's solution have closed forms.
+const [mean, deviation] = [0.7, 0.4];
+const spread = (timestep: number) => {
+  const alphaBar = schedule.alphaBar(timestep);
+  return Math.sqrt(alphaBar * deviation ** 2 + 1 - alphaBar);
+};
+const center = (timestep: number) => Math.sqrt(schedule.alphaBar(timestep)) * mean;
+const predict = (x: Float32Array, timestep: number) => {
+  const sigma = Math.sqrt(1 - schedule.alphaBar(timestep));
+  return x.map((value) => (sigma * (value - center(timestep))) / spread(timestep) ** 2);
+};
+const exact = (start: number, from: number, to: number) =>
+  center(to) + ((start - center(from)) * spread(to)) / spread(from);
 
-  /** Largest error half-way, measured in λ. */
-  const errorHalfWay = (steps: number) => {
-    const scheduler = createDpmSolver(schedule, { steps });
-    const start = Float32Array.of(-2, -0.5, 1, 2.5);
-    const timestep = scheduler.timesteps[steps / 2]!;
-    const end = sampleUntil(scheduler, start, predict, timestep);
-    return Math.max(...end.map((value, index) => Math.abs(value - exact(start[index]!, 999, timestep))));
-  };
+/** Largest error in the middle of the steps. */
+function errorAtHalf(scheduler: Scheduler): number {
+  const start = Float32Array.of(-2, -0.5, 1, 2.5);
+  const timestep = scheduler.timesteps[scheduler.timesteps.length / 2]!;
+  const end = sampleUntil(scheduler, start, predict, timestep);
+  return Math.max(...end.map((value, index) => Math.abs(value - exact(start[index]!, 999, timestep))));
+}
+
+describe('DPM-Solver++', () => {
+  /** Half-way, measured in λ. */
+  const errorHalfWay = (steps: number) => errorAtHalf(createDpmSolver(schedule, { steps }));
 
   test('is of second order: halving the steps quarters the error', () => {
     const errors = [8, 16, 32, 64].map(errorHalfWay);
@@ -125,6 +128,85 @@ describe('DPM-Solver++', () => {
 
   test('refuses more steps than there are timesteps', () => {
     expect(() => createDpmSolver(schedule, { steps: 101, startSteps: 100 })).toThrow('a whole number from 1 to 100');
+  });
+});
+
+describe('UniPC', () => {
+  // Golden numbers: computed in double precision from the formulas of the paper, for 20 steps.
+  it.each([
+    {
+      index: 1,
+      corrector: [0.99814966, 0.01159283, 0, 0.01159283],
+      predictor: [0.99699114, 0.04180202, -0.01327442],
+    },
+    {
+      index: 2,
+      corrector: [0.99699114, 0.01803599, -0.00213028, 0.01262189],
+      predictor: [0.99530996, 0.05033908, -0.01598339],
+    },
+    {
+      index: 10,
+      corrector: [0.96019973, 0.05172178, -0.00615281, 0.03477749],
+      predictor: [0.94988766, 0.1345163, -0.04474211],
+    },
+    {
+      index: 18,
+      corrector: [0.7837774, 0.15914993, -0.0268549, 0.10022564],
+      predictor: [0.67659945, 0.58649662, -0.25082397],
+    },
+    {
+      index: 19,
+      corrector: [0.67659945, 0.2394346, -0.04994259, 0.14618065],
+      predictor: [0.13249002, 0.87033248, 0],
+    },
+  ])('has the coefficients of step $index', ({ index, corrector, predictor }) => {
+    const { timesteps, step } = createUniPc(schedule, { steps: 20, end: 'timestep-0' });
+    // Of the last sample and the clean latents of the step before, of the one before that and of this step.
+    const unit = (place: number) => Float32Array.from({ length: 4 }, (_, at) => (at === place ? 1 : 0));
+    const memory = [unit(0), unit(1), ...(index > 1 ? [unit(2)] : [])];
+    const alphaBar = schedule.alphaBar(timesteps[index]!);
+    const prediction = unit(3).map((value) => (-value * Math.sqrt(alphaBar)) / Math.sqrt(1 - alphaBar));
+    const state = { sample: new Float32Array(4), memory };
+    const next = step({ state, index, prediction, drawNoise: () => prediction });
+    const [ofSample, ofClean, ofPrevious] = predictor as [number, number, number];
+    for (const [place, value] of corrector.entries()) {
+      const predicted = ofSample * value + [0, ofPrevious, 0, ofClean][place]!;
+      expect(next.sample[place]).toBeCloseTo(predicted, 7);
+      if (next.memory) expect(next.memory[0]![place]).toBeCloseTo(value, 7);
+    }
+    expect(next.memory === undefined).toBe(index === 19);
+  });
+
+  test('is of third order with its corrector: halving the steps leaves an eighth of the error', () => {
+    const errors = [16, 32, 64].map((steps) => errorAtHalf(createUniPc(schedule, { steps, end: 'clean' })));
+    for (const [index, error] of errors.slice(1).entries()) {
+      expect(Math.log2(errors[index]! / error)).toBeGreaterThan(2.6);
+      expect(Math.log2(errors[index]! / error)).toBeLessThan(3.5);
+    }
+  });
+
+  // Leading to the clean latent, it gives back what the network says of the last sample: here always the same.
+  it.each([1, 2, 3, 20])('gives the clean latent back in %d steps, also from the middle', (steps) => {
+    for (const startSteps of [999, 700]) {
+      if (steps === 1 && startSteps < 999) continue;
+      const scheduler = createUniPc(schedule, { steps, startSteps, end: 'clean' });
+      expect(scheduler.timesteps[0]).toBeLessThanOrEqual(startSteps);
+      const clean = Float32Array.of(0.5, -1.25, 3);
+      const end = sampleAll(scheduler, startAt(scheduler, clean), (x, timestep) => noiseIn(x, clean, timestep));
+      for (const [index, value] of end.entries()) expect(value).toBeCloseTo(clean[index]!, 4);
+    }
+  });
+
+  it.each([
+    { steps: 1, timesteps: [999] },
+    { steps: 2, timesteps: [999, 500] },
+    { steps: 4, timesteps: [999, 749, 500, 250] },
+  ])('calls evenly spaced timesteps, halves to the even: $steps', ({ steps, timesteps }) => {
+    expect(createUniPc(schedule, { steps, end: 'clean' }).timesteps).toEqual(timesteps);
+  });
+
+  test('refuses as many steps as there are timesteps', () => {
+    expect(() => createUniPc(schedule, { steps: 1000, end: 'clean' })).toThrow('a whole number from 1 to 999');
   });
 });
 
