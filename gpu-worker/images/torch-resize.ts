@@ -46,7 +46,11 @@ export function enlargeCubic(tensor: Tensor, factor: number): Tensor {
 }
 
 /** [1, c, h, w] → [1, c, height, width], as `resizePlane` does it; nothing is clamped. */
-export function resizeTensor({ data, shape }: Tensor, size: { width: number; height: number }, mode: ResizeMode): Tensor {
+export function resizeTensor(
+  { data, shape }: Tensor,
+  size: { width: number; height: number },
+  mode: ResizeMode,
+): Tensor {
   const [, channels, height, width] = shape as [number, number, number, number];
   const area = size.width * size.height;
   const resized = new Float32Array(channels * area);

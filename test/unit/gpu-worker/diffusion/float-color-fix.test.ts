@@ -13,14 +13,17 @@ const picture = (value: (x: number, y: number, channel: number) => number): Tens
 const textured = picture((x, y, channel) => ((x * 7 + y * 13 + channel) % 23) / 15 - 0.7);
 const changed = (change: (value: number) => number): Tensor => ({ ...textured, data: textured.data.map(change) });
 
-it.each(['adain', 'wavelet'] as const)('%s takes back a shift of all colors, beyond black and white as well', (method) => {
-  const { data } = fixFloatColors(
-    changed((value) => value + 3),
-    textured,
-    method,
-  );
-  for (const [index, value] of data.entries()) expect(value).toBeCloseTo(textured.data[index]!, 5);
-});
+it.each(['adain', 'wavelet'] as const)(
+  '%s takes back a shift of all colors, beyond black and white as well',
+  (method) => {
+    const { data } = fixFloatColors(
+      changed((value) => value + 3),
+      textured,
+      method,
+    );
+    for (const [index, value] of data.entries()) expect(value).toBeCloseTo(textured.data[index]!, 5);
+  },
+);
 
 test('adain takes back a stretch of the contrast, wavelet leaves the fine part of it', () => {
   const stretched = changed((value) => 2 * value);
@@ -34,7 +37,11 @@ test('adain takes back a stretch of the contrast, wavelet leaves the fine part o
 test('a channel knows nothing of the others', () => {
   const dark = picture((_x, _y, channel) => (channel === 1 ? -0.5 : 0.25));
   for (const method of ['adain', 'wavelet'] as const) {
-    const { data } = fixFloatColors(changed(() => 0.125), dark, method);
+    const { data } = fixFloatColors(
+      changed(() => 0.125),
+      dark,
+      method,
+    );
     expect([data[0], data[21 * 34], data[2 * 21 * 34]].map((value) => value!.toFixed(5))).toEqual([
       '0.25000',
       '-0.50000',

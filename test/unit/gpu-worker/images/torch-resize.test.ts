@@ -41,7 +41,11 @@ test('the border goes on outside, and values overshoot at an edge', () => {
 
 test.each(['bicubic', 'bilinear'] as const)('%s to any size keeps one color, and a picture of that size', (mode) => {
   const flat = { data: new Float32Array(2 * 5 * 7).fill(0.3), shape: [1, 2, 5, 7] };
-  for (const [height, width] of [[9, 14], [5, 3], [2, 40]] as const) {
+  for (const [height, width] of [
+    [9, 14],
+    [5, 3],
+    [2, 40],
+  ] as const) {
     const { data, shape } = resizeTensor(flat, { width, height }, mode);
     expect(shape).toEqual([1, 2, height, width]);
     for (const value of data) expect(value).toBeCloseTo(0.3, 6);
