@@ -75,6 +75,7 @@ test('lists, shows, cancels and sweeps', async () => {
   }
   // As if a day had passed since the uploads, and a week since the result.
   const database = openDatabase(directory);
+  database.exec('PRAGMA busy_timeout = 10000'); // the service writes beside it
   database.exec(`UPDATE uploads SET data = json_set(data, '$.created_at', '2026-01-01T00:00:00.000Z')`);
   database.exec(`UPDATE jobs SET data = json_set(data, '$.due_at', 0) WHERE status = 'succeeded'`);
   database.close();
