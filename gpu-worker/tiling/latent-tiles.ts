@@ -15,14 +15,16 @@ export interface LatentTilesOptions {
   unit?: number;
 }
 
-/** A tile along one axis and its share at each of its positions: those of all tiles add up to 1. */
+/** A tile along one axis and its share at each of its positions. */
 interface WeightedSpan extends TileSpan {
   weights: Float32Array;
 }
 
 export interface LatentTile {
-  row: WeightedSpan;
-  column: WeightedSpan;
+  row: TileSpan;
+  column: TileSpan;
+  /** Its share at a position of the tile: those of all tiles add up to 1. */
+  weight(y: number, x: number): number;
 }
 
 /** Of the Gaussian, in squares of a tile's side (Barbero Jiménez 2023, "Mixture of Diffusers"). */
@@ -62,7 +64,9 @@ function weigh(spans: readonly TileSpan[], extent: number, midpoint: (size: numb
 }
 
 function crossSpans(rows: readonly WeightedSpan[], columns: readonly WeightedSpan[]): LatentTile[] {
-  return rows.flatMap((row) => columns.map((column) => ({ row, column })));
+  return rows.flatMap((row) =>
+    columns.map((column) => ({ row, column, weight: (y, x) => row.weights[y]! * column.weights[x]! })),
+  );
 }
 
 /**
@@ -108,15 +112,14 @@ export const centered = (size: number) => (size - 1) / 2;
 /** Vertically the published script takes the midpoint half a latent too far down. */
 export const halfOff = (size: number) => size / 2;
 
-function addTile(sum: Tensor, { data, shape }: Tensor, { row, column }: LatentTile): void {
+function addTile(sum: Tensor, { data, shape }: Tensor, { row, column, weight }: LatentTile): void {
   const [height, width] = sum.shape.slice(2) as [number, number];
   const planes = elementCount(shape.slice(0, 2));
   let source = 0;
   for (let plane = 0; plane < planes; plane++) {
     for (let y = 0; y < row.size; y++) {
       const target = (plane * height + row.start + y) * width + column.start;
-      for (let x = 0; x < column.size; x++)
-        sum.data[target + x]! += row.weights[y]! * column.weights[x]! * data[source++]!;
+      for (let x = 0; x < column.size; x++) sum.data[target + x]! += weight(y, x) * data[source++]!;
     }
   }
 }
