@@ -68,22 +68,12 @@ export function unpackConditions(
   layers: readonly Layer[],
   kinds: readonly Pick<ContextKind, 'kind' | 'batch'>[],
 ): Conditions {
-  const resnets = layers.map((layer) => layer.resnet);
+  const time = unpackTimes(graph, layers);
   const transformers = layers.flatMap((layer) => layer.transformers);
-  const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
-  const split = (value: Value, sizes: number[]) =>
-    graph.nodes('Split', [value, graph.integers(sizes)], sizes.length, { axis: -1 });
-
-  const timeSizes = resnets.map(({ to }) => to);
-  const times = split(graph.input('time', [1, sum(timeSizes)]), timeSizes);
-  const time = resnets.map(({ name }, index) => {
-    return [name, graph.node('Reshape', [times[index]!, graph.integers([1, -1, 1, 1])])] as const;
-  });
-
   const inputs = kinds.map(({ kind, batch }) => {
     const of = transformers.filter((transformer) => transformer.kind === kind);
     const sizes = of.flatMap(({ channels }) => [channels, channels]);
-    return { of, sizes, batch, packed: graph.input(`${kind}_context`, [batch, `${kind}_tokens`, sum(sizes)]) };
+    return { of, sizes, batch, packed: graph.input(`${kind}_context`, [batch, `${kind}_tokens`, sumOf(sizes)]) };
   });
   const batch = graph.node('Shape', [inputs[0]!.packed], { start: 0, end: 1 });
   const expand = (value: Value, rank: number) => {
@@ -96,12 +86,31 @@ export function unpackConditions(
   }));
   const context = new Map<string, Context>();
   for (const { of, sizes, packed } of grown) {
-    const parts = split(packed, sizes);
+    const parts = splitLast(graph, packed, sizes);
     for (const [index, { name }] of of.entries()) {
       context.set(name, { key: parts[2 * index]!, value: parts[2 * index + 1]! });
     }
   }
-  return { time: new Map(time), context, expand };
+  return { time, context, expand };
+}
+
+/** The input `time`, cut into [1, channels, 1, 1] by the name of the residual block. */
+export function unpackTimes(graph: GraphBuilder, layers: readonly Layer[]): ReadonlyMap<string, Value> {
+  const sizes = layers.map(({ resnet }) => resnet.to);
+  const times = splitLast(graph, graph.input('time', [1, sumOf(sizes)]), sizes);
+  return new Map(
+    layers.map(({ resnet }, index) => {
+      return [resnet.name, graph.node('Reshape', [times[index]!, graph.integers([1, -1, 1, 1])])];
+    }),
+  );
+}
+
+function splitLast(graph: GraphBuilder, value: Value, sizes: number[]): Value[] {
+  return graph.nodes('Split', [value, graph.integers(sizes)], sizes.length, { axis: -1 });
+}
+
+function sumOf(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total + size, 0);
 }
 
 /**
