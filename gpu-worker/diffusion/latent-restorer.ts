@@ -1,4 +1,5 @@
 import type { Description } from '../../shared/job.ts';
+import type { Size } from '../../shared/methods/method.ts';
 import { LATENT_PIXELS, MODEL_SCALE } from '../../shared/methods/tile-plan.ts';
 import { bandsOf } from '../images/bands.ts';
 import { toGray } from '../images/gray.ts';
@@ -23,8 +24,8 @@ interface Restored {
 }
 
 interface PreviewOptions {
-  /** A pixel a latent; see `drawLatent`. */
-  draw: typeof drawLatent;
+  /** A pixel a latent, see `drawLatent`; `photo`: 8-bit RGB. */
+  draw(latent: Tensor, size: Size, photo: Pixels): Pixels;
   /** Sides of the picture over those of the latent. */
   latentPixels: number;
 }
@@ -42,7 +43,7 @@ export function latentRestorer(
     const { picture, ...described } = await recipe(photo, {
       ...options,
       noise: keyedNoise(options.parameters.seed),
-      onStep: (step, expectClean) => show?.(() => inKind(draw(expectClean(), seen)), step),
+      onStep: (step, expectClean) => show?.(() => inKind(draw(expectClean(), seen, photo)), step),
     });
     return { bands: bandsOf(inKind(picture), pixels, options.signal), ...described };
   };
