@@ -9,6 +9,8 @@ type Given<Id extends string> = Pick<Method<Id>, 'id' | 'name' | 'description' |
   defaults?: ModelParameters;
   /** Sides that the network takes are multiples of it, in pixels of the photo. */
   unit: number;
+  /** The shortest side that it takes. Default: `unit`. */
+  least?: number;
   /** Calls of the network for a tile. */
   steps: (parameters: ModelParameters) => number;
   problems?: Method['problems'];
@@ -21,6 +23,7 @@ type Given<Id extends string> = Pick<Method<Id>, 'id' | 'name' | 'description' |
 export function pixelLatent<const Id extends string>({
   defaults,
   unit,
+  least = unit,
   steps,
   problems = () => [],
   price,
@@ -38,7 +41,7 @@ export function pixelLatent<const Id extends string>({
     problems,
     work({ width, height }, { fidelity = 0, ...parameters }) {
       if (share(fidelity) === 1) return { tiles: 0, steps: 0, calls: 0 };
-      const count = (side: number) => pixelLatentTiles(side, tileSize, unit).length;
+      const count = (side: number) => pixelLatentTiles(side, tileSize, unit, least).length;
       const tiles = count(width) * count(height);
       const called = steps(parameters);
       return { tiles, steps: called, calls: tiles * called };
@@ -55,11 +58,11 @@ export function pixelLatent<const Id extends string>({
 }
 
 /** The side that a side of the photo is continued to. */
-export function pixelLatentSide(side: number, unit: number): number {
-  return Math.ceil(side / unit) * unit;
+export function pixelLatentSide(side: number, unit: number, least = unit): number {
+  return Math.max(least, Math.ceil(side / unit) * unit);
 }
 
 /** Tiles along a side of the photo, continued. */
-export function pixelLatentTiles(side: number, tileSize: number, unit: number): TileSpan[] {
-  return coverLatent(pixelLatentSide(side, unit), tileSize, latentOverlap(tileSize), unit);
+export function pixelLatentTiles(side: number, tileSize: number, unit: number, least = unit): TileSpan[] {
+  return coverLatent(pixelLatentSide(side, unit, least), tileSize, latentOverlap(tileSize), unit);
 }

@@ -25,6 +25,16 @@ test.each([
   expect(pixelLatentSide(side, 64)).toBe(continued);
 });
 
+test.each([
+  [1, 64],
+  [64, 64],
+  [65, 72],
+])('a side of %d is continued to %d, where no side is shorter than 64', (side, continued) => {
+  expect(pixelLatentSide(side, 8, 64)).toBe(continued);
+  const { start, size } = pixelLatentTiles(side, 64, 8, 64).at(-1)!;
+  expect(start + size).toBe(continued);
+});
+
 describe.each([64, 128, 192, 256])('tiles of %d', (tileSize) => {
   test('cover every side, overlap, and are whole units', () => {
     for (let side = 1; side < 1500; side += 37) {
