@@ -1,9 +1,8 @@
 import { convolution } from './convolution.ts';
-import { groupNorm, silu } from './layers.ts';
 import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
-import { addResiduals, decodeUnet, encodeUnet, type RunLayer } from './unet.ts';
+import { addResiduals, decodeUnet, encodeUnet, type RunLayer, unetOutput } from './unet.ts';
 import { conditionedLayers, unpackConditions } from './unet-conditions.ts';
-import { allLayers, type ControlledConfig, decoderLayout, encoderLayout, type UnetConfig } from './unet-layout.ts';
+import { allLayers, type ControlledConfig, decoderLayout, encoderLayout } from './unet-layout.ts';
 
 interface ControlledOptions extends GraphOptions {
   /** Layers of the decoder that do more, for example with the `residuals` of ControlNet at each of the skip tensors. */
@@ -43,15 +42,4 @@ export function controlledUnet(config: ControlledConfig, options: ControlledOpti
   const eps = unetOutput(graph, output, unet);
   graph.output('eps', eps, ['batch', unet.out_channels, 'height', 'width']);
   return graph.build();
-}
-
-/** The last layers of a UNet. */
-function unetOutput(graph: GraphBuilder, input: Value, config: UnetConfig): Value {
-  const channels = config.block_out_channels[0]!;
-  const normal = groupNorm(graph, input, 'unet.conv_norm_out', {
-    channels,
-    groups: config.norm_num_groups,
-    epsilon: config.norm_eps,
-  });
-  return convolution(graph, silu(graph, normal), 'unet.conv_out', { from: channels, to: config.out_channels });
 }

@@ -1,6 +1,7 @@
 import { convolution, nearestUpsamplingTo } from './convolution.ts';
+import { groupNorm, silu } from './layers.ts';
 import type { GraphBuilder, Value } from './onnx.ts';
-import type { EncoderLayout, Layer, Stage } from './unet-layout.ts';
+import type { EncoderLayout, Layer, Stage, UnetConfig } from './unet-layout.ts';
 
 /** The way through a UNet (Ronneberger et al. 2015); what its layers compute is up to the caller. */
 
@@ -99,4 +100,15 @@ export function addResiduals(graph: GraphBuilder, own: Encoded, control: Encoded
   });
   const mid = add(own.mid, residual(control.mid, 'controlnet_mid_block', 'residual_mid'));
   return { skips, mid, residuals };
+}
+
+/** The last layers of a UNet. */
+export function unetOutput(graph: GraphBuilder, input: Value, config: UnetConfig): Value {
+  const channels = config.block_out_channels[0]!;
+  const normal = groupNorm(graph, input, 'unet.conv_norm_out', {
+    channels,
+    groups: config.norm_num_groups,
+    epsilon: config.norm_eps,
+  });
+  return convolution(graph, silu(graph, normal), 'unet.conv_out', { from: channels, to: config.out_channels });
 }
