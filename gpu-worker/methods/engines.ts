@@ -13,6 +13,7 @@ const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> =
   bsrgan: async () => (await import('./bsrgan/engine.ts')).bsrganEngine,
   ldl: async () => (await import('./ldl/engine.ts')).ldlEngine,
   dasr: async () => (await import('./dasr/engine.ts')).dasrEngine,
+  ldm: async () => (await import('./ldm/engine.ts')).ldmEngine,
   femasr: async () => (await import('./femasr/engine.ts')).femasrEngine,
   esrgan: async () => (await import('./added-engine.ts')).addedEngine,
   compact: async () => (await import('./added-engine.ts')).addedEngine,

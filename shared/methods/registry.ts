@@ -5,6 +5,7 @@ import { dasr } from './dasr.ts';
 import { esrgan } from './esrgan.ts';
 import { femasr } from './femasr.ts';
 import { ldl } from './ldl.ts';
+import { ldm } from './ldm.ts';
 import type { Method } from './method.ts';
 import type { AddableId, InstalledModel, ModelFacts } from './model-facts.ts';
 import type { OnePassMethod } from './one-pass.ts';
@@ -12,7 +13,7 @@ import { realEsrgan, realEsrganFast } from './real-esrgan.ts';
 import { seesr, seesrTurbo } from './seesr.ts';
 
 /** Every method that is offered by itself, best first: one line each. Which of them an installation has is configuration. */
-const DECLARED = [seesr, realEsrgan, realEsrganFast, bsrgan, ldl, dasr, femasr, seesrTurbo] as const;
+const DECLARED = [seesr, realEsrgan, realEsrganFast, bsrgan, ldl, dasr, femasr, ldm, seesrTurbo] as const;
 
 export type MethodId = (typeof DECLARED)[number]['id'];
 export type ShippedId = Extract<(typeof DECLARED)[number], { weights: 'shipped' }>['id'];
