@@ -7,6 +7,8 @@ interface TokenizerFiles {
   mergesPath: string;
   /** `vocab.json`: token → id. */
   vocabPath: string;
+  /** The token that short texts are filled up with. It is then a special token as well. */
+  padding?: string;
 }
 
 export interface Tokenizer {
@@ -21,10 +23,8 @@ export const MAX_PROMPT_TOKENS = PROMPT_LENGTH - 2;
 
 const START = '<|startoftext|>';
 const END = '<|endoftext|>';
-/** Stable Diffusion 2 pads with the id of this, and not with the end token. It is then a special token as well. */
+/** That of Stable Diffusion 2; Stable Diffusion 1 pads with the end token. */
 const PADDING = '!';
-/** Found in the text as it was written, in capitals as here, before anything is cleaned. */
-const SPECIAL = /(<\|startoftext\|>|<\|endoftext\|>|!)/;
 const PIECE = /'(?:[sſtmd]|re|ve|ll)|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
 /** The room of the vocabulary: it holds every byte twice (also as the end of a word) and two special tokens. */
 const MERGE_COUNT = 49_408 - 2 * 256 - 2;
@@ -32,12 +32,13 @@ const MERGE_COUNT = 49_408 - 2 * 256 - 2;
 const WORD_END = '</w>';
 
 /**
- * The byte-pair encoding of CLIP (Radford et al. 2021), with the special tokens of Stable Diffusion 2. The text is cleaned
+ * The byte-pair encoding of CLIP (Radford et al. 2021), with the special tokens of Stable Diffusion. The text is cleaned
  * as when CLIP was trained. transformers' `CLIPTokenizer` does the same where ftfy is installed; without it, as in the
  * published environment of SeeSR, it strips accents, and "élan" becomes other tokens than those the network has learned.
  * Throws AppError `engine-failed` for files that do not belong together.
  */
-export async function createTokenizer({ mergesPath, vocabPath }: TokenizerFiles): Promise<Tokenizer> {
+export async function createTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
+  const { mergesPath, vocabPath, padding = PADDING } = files;
   const ranks = parseMerges(await readFile(mergesPath, 'utf8'));
   const ids = parseVocabulary(await readFile(vocabPath, 'utf8'), vocabPath);
   const idOf = (token: string): number => {
@@ -45,21 +46,27 @@ export async function createTokenizer({ mergesPath, vocabPath }: TokenizerFiles)
     if (id === undefined) throw new AppError('engine-failed', `${vocabPath} has no token ${token}.`);
     return id;
   };
-  const [start, end, padding] = [idOf(START), idOf(END), idOf(PADDING)];
+  const [start, end, filler] = [idOf(START), idOf(END), idOf(padding)];
   const alphabet = byteSymbols();
+  const special = specialTokens([START, END, padding]);
   const tokenize = (text: string): number[] =>
-    text.split(SPECIAL).flatMap((part) => {
-      if (SPECIAL.test(part)) return idOf(part);
+    text.split(special).flatMap((part) => {
+      if (special.test(part)) return idOf(part);
       const pieces = cleanText(part).match(PIECE) ?? [];
       return pieces.flatMap((piece) => mergePairs(toSymbols(piece, alphabet), ranks)).map(idOf);
     });
   return {
     encode(text) {
       const prompt = [start, ...tokenize(text).slice(0, MAX_PROMPT_TOKENS), end];
-      return [...prompt, ...new Array<number>(PROMPT_LENGTH - prompt.length).fill(padding)];
+      return [...prompt, ...new Array<number>(PROMPT_LENGTH - prompt.length).fill(filler)];
     },
     countTokens: (text) => tokenize(text).length,
   };
+}
+
+/** Found in the text as it was written, in capitals as they are here, before anything is cleaned. */
+function specialTokens(tokens: readonly string[]): RegExp {
+  return new RegExp(`(${tokens.map((token) => token.replaceAll('|', '\\|')).join('|')})`);
 }
 
 /** Pair, as it is written in the file → its rank. */

@@ -75,6 +75,16 @@ describe('CLIP tokenizer', () => {
     expect(tokenizer.countTokens(words(76))).toBe(MAX_PROMPT_TOKENS + 1);
   });
 
+  test('of Stable Diffusion 1 pads with the end token, and takes an exclamation mark as punctuation', async () => {
+    const ofSd1 = await createTokenizer({ ...PATHS, padding: '<|endoftext|>' });
+    expect(ofSd1.encode('')).toEqual([START, ...new Array(76).fill(END)]);
+    expect(tokenizer.encode('')).toEqual([START, END, ...new Array(75).fill(0)]);
+    // `hello` and `!` at the end of a word; the special token is the same sign without an end.
+    expect(ofSd1.encode('hello!').slice(1, 4)).toEqual([3306, 256, END]);
+    expect(tokens('hello!')).toEqual([3306, 0]);
+    expect(ofSd1.encode('hello<|endoftext|>you').slice(1, 5)).toEqual([3306, END, 592, END]);
+  });
+
   test('gives 77 known ids for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
