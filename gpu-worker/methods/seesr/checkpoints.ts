@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { Checkpoint } from '../../weights/checkpoint.ts';
-import { overlaid, renamed, reshaped } from '../../weights/combine.ts';
+import { overlaid, renamed } from '../../weights/combine.ts';
 import { findComponent, findWeights } from '../../weights/component-files.ts';
 import {
   type ControlNetConfig,
@@ -19,6 +19,7 @@ import {
   type UnetConfig,
   type VaeConfig,
 } from '../../weights/diffusers-configs.ts';
+import { currentVae, withoutPositions } from '../../weights/diffusers-names.ts';
 import { openCheckpoint } from '../../weights/open-checkpoint.ts';
 import { dapeTagger, ramTagger } from './tagger-checkpoint.ts';
 
@@ -133,22 +134,4 @@ async function openTagger(
 /** SeeSR's own part of the UNet, its only one that fits SD-Turbo. */
 function isImageAttention(name: string): boolean {
   return name.includes('image_attentions');
-}
-
-/** Old versions of transformers stored 0 .. 76. */
-function withoutPositions(name: string): string | undefined {
-  return name.endsWith('.position_ids') ? undefined : name;
-}
-
-const OLD_VAE_NAMES: Record<string, string> = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' };
-
-/** Before diffusers 0.16 the attention had names of its own, and its matrices were sometimes 1×1 convolutions. */
-function currentVae(vae: Checkpoint): Checkpoint {
-  const attention = /^(.*\.attentions\.\d+)\.(query|key|value|proj_attn)\.(weight|bias)$/;
-  const current = renamed(vae, (name) =>
-    name.replace(attention, (_match, block, old: string, kind) => `${block}.${OLD_VAE_NAMES[old]}.${kind}`),
-  );
-  return reshaped(current, (name, shape) =>
-    name.includes('.attentions.') && `${shape.slice(2)}` === '1,1' ? shape.slice(0, 2) : shape,
-  );
 }
