@@ -2,6 +2,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { copyWindow, cutWindow } from '../tensor/window.ts';
 import { combineSeen, countTiles, type RunOptions, runStage } from './run-stage.ts';
 import type { Stage } from './stage.ts';
+import type { Step } from './steps.ts';
 import type { VaeTiling } from './tiled-vae.ts';
 
 /** Longest side of a tile without its margins, and these (github.com/cswry/SeeSR, its tiled VAE). */
@@ -33,13 +34,25 @@ export interface VaeTilesOptions {
   scale: number;
 }
 
-/** `tileSize`: other than that of the published script. */
-export function publishedVaeTiles(tileSize?: number): VaeTiling {
+/**
+ * `tileSize`: other than that of the published script. `normsTwice`: as in the first version of this tiled VAE, the norm
+ * before the attention is applied with the statistics of all tiles, and again with those of each.
+ */
+export function publishedVaeTiles(tileSize?: number, { normsTwice = false } = {}): VaeTiling {
   const layout = (unit: keyof typeof TILE) => ({ tileSize: tileSize ?? TILE[unit], margin: MARGIN[unit] });
   return {
     fits: (height, width, unit) => fitsVaeTile(height, width, layout(unit)),
     run: (stages, input, unit, options) => runPublishedTiles(stages, input, layout(unit), options),
+    ...(normsTwice && { steps: normTwice }),
   };
+}
+
+function normTwice(steps: readonly Step[]): Step[] {
+  return steps.flatMap((step, index) => {
+    const before = steps[index - 1];
+    const again = step.kind === 'attention' && before?.kind === 'norm';
+    return again ? [{ ...before, kind: 'tile-norm' as const }, step] : [step];
+  });
 }
 
 /** Whether the published script leaves a picture or latent in one piece. */

@@ -10,7 +10,7 @@ const EPSILON = 1e-6;
 const INT64 = 7;
 
 type NormStep = Extract<Step, { kind: 'norm' }>;
-type Normalize = (value: Value, step: NormStep) => Value;
+type Normalize = (value: Value, step: NormStep | Extract<Step, { kind: 'tile-norm' }>) => Value;
 
 /** The norms compute their own statistics where the whole picture is there. */
 export function normalizeAlone(graph: GraphBuilder, groups: number): Normalize {
@@ -51,7 +51,9 @@ function beginStretch(steps: readonly Step[], groups: number, options: GraphOpti
   const graph = createGraphBuilder('stretch', options);
   const norms = steps.filter((step) => step.kind === 'norm');
   const statistics = new Map(norms.map((step, index) => [step, graph.wideInput(`norm.${index}`, [2, groups])]));
-  const normalize: Normalize = (value, step) => normalizeBy(graph, value, statistics.get(step)!, step, groups);
+  const alone = normalizeAlone(graph, groups);
+  const normalize: Normalize = (value, step) =>
+    step.kind === 'norm' ? normalizeBy(graph, value, statistics.get(step)!, step, groups) : alone(value, step);
   const input = graph.input('input', [1, 'channels', 'height', 'width']);
   const attends = steps.findIndex(({ kind }) => kind === 'attention');
   if (attends < 0) return { graph, value: applySteps(graph, input, steps, normalize) };
@@ -94,7 +96,7 @@ export function applySteps(
   for (const step of steps) {
     if (step.kind === 'branch') kept = value;
     else if (step.kind === 'join') value = graph.node('Add', [value, shortcut(graph, kept, step)]);
-    else if (step.kind === 'norm') value = normalize(value, step);
+    else if (step.kind === 'norm' || step.kind === 'tile-norm') value = normalize(value, step);
     else if (step.kind === 'attention') value = attend(graph, value, whole ?? value, step);
     else if (step.kind === 'swin') value = swinBlocks(graph, value, step, divisions!);
     else if (step.kind === 'probe') graph.probe(step.name, value);
@@ -103,7 +105,7 @@ export function applySteps(
   return value;
 }
 
-type PlainStep = Exclude<Step, { kind: 'branch' | 'join' | 'norm' | 'attention' | 'swin' | 'probe' }>;
+type PlainStep = Exclude<Step, { kind: 'branch' | 'join' | 'norm' | 'tile-norm' | 'attention' | 'swin' | 'probe' }>;
 
 function applyStep(graph: GraphBuilder, value: Value, step: PlainStep): Value {
   switch (step.kind) {

@@ -6,6 +6,8 @@ export type Step =
   | { kind: 'convolution'; name: string; from: number; to: number; side: 1 | 3 }
   /** Group normalization: the mean and variance of groups of channels over the whole picture become 0 and 1. */
   | { kind: 'norm'; name: string; channels: number }
+  /** The same over one tile, whatever the others hold. */
+  | { kind: 'tile-norm'; name: string; channels: number }
   | { kind: 'silu' }
   /** Every position looks at every other. */
   | { kind: 'attention'; name: string; channels: number }

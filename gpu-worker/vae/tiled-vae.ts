@@ -2,6 +2,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { keepsUpTo } from './plan-stages.ts';
 import { type RunOptions, runAlone } from './run-stage.ts';
 import type { Stage } from './stage.ts';
+import type { Step } from './steps.ts';
 import type { Autoencoder, Decoder } from './vae.ts';
 
 /** The unit of the sides of an input: the encoder's in pixels, the decoder's in latents. */
@@ -12,6 +13,8 @@ export interface VaeTiling {
   /** Whether the network takes it in one piece. */
   fits(height: number, width: number, unit: Unit): boolean;
   run(stages: readonly Stage[], input: Tensor, unit: Unit, options: RunOptions): Promise<Tensor>;
+  /** Of tiles, in place of the steps of the network. */
+  steps?(steps: readonly Step[]): Step[];
 }
 
 export interface TiledVaeOptions extends RunOptions {
@@ -29,14 +32,14 @@ export async function encodeTiled<Encoded>(
   const uneven = image.shape.slice(2).find((side) => side % vae.factor !== 0);
   if (uneven) throw new RangeError(`The sides of a picture to encode are multiples of ${vae.factor}, not ${uneven}.`);
   if (fits(image, 'pixels', options)) return await runAlone(() => vae.encode(image), options);
-  const stages = vae.encoderStages(keepsUpTo(options.maxKeptBytes, image));
+  const stages = vae.encoderStages(keepsUpTo(options.maxKeptBytes, image), options.tiling.steps);
   return vae.read(await options.tiling.run(stages, image, 'pixels', options));
 }
 
 /** Latent [1, c, h, w], divided by the scaling factor, of any size → picture [1, 3, f·h, f·w], not clamped. */
 export async function decodeTiled(decoder: Decoder, latent: Tensor, options: TiledVaeOptions): Promise<Tensor> {
   if (fits(latent, 'latents', options)) return await runAlone(() => decoder.decode(latent), options);
-  const stages = decoder.decoderStages(keepsUpTo(options.maxKeptBytes, latent));
+  const stages = decoder.decoderStages(keepsUpTo(options.maxKeptBytes, latent), options.tiling.steps);
   return await options.tiling.run(stages, latent, 'latents', options);
 }
 

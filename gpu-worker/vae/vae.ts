@@ -39,8 +39,14 @@ export type Vae = Autoencoder<Posterior>;
 /** The one with a codebook (Esser et al. 2021): latents are points, not quantized before they are decoded. */
 export type Vq = Autoencoder<Tensor>;
 
-/** `keeps`: whether a value of so many channels, with sides `scale` times the input's, can be held for a whole picture. */
-type PlanStages = (keeps: (channels: number, scale: number) => boolean) => Stage[];
+/**
+ * `keeps`: whether a value of so many channels, with sides `scale` times the input's, can be held for a whole picture.
+ * `change`: of the steps of the network.
+ */
+type PlanStages = (
+  keeps: (channels: number, scale: number) => boolean,
+  change?: (steps: readonly Step[]) => readonly Step[],
+) => Stage[];
 
 type Model = Uint8Array | string;
 
@@ -106,8 +112,8 @@ function createAutoencoder<Encoded>(
 }
 
 function stagesOf(steps: Step[], model: Model, { config, flavor, device }: HalfOptions): PlanStages {
-  return (keeps) =>
-    planStages(steps, keeps).map((plan) =>
+  return (keeps, change = () => steps) =>
+    planStages(change(steps), keeps).map((plan) =>
       createStage(plan, { model, groups: config.norm_num_groups, flavor, device }),
     );
 }

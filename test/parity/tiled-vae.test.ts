@@ -125,6 +125,19 @@ describe('tiles as published', () => {
     const latent = random([1, 3, 9, 12]);
     expect(await decodeTiled(vae, latent, { tiling: publishedVaeTiles(8) })).toEqual(await vae.decode(latent));
   });
+
+  // With the numbers of its script: test/parity/systems/pasd.ts.
+  test('of the first version norm twice before the attention, unless there is one', async () => {
+    const [once, twice] = [publishedVaeTiles(8), publishedVaeTiles(8, { normsTwice: true })];
+    const [small, large] = [random([1, 3, 9, 12]), random([1, 3, 9, 40])];
+    expect(await decodeTiled(vae, small, { tiling: twice })).toEqual(await decodeTiled(vae, small, { tiling: once }));
+    const [before, after] = [
+      await decodeTiled(vae, large, { tiling: once }),
+      await decodeTiled(vae, large, { tiling: twice }),
+    ];
+    const largest = after.data.reduce((most, value, index) => Math.max(most, Math.abs(value - before.data[index]!)), 0);
+    expect(largest).toBeGreaterThan(100 * TOLERANCE);
+  });
 });
 
 describe.each([
