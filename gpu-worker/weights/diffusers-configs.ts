@@ -26,7 +26,6 @@ const diffusionFields = {
   norm_num_groups: count.default(32),
   norm_eps: z.number().positive().default(1e-5),
   act_fn: only('silu'),
-  use_linear_projection: z.literal(true),
   flip_sin_to_cos: only(true),
   freq_shift: only(0),
   downsample_padding: only(1),
@@ -42,40 +41,46 @@ const diffusionFields = {
   encoder_hid_dim_type: absent,
 };
 
-const unetSchema = z
-  .object({
-    ...diffusionFields,
-    out_channels: count.default(4),
-    up_block_types: z.array(z.enum(['CrossAttnUpBlock2D', 'UpBlock2D'])),
-    mid_block_type: only('UNetMidBlock2DCrossAttn'),
-    center_input_sample: only(false),
-    dual_cross_attention: only(false),
-    time_embedding_type: only('positional'),
-    time_embedding_dim: absent,
-    time_embedding_act_fn: absent,
-    timestep_post_act: absent,
-    time_cond_proj_dim: absent,
-    resnet_skip_time_act: only(false),
-    resnet_out_scale_factor: only(1),
-    conv_in_kernel: only(3),
-    conv_out_kernel: only(3),
-    attention_type: only('default'),
-    class_embeddings_concat: only(false),
-    mid_block_only_cross_attention: absent,
-    cross_attention_norm: absent,
-  })
-  .superRefine(onePerBlock);
+const unetFields = z.object({
+  ...diffusionFields,
+  out_channels: count.default(4),
+  up_block_types: z.array(z.enum(['CrossAttnUpBlock2D', 'UpBlock2D'])),
+  mid_block_type: only('UNetMidBlock2DCrossAttn'),
+  center_input_sample: only(false),
+  dual_cross_attention: only(false),
+  time_embedding_type: only('positional'),
+  time_embedding_dim: absent,
+  time_embedding_act_fn: absent,
+  timestep_post_act: absent,
+  time_cond_proj_dim: absent,
+  resnet_skip_time_act: only(false),
+  resnet_out_scale_factor: only(1),
+  conv_in_kernel: only(3),
+  conv_out_kernel: only(3),
+  attention_type: only('default'),
+  class_embeddings_concat: only(false),
+  mid_block_only_cross_attention: absent,
+  cross_attention_norm: absent,
+});
 
-const controlNetSchema = z
-  .object({
-    ...diffusionFields,
-    conditioning_channels: only(3),
-    conditioning_embedding_out_channels: counts.default([16, 32, 96, 256]),
-    controlnet_conditioning_channel_order: only('rgb'),
-    global_pool_conditions: only(false),
-    use_image_cross_attention: only(true),
-  })
-  .superRefine(onePerBlock);
+const controlNetFields = z.object({
+  ...diffusionFields,
+  conditioning_channels: only(3),
+  conditioning_embedding_out_channels: counts.default([16, 32, 96, 256]),
+  controlnet_conditioning_channel_order: only('rgb'),
+  global_pool_conditions: only(false),
+  use_image_cross_attention: only(true),
+  /** Degradation removal of PASD by residual dense blocks. */
+  use_rrdb: only(false),
+});
+
+/** The projections around a transformer: linear layers, or in Stable Diffusion 1 convolutions of 1 × 1. */
+const linear = { use_linear_projection: z.literal(true) };
+const convolutions = { use_linear_projection: only(false) };
+const unetSchema = unetFields.extend(linear).superRefine(onePerBlock);
+const controlNetSchema = controlNetFields.extend(linear).superRefine(onePerBlock);
+const unetOfSd1Schema = unetFields.extend(convolutions).superRefine(onePerBlock);
+const controlNetOfSd1Schema = controlNetFields.extend(convolutions).superRefine(onePerBlock);
 
 const vaeSchema = z
   .object({
@@ -122,6 +127,9 @@ const schedulerSchema = z.object({
   trained_betas: absent,
 });
 
+const tokenSchema = z.union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)]);
+const specialTokensSchema = z.object({ pad_token: tokenSchema });
+
 const taggerSchema = z.object({
   image_size: count,
   patch_size: count,
@@ -162,9 +170,14 @@ export const RAM_SWIN_LARGE: TaggerConfig = {
 // Each throws AppError `engine-failed` that lists every field which is missing or has a value that is not supported.
 export const readUnetConfig = (path: string) => readConfig(unetSchema, path);
 export const readControlNetConfig = (path: string) => readConfig(controlNetSchema, path);
+/** Of Stable Diffusion 1. */
+export const readUnetConfigOfSd1 = (path: string) => readConfig(unetOfSd1Schema, path);
+export const readControlNetConfigOfSd1 = (path: string) => readConfig(controlNetOfSd1Schema, path);
 export const readVaeConfig = (path: string) => readConfig(vaeSchema, path);
 export const readTextEncoderConfig = (path: string) => readConfig(textEncoderSchema, path);
 export const readSchedulerConfig = (path: string) => readConfig(schedulerSchema, path);
+/** The token that short texts are filled up with, of `special_tokens_map.json`. */
+export const readPaddingToken = async (path: string) => (await readConfig(specialTokensSchema, path)).pad_token;
 export const readTaggerConfig = (path: string) => readConfig(taggerSchema, path);
 
 async function readConfig<Config>(schema: z.ZodType<Config>, path: string): Promise<Config> {

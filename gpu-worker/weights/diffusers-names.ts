@@ -16,7 +16,12 @@ export function currentVae(vae: Checkpoint): Checkpoint {
   const current = renamed(vae, (name) =>
     name.replace(attention, (_match, block, old: string, kind) => `${block}.${OLD_VAE_NAMES[old]}.${kind}`),
   );
-  return reshaped(current, (name, shape) =>
-    name.includes('.attentions.') && `${shape.slice(2)}` === '1,1' ? shape.slice(0, 2) : shape,
+  return squareAttention(current);
+}
+
+/** Stable Diffusion 1 stores the projections around its transformers as convolutions of 1 × 1; the sums are those of matrices. */
+export function squareAttention(checkpoint: Checkpoint): Checkpoint {
+  return reshaped(checkpoint, (name, shape) =>
+    /[._]attentions\./.test(name) && `${shape.slice(2)}` === '1,1' ? shape.slice(0, 2) : shape,
   );
 }
