@@ -1,12 +1,12 @@
 import { convolution } from './convolution.ts';
 import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
-import { addResiduals, decodeUnet, encodeUnet, type RunLayer, unetOutput } from './unet.ts';
+import { addResiduals, decodeUnet, encodeUnet, type Feature, type RunLayer, unetOutput } from './unet.ts';
 import { conditionedLayers, unpackConditions } from './unet-conditions.ts';
 import { allLayers, type ControlledConfig, decoderLayout, encoderLayout } from './unet-layout.ts';
 
 interface ControlledOptions extends GraphOptions {
   /** Layers of the decoder that do more, for example with the `residuals` of ControlNet at each of the skip tensors. */
-  decoderLayers?(graph: GraphBuilder, run: RunLayer, residuals: readonly Value[]): RunLayer;
+  decoderLayers?(graph: GraphBuilder, run: RunLayer, residuals: readonly Feature[]): RunLayer;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { EncoderLayout, Layer, Stage, UnetConfig } from './unet-layout.ts';
 
 /** The way through a UNet (Ronneberger et al. 2015); what its layers compute is up to the caller. */
 
-interface Feature {
+export interface Feature {
   value: Value;
   channels: number;
 }
@@ -81,7 +81,7 @@ export function decodeUnet(
 /** With features and, through a convolution each and times `scale`, those of ControlNet (Zhang et al. 2023). */
 interface Controlled extends Encoded {
   /** What was added to each of the skip tensors. */
-  residuals: readonly Value[];
+  residuals: readonly Feature[];
 }
 
 export function addResiduals(graph: GraphBuilder, own: Encoded, control: Encoded, scale: Value): Controlled {
@@ -92,10 +92,10 @@ export function addResiduals(graph: GraphBuilder, own: Encoded, control: Encoded
     return scaled;
   };
   const add = (feature: Feature, value: Value) => ({ ...feature, value: graph.node('Add', [feature.value, value]) });
-  const residuals: Value[] = [];
+  const residuals: Feature[] = [];
   const skips = own.skips.map((skip, index) => {
     const value = residual(control.skips[index]!, `controlnet_down_blocks.${index}`, `residual${index}`);
-    residuals.push(value);
+    residuals.push({ ...skip, value });
     return add(skip, value);
   });
   const mid = add(own.mid, residual(control.mid, 'controlnet_mid_block', 'residual_mid'));
