@@ -1,7 +1,14 @@
 import { convolution, nearestUpsampling } from '../graphs/convolution.ts';
 import { attention, groupNorm, linear, silu } from '../graphs/layers.ts';
 import { nearestCodes } from '../graphs/nearest-codes.ts';
-import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from '../graphs/onnx.ts';
+import {
+  createGraphBuilder,
+  type Graph,
+  type GraphBuilder,
+  type GraphOptions,
+  type SymbolicShape,
+  type Value,
+} from '../graphs/onnx.ts';
 import type { Step } from './steps.ts';
 import { divisionInputs, swinBlocks } from './swin-blocks.ts';
 
@@ -54,12 +61,17 @@ function beginStretch(steps: readonly Step[], groups: number, options: GraphOpti
   const alone = normalizeAlone(graph, groups);
   const normalize: Normalize = (value, step) =>
     step.kind === 'norm' ? normalizeBy(graph, value, statistics.get(step)!, step, groups) : alone(value, step);
-  const input = graph.input('input', [1, 'channels', 'height', 'width']);
+  const input = stepsInput(graph, steps, 'input', [1, 'channels', 'height', 'width']);
   const attends = steps.findIndex(({ kind }) => kind === 'attention');
   if (attends < 0) return { graph, value: applySteps(graph, input, steps, normalize) };
   const all = graph.input('whole', [1, 'channels', 'whole_height', 'whole_width']);
   const whole = applySteps(graph, all, steps.slice(0, attends), normalize);
   return { graph, value: applySteps(graph, input, steps, normalize, whole) };
+}
+
+/** Of steps that begin with a codebook in fp32: rounding the input would decide between codes that are nearly as near. */
+export function stepsInput(graph: GraphBuilder, steps: readonly Step[], name: string, shape: SymbolicShape): Value {
+  return steps[0]?.kind === 'quantize' ? graph.wideInput(name, shape) : graph.input(name, shape);
 }
 
 /** Group normalization by given statistics; in fp32, as the graph of the whole network has it. */

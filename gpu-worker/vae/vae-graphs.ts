@@ -1,5 +1,5 @@
 import { createGraphBuilder, type Graph, type GraphOptions } from '../graphs/onnx.ts';
-import { applySteps, normalizeAlone } from './step-graphs.ts';
+import { applySteps, normalizeAlone, stepsInput } from './step-graphs.ts';
 import { decoderSteps, encodedChannels, encoderSteps, type VaeConfig } from './vae-steps.ts';
 
 /**
@@ -20,8 +20,9 @@ export function vaeEncoder(config: VaeConfig, options?: GraphOptions): Graph {
  */
 export function vaeDecoder(config: VaeConfig, options?: GraphOptions): Graph {
   const graph = createGraphBuilder('vae_decoder', options);
-  const latent = graph.input('latent', [1, config.latent_channels, 'latent_height', 'latent_width']);
-  const image = applySteps(graph, latent, decoderSteps(config), normalizeAlone(graph, config.norm_num_groups));
+  const steps = decoderSteps(config);
+  const latent = stepsInput(graph, steps, 'latent', [1, config.latent_channels, 'latent_height', 'latent_width']);
+  const image = applySteps(graph, latent, steps, normalizeAlone(graph, config.norm_num_groups));
   graph.output('image', image, [1, 3, 'height', 'width']);
   return graph.build();
 }

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { writeModel } from '../../gpu-worker/runtime/compile.ts';
+import { type Flavor, FULL_PRECISION, type Graph } from '../../gpu-worker/graphs/onnx.ts';
+import { compileModel, writeModel } from '../../gpu-worker/runtime/compile.ts';
+import { createSession } from '../../gpu-worker/runtime/session.ts';
 import { elementCount, type Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { copyWindow, cutWindow } from '../../gpu-worker/tensor/window.ts';
 import { exactVaeTiles } from '../../gpu-worker/vae/exact-vae-tiles.ts';
@@ -110,6 +111,31 @@ describe('a VQGAN', () => {
     const moved = { ...latent, data: latent.data.map((value) => value + 1e-6) };
     expect(await vq.decode(moved)).toEqual(await vq.decode(latent));
     expect(await vae.decode(moved)).not.toEqual(await vae.decode(latent));
+  });
+
+  test('asks its codebook in fp32 where the rest computes in fp16', async () => {
+    const read = (graph: Graph) => (name: string) => Promise.resolve(randomWeight(graph, name));
+    const indicesOf = async (flavor: Flavor, latent: Tensor) => {
+      const graph = vaeDecoder(VQ_CONFIG, { flavor, probes: true });
+      const session = await createSession(await compileModel(graph, read(graph)), 'cpu');
+      const { indices } = await session.run({ latent });
+      await session.release();
+      return [...indices!.data];
+    };
+    const { codes } = VQ_CONFIG;
+    const book = randomWeight(vaeDecoder(VQ_CONFIG), 'quantize.embedding.weight');
+    // A little nearer to one than to the next.
+    const data = Float32Array.from({ length: 3 * codes }, (_, index) => {
+      const [channel, code] = [Math.floor(index / codes), index % codes];
+      const [one, next] = [code, (code + 1) % codes].map((at) => book[3 * at + channel]!) as [number, number];
+      return 0.50005 * one + 0.49995 * next;
+    });
+    const latent = { data, shape: [1, 3, 1, codes] };
+    const whole = await indicesOf(FULL_PRECISION, latent);
+    expect(new Set(whole).size).toBeGreaterThan(10);
+    expect(await indicesOf({ storage: 'float32', compute: 'float16' }, latent)).toEqual(whole);
+    const rounded = { ...latent, data: Float32Array.from(new Float16Array(data)) };
+    expect(await indicesOf(FULL_PRECISION, rounded)).not.toEqual(whole);
   });
 
   test('may be a decoder alone', async () => {
