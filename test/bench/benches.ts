@@ -17,6 +17,11 @@ export const BENCHES: Record<string, BenchEntry> = {
       'SeeSR in its published size runs on a CPU in bounded memory, a step costs no more than its arithmetic, and nothing is computed twice.',
     load: () => import('./seesr.ts'),
   },
+  diffusion: {
+    claim:
+      'The other methods that denoise a latent, in their published sizes: seconds of a step and of the decoder on a CPU, and peak memory.',
+    load: () => import('./diffusion.ts'),
+  },
   gpu: {
     claim:
       'The same networks on the GPUs of the machine, by CUDA and by WebGPU: seconds, memory, and the difference to the CPU.',

@@ -90,23 +90,24 @@ export async function randomSeesr(): Promise<Networks> {
   };
 }
 
-/**
- * Numbers that are the same every time, of a size that keeps values in the range of trained networks: matrices and
- * kernels uniform with variance 1 / (numbers that one output sums up), one-dimensional weights around 1, the rest around 0.
- */
 function randomCheckpoint(name: string, shapes: ReadonlyMap<string, readonly number[]>): Checkpoint {
   const entry = (shape: readonly number[]): TensorEntry => ({ shape, dtype: 'F32' });
   return {
     tensors: new Map([...shapes].map(([key, shape]) => [key, entry(shape)])),
     files: [name],
-    ...readingOf(async (key) => {
-      const shape = shapes.get(key)!;
-      const norm = shape.length === 1 && key.endsWith('.weight');
-      const deviation = shape.length === 1 ? 0.02 : 1 / Math.sqrt(elementCount(shape.slice(1)));
-      return uniform(elementCount(shape), seedOf(`${name}.${key}`), norm ? 1 : 0, deviation);
-    }),
+    ...readingOf(async (key) => randomTensor(key, shapes.get(key)!, name)),
     [Symbol.asyncDispose]: async () => {},
   };
+}
+
+/**
+ * Numbers that are the same every time, of a size that keeps values in the range of trained networks: matrices and
+ * kernels uniform with variance 1 / (numbers that one output sums up), one-dimensional weights around 1, the rest around 0.
+ */
+export function randomTensor(key: string, shape: readonly number[], network = ''): Float32Array<ArrayBuffer> {
+  const norm = shape.length === 1 && key.endsWith('weight');
+  const deviation = shape.length === 1 ? 0.02 : 1 / Math.sqrt(elementCount(shape.slice(1)));
+  return uniform(elementCount(shape), seedOf(`${network}.${key}`), norm ? 1 : 0, deviation);
 }
 
 /** Of this mean and standard deviation, by xorshift (Marsaglia 2003): billions of numbers in seconds. */
