@@ -15,6 +15,8 @@ const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> =
   dasr: async () => (await import('./dasr/engine.ts')).dasrEngine,
   ldm: async () => (await import('./ldm/engine.ts')).ldmEngine,
   femasr: async () => (await import('./femasr/engine.ts')).femasrEngine,
+  resshift: async () => (await import('./resshift/engine.ts')).resshiftEngine,
+  'resshift-fast': async () => (await import('./resshift/engine.ts')).resshiftFastEngine,
   esrgan: async () => (await import('./added-engine.ts')).addedEngine,
   compact: async () => (await import('./added-engine.ts')).addedEngine,
 };

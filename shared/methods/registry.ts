@@ -10,10 +10,23 @@ import type { Method } from './method.ts';
 import type { AddableId, InstalledModel, ModelFacts } from './model-facts.ts';
 import type { OnePassMethod } from './one-pass.ts';
 import { realEsrgan, realEsrganFast } from './real-esrgan.ts';
+import { resshift, resshiftFast } from './resshift.ts';
 import { seesr, seesrTurbo } from './seesr.ts';
 
 /** Every method that is offered by itself, best first: one line each. Which of them an installation has is configuration. */
-const DECLARED = [seesr, realEsrgan, realEsrganFast, bsrgan, ldl, dasr, femasr, ldm, seesrTurbo] as const;
+const DECLARED = [
+  seesr,
+  realEsrgan,
+  realEsrganFast,
+  bsrgan,
+  ldl,
+  dasr,
+  femasr,
+  ldm,
+  resshift,
+  resshiftFast,
+  seesrTurbo,
+] as const;
 
 export type MethodId = (typeof DECLARED)[number]['id'];
 export type ShippedId = Extract<(typeof DECLARED)[number], { weights: 'shipped' }>['id'];

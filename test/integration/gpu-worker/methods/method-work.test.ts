@@ -34,7 +34,7 @@ const SIZES = [
 /** Of diffusion, which makes a picture of 512 pixels of the smallest photo. */
 const FEW_SIZES = [{ width: 200, height: 2 }];
 
-describe.each(METHODS)('$id', ({ id, defaults }) => {
+describe.each(METHODS)('$id', ({ id, defaults, isGenerative }) => {
   test('the work of its declaration is that of its restorer', async () => {
     const engine = await engineOf(id);
     if (engine.build) {
@@ -48,7 +48,7 @@ describe.each(METHODS)('$id', ({ id, defaults }) => {
     const tileSize = methodOf(parameters).tileSizes[0];
     const loaded = await engine.load(directoryOf(modelsDirectory, id), { device: 'cpu', parameters });
     try {
-      for (const { width, height } of defaults.steps ? FEW_SIZES : SIZES) {
+      for (const { width, height } of isGenerative ? FEW_SIZES : SIZES) {
         const ran = new Set<string>();
         const { signal } = new AbortController();
         const options = { parameters, tileSize, published: false, signal };

@@ -147,15 +147,21 @@ test('a price list that takes money for a model that must not be sold is refused
 test('so is one that takes money for a method that must not be sold', () => {
   const { standard, free } = PRICE_LISTS;
   const refused = OWN_MODELS.filter((model) => forbidsCommercialUse(methodOf(model).license));
-  expect(refused).toEqual([{ model: 'femasr' }]);
+  expect(refused.map(({ model }) => model)).toEqual(['femasr', 'resshift', 'resshift-fast']);
+  const named = refused.map((of) => `${of.model} (${methodOf(of).license})`).join(', ');
   expect(() => checkCommercialUse(OWN_MODELS, standard)).toThrow(
-    'The license of femasr (CC-BY-NC-SA-4.0) forbids commercial use, and PRICES takes money for it.',
+    `The license of ${named} forbids commercial use, and PRICES takes money for it.`,
   );
   expect(() => checkCommercialUse(refused, { ...free, minimum: 1 })).toThrow('set ACCEPT_NONCOMMERCIAL=true');
   checkCommercialUse(OWN_MODELS, standard, true);
   checkCommercialUse(OWN_MODELS, free);
-  const { femasr: _, ...sold } = standard.per_output_megapixel;
-  checkCommercialUse(OWN_MODELS, { ...standard, per_output_megapixel: sold });
+  const sold = (prices: object) =>
+    Object.fromEntries(Object.entries(prices).filter(([id]) => !refused.some(({ model }) => model === id)));
+  checkCommercialUse(OWN_MODELS, {
+    ...standard,
+    per_output_megapixel: sold(standard.per_output_megapixel),
+    per_network_call: sold(standard.per_network_call),
+  });
 });
 
 test('a deployment offers those whose facts it was told', () => {
