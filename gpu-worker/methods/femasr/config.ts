@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { AppError } from '../../../shared/error.ts';
+import { readConfig } from '../../weights/read-config.ts';
 
 const sizesSchema = z.object({
   /** At half the photo's resolution, at its own, at twice and four times that. */
@@ -34,7 +34,7 @@ const groupsSchema = z.record(z.string(), z.object({ norm_groups: z.int().positi
  */
 export async function readGroups(name: string, path: string | undefined): Promise<number> {
   if (path === undefined) return PUBLISHED_GROUPS;
-  const recorded = await readJson(path, groupsSchema);
+  const recorded = await readConfig(path, groupsSchema);
   const found = recorded[name];
   if (!found) throw new AppError('engine-failed', `${path} says nothing about ${name}.`);
   return found.norm_groups;
@@ -42,14 +42,5 @@ export async function readGroups(name: string, path: string | undefined): Promis
 
 /** Throws AppError `engine-failed`. */
 export function readFemasrConfig(path: string): Promise<FemasrConfig> {
-  return readJson(path, configSchema);
-}
-
-async function readJson<Content>(path: string, schema: z.ZodType<Content>): Promise<Content> {
-  try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new AppError('engine-failed', `${path} cannot be read: ${reason}`, { cause });
-  }
+  return readConfig(path, configSchema);
 }

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { AppError } from '../../../shared/error.ts';
+import { readConfig } from '../../weights/read-config.ts';
 
 const count = z.int().positive();
 
@@ -57,19 +56,10 @@ export const CONFIG_FILE = 'config.json';
 
 /** Of a file, or the published ones. Throws AppError `engine-failed`. */
 export async function readLdmSizes(path: string | undefined): Promise<LdmSizes> {
-  return path === undefined ? PUBLISHED_SIZES : await readJson(path, sizesSchema);
+  return path === undefined ? PUBLISHED_SIZES : await readConfig(path, sizesSchema);
 }
 
 /** Throws AppError `engine-failed`. */
 export function readLdmConfig(path: string): Promise<LdmConfig> {
-  return readJson(path, configSchema);
-}
-
-async function readJson<Content>(path: string, schema: z.ZodType<Content>): Promise<Content> {
-  try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new AppError('engine-failed', `${path} cannot be read: ${reason}`, { cause });
-  }
+  return readConfig(path, configSchema);
 }

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { AppError } from '../../../shared/error.ts';
 import { RESSHIFT_STEPS, type ResshiftId } from '../../../shared/methods/resshift.ts';
 import type { ShiftConfig } from '../../schedulers/residual-shifting.ts';
+import { readConfig } from '../../weights/read-config.ts';
 
 const count = z.int().positive();
 const floatType = z.enum(['float32', 'float16']);
@@ -91,19 +90,10 @@ export const CONFIG_FILE = 'config.json';
 
 /** `path`: of a file of sizes, for networks other than the published ones. Throws AppError `engine-failed`. */
 export async function readSizes(path: string | undefined): Promise<ResshiftSizes> {
-  return path === undefined ? PUBLISHED_SIZES : await readJson(path, sizesSchema);
+  return path === undefined ? PUBLISHED_SIZES : await readConfig(path, sizesSchema);
 }
 
 /** Throws AppError `engine-failed`. */
 export function readResshiftConfig(path: string): Promise<ResshiftConfig> {
-  return readJson(path, configSchema);
-}
-
-async function readJson<Content>(path: string, schema: z.ZodType<Content>): Promise<Content> {
-  try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new AppError('engine-failed', `${path} cannot be read: ${reason}`, { cause });
-  }
+  return readConfig(path, configSchema);
 }
