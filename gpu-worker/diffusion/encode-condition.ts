@@ -1,3 +1,4 @@
+import { centered } from '../images/image-tensor.ts';
 import type { NoiseSource } from '../tensor/keyed-normals.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { encodeTiled, type TiledVaeOptions } from '../vae/tiled-vae.ts';
@@ -13,8 +14,7 @@ export async function encodeCondition(
   noise: NoiseSource,
   options: TiledVaeOptions,
 ): Promise<Float32Array> {
-  const centered = { data: condition.data.map((value) => 2 * value - 1), shape: condition.shape };
-  const { mean, logVariance } = await encodeTiled(vae, centered, options);
+  const { mean, logVariance } = await encodeTiled(vae, centered(condition), options);
   const normals = noise('posterior', 0, mean.data.length);
   return mean.data.map((value, index) => {
     return scalingFactor * (value + Math.exp(logVariance.data[index]! / 2) * normals[index]!);

@@ -13,6 +13,11 @@ export function toTensor({ width, height, data }: Pixels): Tensor {
   return { data: planes, shape: [1, 3, height, width] };
 }
 
+/** 0..1 → −1..1, as autoencoders take pictures. */
+export function centered({ data, shape }: Tensor): Tensor {
+  return { data: data.map((value) => 2 * value - 1), shape };
+}
+
 /**
  * [1, 3, h, w], values −1..1, clamped → interleaved RGB; halves go to the even neighbor, as in numpy.
  * Throws AppError `output-rejected` when a number is not finite.

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { fromTensor, toTensor } from '../../gpu-worker/images/image-tensor.ts';
+import { centered, fromTensor, toTensor } from '../../gpu-worker/images/image-tensor.ts';
 import { ldmNetworks, openLdm } from '../../gpu-worker/methods/ldm/checkpoint.ts';
 import { PUBLISHED_SIZES } from '../../gpu-worker/methods/ldm/config.ts';
 import { vqConfig } from '../../gpu-worker/methods/ldm/layout.ts';
-import { centered, type Mode } from '../../gpu-worker/methods/ldm/mode.ts';
+import type { Mode } from '../../gpu-worker/methods/ldm/mode.ts';
 import type { LdmModels } from '../../gpu-worker/methods/ldm/models.ts';
 import { ldmGraphs } from '../../gpu-worker/methods/ldm/networks.ts';
 import { publishedMode } from '../../gpu-worker/methods/ldm/published-mode.ts';

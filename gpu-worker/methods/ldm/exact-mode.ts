@@ -1,13 +1,13 @@
 import { ldmSide } from '../../../shared/methods/ldm.ts';
 import { latentOverlap, MODEL_SCALE } from '../../../shared/methods/tile-plan.ts';
 import type { BitDepth } from '../../../shared/output-format.ts';
-import { fromTensor, toTensor } from '../../images/image-tensor.ts';
+import { centered, fromTensor, toTensor } from '../../images/image-tensor.ts';
 import { checkDecoded } from '../../restore/quality-gate.ts';
 import { mirrored, mirrorTo } from '../../tensor/mirror.ts';
 import { planLatentTiles } from '../../tiling/latent-tiles.ts';
 import { exactVaeTiles } from '../../vae/exact-vae-tiles.ts';
 import { decodeTiled } from '../../vae/tiled-vae.ts';
-import { centered, type Mode } from './mode.ts';
+import type { Mode } from './mode.ts';
 
 interface ExactOptions {
   /** Longest side of a tile, in positions of the latent. */

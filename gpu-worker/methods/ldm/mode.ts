@@ -17,8 +17,3 @@ export interface Mode {
   /** The picture as the networks give it, and the photo. Throws AppError `output-rejected`. */
   checkDecoded(picture: Pixels, photo: Pixels): void;
 }
-
-/** 0..1 → −1..1. */
-export function centered({ data, shape }: Tensor): Tensor {
-  return { data: data.map((value) => 2 * value - 1), shape };
-}

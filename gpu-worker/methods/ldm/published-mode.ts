@@ -1,12 +1,12 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { MODEL_SCALE } from '../../../shared/methods/tile-plan.ts';
 import type { Pixels } from '../../images/image.ts';
-import { toTensor } from '../../images/image-tensor.ts';
+import { centered, toTensor } from '../../images/image-tensor.ts';
 import { mirrorTo } from '../../tensor/mirror.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { blendTiles, cutTile } from '../../tiling/latent-tiles.ts';
 import { planPyramidTiles } from '../../tiling/pyramid-tiles.ts';
-import { centered, type Mode } from './mode.ts';
+import type { Mode } from './mode.ts';
 
 /** Constants of the script. */
 const TILE = { size: 128, stride: 64 };

@@ -2,7 +2,7 @@ import { MODEL_SCALE } from '../../../shared/methods/tile-plan.ts';
 import { sampleLatent, type Watch } from '../../diffusion/sample-latent.ts';
 import { tellStages } from '../../diffusion/tell-stages.ts';
 import type { Pixels } from '../../images/image.ts';
-import { fromTensor, toTensor } from '../../images/image-tensor.ts';
+import { centered, fromTensor, toTensor } from '../../images/image-tensor.ts';
 import { enlargeCubic } from '../../images/torch-resize.ts';
 import type { RestorerOptions } from '../../restore/restorer.ts';
 import { createResidualShifting } from '../../schedulers/residual-shifting.ts';
@@ -118,9 +118,4 @@ export async function denoise(
     ...(savepoints && { save: savepoints.save }),
     watch: { signal, onTile: tell.ofSteps('denoise'), ...(onStep && { onStep }) },
   });
-}
-
-/** 0..1 → −1..1. */
-export function centered({ data, shape }: Tensor): Tensor {
-  return { data: data.map((value) => 2 * value - 1), shape };
 }

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { timestepSinusoids } from '../../../gpu-worker/diffusion/timestep-rows.ts';
-import { toTensor } from '../../../gpu-worker/images/image-tensor.ts';
+import { centered, toTensor } from '../../../gpu-worker/images/image-tensor.ts';
 import { vqConfig } from '../../../gpu-worker/methods/ldm/layout.ts';
-import { centered } from '../../../gpu-worker/methods/ldm/mode.ts';
 import { publishedMode } from '../../../gpu-worker/methods/ldm/published-mode.ts';
 import { denoise, restoreByLdm } from '../../../gpu-worker/methods/ldm/recipe.ts';
 import { createDdim, ddimStep } from '../../../gpu-worker/schedulers/ddim.ts';
