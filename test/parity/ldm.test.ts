@@ -4,12 +4,12 @@ import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
 import { centered, fromTensor, toTensor } from '../../gpu-worker/images/image-tensor.ts';
 import { ldmNetworks, openLdm } from '../../gpu-worker/methods/ldm/checkpoint.ts';
 import { PUBLISHED_SIZES } from '../../gpu-worker/methods/ldm/config.ts';
-import { vqConfig } from '../../gpu-worker/methods/ldm/layout.ts';
 import type { Mode } from '../../gpu-worker/methods/ldm/mode.ts';
 import type { LdmModels } from '../../gpu-worker/methods/ldm/models.ts';
 import { ldmGraphs } from '../../gpu-worker/methods/ldm/networks.ts';
 import { publishedMode } from '../../gpu-worker/methods/ldm/published-mode.ts';
 import { denoise, restoreByLdm } from '../../gpu-worker/methods/ldm/recipe.ts';
+import { vqConfig } from '../../gpu-worker/methods/vq-sizes.ts';
 import { shareOut } from '../../gpu-worker/model-store/share-out.ts';
 import type { NoiseSource } from '../../gpu-worker/tensor/keyed-normals.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
@@ -112,7 +112,7 @@ describe('without it the autoencoder is another:', () => {
         if (`${pads.ints}` === '0,0,1,1') pads.ints = [1n, 1n, 0n, 0n];
       }
     };
-    const { moments } = await runVq(FOLDER, (sizes) => vaeEncoder(vqConfig(sizes)), { image }, { graph });
+    const { moments } = await runVq(FOLDER, (sizes) => vaeEncoder(vqConfig(sizes.vq)), { image }, { graph });
     await expectOther(recorded, 'latent', moments!, 1.63);
   });
 
@@ -126,7 +126,7 @@ describe('without it the autoencoder is another:', () => {
     const recorded = await openLdmCase('vq_decode_13x9');
     const latent = await recorded.tensor('latent');
     const change = zero(/^decoder\..*\.to_out\.0\./);
-    const { image } = await runVq(FOLDER, (sizes) => vaeDecoder(vqConfig(sizes)), { latent }, change);
+    const { image } = await runVq(FOLDER, (sizes) => vaeDecoder(vqConfig(sizes.vq)), { latent }, change);
     await expectOther(recorded, 'image', image!, 0.844);
   });
 });

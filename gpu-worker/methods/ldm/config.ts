@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readConfig } from '../../weights/read-config.ts';
+import { VQ_F4_SIZES, vqSizesSchema } from '../vq-sizes.ts';
 
 const count = z.int().positive();
 
@@ -18,14 +19,7 @@ const sizesSchema = z.object({
     norm_groups: count,
     norm_eps: z.number().positive(),
   }),
-  vq: z.object({
-    z_channels: count,
-    n_embed: count,
-    ch: count,
-    ch_mult: z.array(count).min(1),
-    num_res_blocks: count,
-    norm_groups: count,
-  }),
+  vq: vqSizesSchema,
   schedule: z.object({ timesteps: count, linear_start: z.number(), linear_end: z.number() }),
 });
 export type LdmSizes = z.infer<typeof sizesSchema>;
@@ -43,7 +37,7 @@ export const PUBLISHED_SIZES: LdmSizes = {
     norm_groups: 32,
     norm_eps: 1e-5,
   },
-  vq: { z_channels: 3, n_embed: 8192, ch: 128, ch_mult: [1, 2, 4], num_res_blocks: 2, norm_groups: 32 },
+  vq: VQ_F4_SIZES,
   schedule: { timesteps: 1000, linear_start: 0.0015, linear_end: 0.0155 },
 };
 

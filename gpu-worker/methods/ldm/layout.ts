@@ -1,8 +1,7 @@
 import type { DenoiserConfig } from '../../graphs/unet-layout.ts';
-import type { VaeConfig } from '../../vae/vae-steps.ts';
 import type { LdmSizes } from './config.ts';
 
-/** Its networks in the words of diffusers, which the library has. */
+/** Its UNet in the words of diffusers, which the library has. */
 
 /** No text: the one kind of attention looks at the latent itself. */
 const ITSELF = { kind: 'self', folder: 'attentions', input: 'latent', batch: 1, size: 0 } as const;
@@ -24,15 +23,5 @@ export function denoiserConfig({ unet }: LdmSizes): DenoiserConfig {
       up_block_types: attends.map((yes) => (yes ? 'AttnUpBlock2D' : 'UpBlock2D')).reverse(),
     },
     contexts: [ITSELF],
-  };
-}
-
-export function vqConfig({ vq }: LdmSizes): VaeConfig & { codes: number } {
-  return {
-    block_out_channels: vq.ch_mult.map((factor) => factor * vq.ch),
-    layers_per_block: vq.num_res_blocks,
-    norm_num_groups: vq.norm_groups,
-    latent_channels: vq.z_channels,
-    codes: vq.n_embed,
   };
 }

@@ -5,8 +5,8 @@ import { createLazySession } from '../../runtime/session.ts';
 import { createNoiseSchedule, type NoiseSchedule } from '../../schedulers/noise-schedule.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { createDecoder, type Decoder } from '../../vae/vae.ts';
+import { vqConfig } from '../vq-sizes.ts';
 import { CONFIG_FILE, type LdmConfig, readLdmConfig } from './config.ts';
-import { vqConfig } from './layout.ts';
 import type { NetworkName } from './networks.ts';
 
 /** All that the recipe of LDM-SR calls; loaded at the first call. */
@@ -31,7 +31,7 @@ interface LdmOptions extends LdmConfig {
 export function createLdm({ sizes, flavor, models, device }: LdmOptions): LdmModels {
   const time = createLazySession(models.time, device);
   const denoiser = createLazySession(models.denoiser, device);
-  const decoder = createDecoder({ config: vqConfig(sizes), model: models['vq-decoder'], flavor, device });
+  const decoder = createDecoder({ config: vqConfig(sizes.vq), model: models['vq-decoder'], flavor, device });
   const { timesteps, linear_start, linear_end } = sizes.schedule;
   return {
     schedule: createNoiseSchedule({

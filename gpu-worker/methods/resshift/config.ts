@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { RESSHIFT_STEPS, type ResshiftId } from '../../../shared/methods/resshift.ts';
 import type { ShiftConfig } from '../../schedulers/residual-shifting.ts';
 import { readConfig } from '../../weights/read-config.ts';
+import { VQ_F4_SIZES, vqSizesSchema } from '../vq-sizes.ts';
 
 const count = z.int().positive();
 const floatType = z.enum(['float32', 'float16']);
@@ -31,17 +32,7 @@ const unetSchema = z.object({
 });
 export type UnetSizes = z.infer<typeof unetSchema>;
 
-const vqSchema = z.object({
-  z_channels: count,
-  n_embed: count,
-  ch: count,
-  ch_mult: z.array(count).min(1),
-  num_res_blocks: count,
-  norm_groups: count,
-});
-export type VqSizes = z.infer<typeof vqSchema>;
-
-const sizesSchema = z.object({ unet: unetSchema, vq: vqSchema });
+const sizesSchema = z.object({ unet: unetSchema, vq: vqSizesSchema });
 export type ResshiftSizes = z.infer<typeof sizesSchema>;
 
 export const PUBLISHED_SIZES: ResshiftSizes = {
@@ -62,7 +53,7 @@ export const PUBLISHED_SIZES: ResshiftSizes = {
     norm_groups: 32,
     norm_eps: 1e-5,
   },
-  vq: { z_channels: 3, n_embed: 8192, ch: 128, ch_mult: [1, 2, 4], num_res_blocks: 2, norm_groups: 32 },
+  vq: VQ_F4_SIZES,
 };
 
 /** `realsr_swinunet_realesrgan256.yaml` (v1, v2) and `realsr_swinunet_realesrgan256_journal.yaml` (v3). */

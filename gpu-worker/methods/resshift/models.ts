@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { Device } from '../../runtime/devices.ts';
 import type { ShiftConfig } from '../../schedulers/residual-shifting.ts';
 import { createVq, type Vq } from '../../vae/vae.ts';
+import { vqConfig } from '../vq-sizes.ts';
 import { CONFIG_FILE, readResshiftConfig } from './config.ts';
 import { createDenoiser, type Denoiser } from './denoiser.ts';
-import { vqConfig } from './networks.ts';
 
 /** All that the recipe of ResShift calls. */
 export interface ResshiftModels {

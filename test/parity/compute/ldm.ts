@@ -6,9 +6,10 @@ import { timeGraph } from '../../../gpu-worker/graphs/unet-conditions.ts';
 import { openLdm } from '../../../gpu-worker/methods/ldm/checkpoint.ts';
 import { type LdmSizes, readLdmSizes } from '../../../gpu-worker/methods/ldm/config.ts';
 import { ldmDenoiser } from '../../../gpu-worker/methods/ldm/denoiser-graph.ts';
-import { denoiserConfig, vqConfig } from '../../../gpu-worker/methods/ldm/layout.ts';
+import { denoiserConfig } from '../../../gpu-worker/methods/ldm/layout.ts';
 import { createLdm, type LdmModels } from '../../../gpu-worker/methods/ldm/models.ts';
 import { ldmGraphs } from '../../../gpu-worker/methods/ldm/networks.ts';
+import { vqConfig } from '../../../gpu-worker/methods/vq-sizes.ts';
 import { compileModel, type ReadWeight } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { NoiseSource } from '../../../gpu-worker/tensor/keyed-normals.ts';
@@ -164,7 +165,7 @@ export async function publishedTable(): Promise<Checkpoint & { used: number }> {
 /** Some steps of the decoder, of which the first is the codebook: `latent` → `output`, and what they mark. */
 export function decoderPart(sizes: LdmSizes, from: number, to?: number): Graph {
   const graph = createGraphBuilder('steps', { probes: true });
-  const config = vqConfig(sizes);
+  const config = vqConfig(sizes.vq);
   const latent = graph.input('latent', [1, config.latent_channels, 'height', 'width']);
   const chosen = decoderSteps(config).slice(from, to);
   graph.output('output', applySteps(graph, latent, chosen, normalizeAlone(graph, config.norm_num_groups)));

@@ -9,10 +9,11 @@ import { openResshift, type ResshiftCheckpoints } from '../../../gpu-worker/meth
 import type { UnetSizes } from '../../../gpu-worker/methods/resshift/config.ts';
 import { createDenoiser } from '../../../gpu-worker/methods/resshift/denoiser.ts';
 import type { ResshiftModels } from '../../../gpu-worker/methods/resshift/models.ts';
-import { resshiftNetworks, vqConfig } from '../../../gpu-worker/methods/resshift/networks.ts';
+import { resshiftNetworks } from '../../../gpu-worker/methods/resshift/networks.ts';
 import { type SwinLayer, swinLayer } from '../../../gpu-worker/methods/resshift/swin-layer.ts';
 import { timeGraph, unetGraph } from '../../../gpu-worker/methods/resshift/unet-graphs.ts';
 import { unetLayout } from '../../../gpu-worker/methods/resshift/unet-layout.ts';
+import { vqConfig } from '../../../gpu-worker/methods/vq-sizes.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { ShiftConfig } from '../../../gpu-worker/schedulers/residual-shifting.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { timestepSinusoids } from '../../../gpu-worker/diffusion/timestep-rows.ts';
 import { centered, toTensor } from '../../../gpu-worker/images/image-tensor.ts';
-import { vqConfig } from '../../../gpu-worker/methods/ldm/layout.ts';
 import { publishedMode } from '../../../gpu-worker/methods/ldm/published-mode.ts';
 import { denoise, restoreByLdm } from '../../../gpu-worker/methods/ldm/recipe.ts';
+import { vqConfig } from '../../../gpu-worker/methods/vq-sizes.ts';
 import { createDdim, ddimStep } from '../../../gpu-worker/schedulers/ddim.ts';
 import { createNoiseSchedule } from '../../../gpu-worker/schedulers/noise-schedule.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
@@ -42,7 +42,7 @@ const photoOf = async (recorded: RecordedCase, name = 'condition') => centered(t
 
 async function encode({ folder, ...recorded }: RecordedCase): Promise<Computed> {
   const image = centered(toTensor(await recorded.image('image')));
-  const { moments } = await runVq(folder, (sizes) => vaeEncoder(vqConfig(sizes)), { image });
+  const { moments } = await runVq(folder, (sizes) => vaeEncoder(vqConfig(sizes.vq)), { image });
   return { outputs: { latent: moments! } };
 }
 
@@ -54,7 +54,7 @@ async function quantize({ folder, ...recorded }: RecordedCase): Promise<Computed
 
 async function decode({ folder, ...recorded }: RecordedCase): Promise<Computed> {
   const latent = await recorded.tensor('latent');
-  const { image } = await runVq(folder, (sizes) => vaeDecoder(vqConfig(sizes)), { latent });
+  const { image } = await runVq(folder, (sizes) => vaeDecoder(vqConfig(sizes.vq)), { latent });
   const { output } = await runVq(folder, (sizes) => decoderPart(sizes, 1), { latent });
   return { outputs: { image: image!, image_not_quantized: output! } };
 }
