@@ -37,8 +37,8 @@ const VARIANCE = 0.01;
  */
 export function planLatentTiles({ height, width, size, overlap, unit }: LatentTilesOptions): LatentTile[] {
   if (Math.max(height, width) > size) checkOverlap(size, overlap);
-  const cover = (extent: number) => coverLatent(extent, size, overlap, unit);
-  return crossSpans(weigh(cover(height), height, centered), weigh(cover(width), width, centered));
+  const cover = (extent: number) => weigh(coverLatent(extent, size, overlap, unit), extent, gaussianWindow(centered));
+  return crossSpans(cover(height), cover(width));
 }
 
 /**
@@ -50,7 +50,21 @@ export function planPublishedTiles({ height, width, size, overlap }: LatentTiles
   const side = Math.min(size, height, width);
   if (!isWhole && Math.max(height, width) > side) checkOverlap(side, overlap);
   const cover = (extent: number) => coverExtent(extent, isWhole ? extent : side, overlap);
-  return crossSpans(weigh(cover(height), height, halfOff), weigh(cover(width), width, centered));
+  return crossSpans(
+    weigh(cover(height), height, gaussianWindow(halfOff)),
+    weigh(cover(width), width, gaussianWindow(centered)),
+  );
+}
+
+interface EqualTilesOptions extends Omit<LatentTilesOptions, 'overlap'> {
+  /** From one tile to the next. */
+  stride: number;
+}
+
+/** Tiles of `size`, one where that is not less than the side, which count alike where they overlap. Throws as above. */
+export function planEqualTiles({ height, width, size, stride }: EqualTilesOptions): LatentTile[] {
+  const cover = (extent: number) => weigh(coverExtent(extent, size, size - stride), extent, () => 1);
+  return crossSpans(cover(height), cover(width));
 }
 
 function checkOverlap(size: number, overlap: number): void {
@@ -58,8 +72,8 @@ function checkOverlap(size: number, overlap: number): void {
   throw new AppError('invalid', `Latent tiles of ${size} cannot overlap by ${overlap}; the overlap must be smaller.`);
 }
 
-function weigh(spans: readonly TileSpan[], extent: number, midpoint: (size: number) => number): WeightedSpan[] {
-  const weights = blendingWeights(spans, extent, gaussianWindow(midpoint));
+function weigh(spans: readonly TileSpan[], extent: number, window: Window): WeightedSpan[] {
+  const weights = blendingWeights(spans, extent, window);
   return spans.map((span, index) => ({ ...span, weights: weights[index]! }));
 }
 

@@ -8,6 +8,7 @@ import {
   gaussianWindow,
   halfOff,
   type LatentTile,
+  planEqualTiles,
   planLatentTiles,
   planPublishedTiles,
 } from '../../../../gpu-worker/tiling/latent-tiles.ts';
@@ -146,3 +147,29 @@ describe('blendTiles', () => {
 function ramp(shape: readonly number[]): Tensor {
   return { data: Float32Array.from({ length: elementCount(shape) }, (_, index) => Math.sin(index)), shape };
 }
+
+describe('tiles that count alike', () => {
+  // Of DiffBIR's script: 0, stride, 2 · stride, and one that is flush with the border.
+  it.each([
+    { extent: 16, size: 8, stride: 6, expected: [0, 6, 8] },
+    { extent: 16, size: 8, stride: 4, expected: [0, 4, 8] },
+    { extent: 16, size: 8, stride: 8, expected: [0, 8] },
+    { extent: 8, size: 8, stride: 4, expected: [0] },
+    { extent: 8, size: Infinity, stride: 0, expected: [0] },
+  ])('of $size every $stride over $extent begin at $expected', ({ extent, size, stride, expected }) => {
+    const tiles = planEqualTiles({ height: extent, width: 3, size, stride });
+    expect(starts(tiles)).toEqual({ rows: expected, columns: [0] });
+  });
+
+  it('give the mean where they overlap', async () => {
+    const tiles = planEqualTiles({ height: 3, width: 4, size: 3, stride: 1 });
+    const blended = await blendTiles(tiles, async (_, index) => {
+      return { data: new Float32Array(9).fill(index === 0 ? 1 : 4), shape: [1, 1, 3, 3] };
+    });
+    expect([...blended.data.subarray(0, 4)]).toEqual([1, 2.5, 2.5, 4]);
+  });
+
+  it('are refused where they leave holes', () => {
+    expect(() => planEqualTiles({ height: 20, width: 20, size: 4, stride: 6 })).toThrow(/No tile has weight/);
+  });
+});
