@@ -7,6 +7,8 @@ export interface NoiseScheduleConfig {
   betaEnd: number;
   /** `scaled_linear`: the roots of the betas lie on a line, as in all of Stable Diffusion. */
   betaSchedule: 'linear' | 'scaled_linear';
+  /** √ᾱ moved and stretched so that nothing of the picture is left at the last timestep (Lin et al. 2023, algorithm 1). */
+  endsInNoise?: boolean;
 }
 
 export interface NoiseSchedule {
@@ -29,6 +31,7 @@ export function createNoiseSchedule(config: NoiseScheduleConfig): NoiseSchedule 
     product *= 1 - (first + ((last - first) * timestep) / (trainSteps - 1)) ** power;
     alphaBars[timestep] = product;
   }
+  if (config.endsInNoise) stretchToNoise(alphaBars);
   return {
     trainSteps,
     alphaBar(timestep) {
@@ -55,6 +58,13 @@ export function rates(schedule: NoiseSchedule, timestep: number): Rates {
   const alphaBar = schedule.alphaBar(timestep);
   const [alpha, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
   return { alpha, sigma, lambda: Math.log(alpha / sigma) };
+}
+
+function stretchToNoise(alphaBars: Float64Array): void {
+  const [first, last] = [Math.sqrt(alphaBars[0]!), Math.sqrt(alphaBars.at(-1)!)];
+  for (const [timestep, alphaBar] of alphaBars.entries()) {
+    alphaBars[timestep] = (((Math.sqrt(alphaBar) - last) * first) / (first - last)) ** 2;
+  }
 }
 
 /** x_t = √ᾱ·clean + √(1−ᾱ)·noise: a clean latent as it would be at that timestep. */
