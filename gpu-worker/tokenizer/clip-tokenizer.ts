@@ -9,6 +9,8 @@ interface TokenizerFiles {
   vocabPath: string;
   /** The token that short texts are filled up with. It is then a special token as well. */
   padding?: string;
+  /** Whose code is repeated. */
+  as?: keyof typeof SPECIAL_WORDS;
 }
 
 export interface Tokenizer {
@@ -25,6 +27,14 @@ const START = '<|startoftext|>';
 const END = '<|endoftext|>';
 /** That of Stable Diffusion 2; Stable Diffusion 1 pads with the end token. */
 const PADDING = '!';
+/**
+ * Words that stand for start and end. transformers finds them, and the padding, in the text as it was written, before anything
+ * is cleaned; open_clip looks at the cleaned text, and knows no padding.
+ */
+const SPECIAL_WORDS = {
+  transformers: { [START]: START, [END]: END },
+  open_clip: { '<start_of_text>': START, '<end_of_text>': END },
+};
 const PIECE = /'(?:[sſtmd]|re|ve|ll)|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
 /** The room of the vocabulary: it holds every byte twice (also as the end of a word) and two special tokens. */
 const MERGE_COUNT = 49_408 - 2 * 256 - 2;
@@ -38,7 +48,7 @@ const WORD_END = '</w>';
  * Throws AppError `engine-failed` for files that do not belong together.
  */
 export async function createTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
-  const { mergesPath, vocabPath, padding = PADDING } = files;
+  const { mergesPath, vocabPath, padding = PADDING, as = 'transformers' } = files;
   const ranks = parseMerges(await readFile(mergesPath, 'utf8'));
   const ids = parseVocabulary(await readFile(vocabPath, 'utf8'), vocabPath);
   const idOf = (token: string): number => {
@@ -48,11 +58,15 @@ export async function createTokenizer(files: TokenizerFiles): Promise<Tokenizer>
   };
   const [start, end, filler] = [idOf(START), idOf(END), idOf(padding)];
   const alphabet = byteSymbols();
-  const special = specialTokens([START, END, padding]);
+  const isOpenClip = as === 'open_clip';
+  const words: Record<string, string> = isOpenClip
+    ? SPECIAL_WORDS.open_clip
+    : { ...SPECIAL_WORDS.transformers, [padding]: padding };
+  const special = anyOf(Object.keys(words));
   const tokenize = (text: string): number[] =>
-    text.split(special).flatMap((part) => {
-      if (special.test(part)) return idOf(part);
-      const pieces = cleanText(part).match(PIECE) ?? [];
+    (isOpenClip ? cleanText(text) : text).split(special).flatMap((part) => {
+      if (special.test(part)) return idOf(words[part]!);
+      const pieces = (isOpenClip ? part : cleanText(part)).match(PIECE) ?? [];
       return pieces.flatMap((piece) => mergePairs(toSymbols(piece, alphabet), ranks)).map(idOf);
     });
   return {
@@ -64,9 +78,8 @@ export async function createTokenizer(files: TokenizerFiles): Promise<Tokenizer>
   };
 }
 
-/** Found in the text as it was written, in capitals as they are here, before anything is cleaned. */
-function specialTokens(tokens: readonly string[]): RegExp {
-  return new RegExp(`(${tokens.map((token) => token.replaceAll('|', '\\|')).join('|')})`);
+function anyOf(words: readonly string[]): RegExp {
+  return new RegExp(`(${words.map((word) => word.replaceAll('|', '\\|')).join('|')})`);
 }
 
 /** Pair, as it is written in the file → its rank. */

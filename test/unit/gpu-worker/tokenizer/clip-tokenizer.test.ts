@@ -107,3 +107,29 @@ describe('CLIP tokenizer', () => {
     await rm(folder, { recursive: true });
   });
 });
+
+describe('as open_clip has it', () => {
+  let openClip: Tokenizer;
+  beforeAll(async () => {
+    openClip = await createTokenizer({ ...PATHS, as: 'open_clip' });
+  });
+
+  // Recorded with open_clip 2.20; transformers takes an exclamation mark for padding, and other words for start and end.
+  test.each([
+    { text: 'Hello World!!!', ids: [3306, 1002, 995] },
+    { text: '<start_of_text>', ids: [START] },
+    { text: 'a <end_of_text> b', ids: [320, END, 321] },
+    { text: 'a &lt;END_of_text&gt; b', ids: [320, END, 321] },
+    { text: '<|startoftext|>', ids: [27, 347, 993, 6659, 4160, 91, 285] },
+  ])('$text', ({ text, ids }) => {
+    const padding = Array<number>(75 - ids.length).fill(0);
+    expect(openClip.encode(text)).toEqual([START, ...ids, END, ...padding]);
+    if (!text.includes('&')) expect(tokenizer.encode(text)).not.toEqual(openClip.encode(text));
+  });
+
+  test('other texts have the same tokens', () => {
+    for (const text of ['', "don't stop", 'café naïve', '&amp;amp; 8k']) {
+      expect(openClip.encode(text)).toEqual(tokenizer.encode(text));
+    }
+  });
+});
