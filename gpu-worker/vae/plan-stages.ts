@@ -87,6 +87,7 @@ function haloBefore(margin: number, step: Step): number {
   if (step.kind === 'downsample') return 2 * margin + 1;
   if (step.kind === 'upsample') return Math.ceil((margin + 1) / 2);
   if (step.kind === 'entry') return 2 * margin + 2;
+  if (step.kind === 'unshuffle') return step.factor * margin;
   return step.kind === 'swin' ? haloOfWindows(margin, step) : margin;
 }
 

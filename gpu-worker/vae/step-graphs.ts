@@ -1,5 +1,5 @@
-import { convolution, nearestUpsampling } from '../graphs/convolution.ts';
-import { attention, groupNorm, linear, silu } from '../graphs/layers.ts';
+import { convolution, nearestUpsampling, pixelUnshuffle } from '../graphs/convolution.ts';
+import { attention, groupNorm, layerNorm, linear, silu } from '../graphs/layers.ts';
 import { nearestCodes } from '../graphs/nearest-codes.ts';
 import {
   createGraphBuilder,
@@ -132,9 +132,23 @@ function applyStep(graph: GraphBuilder, value: Value, step: PlainStep): Value {
       return convolution(graph, nearestUpsampling(graph, value, 2), step.name, { from: step.from, to: step.to });
     case 'entry':
       return enter(graph, value, step);
+    case 'unshuffle':
+      return pixelUnshuffle(graph, value, step.factor, step.channels);
+    case 'layer norm':
+      return channelNorm(graph, value, step);
+    case 'leaky':
+      return graph.node('LeakyRelu', [value], { alpha: step.slope });
+    case 'shift':
+      return graph.node('Add', [value, graph.tensor([step.by.length, 1, 1], Float32Array.from(step.by))]);
     case 'quantize':
       return nearestCodes(graph, value, step.name, step);
   }
+}
+
+function channelNorm(graph: GraphBuilder, value: Value, step: Extract<Step, { kind: 'layer norm' }>): Value {
+  const tokens = graph.node('Transpose', [value], { perm: [0, 2, 3, 1] });
+  const normal = layerNorm(graph, tokens, step.name, step.channels);
+  return graph.node('Transpose', [normal], { perm: [0, 3, 1, 2] });
 }
 
 function enter(graph: GraphBuilder, value: Value, step: Extract<Step, { kind: 'entry' }>): Value {

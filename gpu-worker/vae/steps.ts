@@ -22,6 +22,13 @@ export type Step =
    * positions between the two belong to no tile.
    */
   | { kind: 'entry'; names: readonly [string, string]; from: number; between: number; to: number }
+  /** Pixels of `factor` × `factor` become channels, place by place within each. */
+  | { kind: 'unshuffle'; factor: number; channels: number }
+  /** The channels of every position become 0 and 1 in mean and variance. */
+  | { kind: 'layer norm'; name: string; channels: number }
+  | { kind: 'leaky'; slope: number }
+  /** Adds a number to each channel. */
+  | { kind: 'shift'; by: readonly number[] }
   | SwinStep
   /** Every position becomes the code that is nearest to it. */
   | { kind: 'quantize'; name: string; codes: number; channels: number }
@@ -34,6 +41,8 @@ export interface SwinStep {
   name: string;
   blocks: number;
   channels: number;
+  /** Of the feed-forward layer: four times as many by default. */
+  hidden?: number;
   heads: number;
   /** Positions a side. */
   window: number;
@@ -45,7 +54,9 @@ export function shiftOf(block: number, window: number): number {
 }
 
 /** Sides of the result over those of the input. */
-export function scaleOf({ kind }: Step): number {
+export function scaleOf(step: Step): number {
+  const { kind } = step;
+  if (kind === 'unshuffle') return 1 / step.factor;
   if (kind === 'upsample') return 2;
   return kind === 'downsample' || kind === 'entry' ? 1 / 2 : 1;
 }

@@ -16,6 +16,7 @@ export function swinBlocks(
   const stage = { ...step, relative: graph.integers(relativePositions(step.window)) };
   for (let block = 0; block < blocks; block++) {
     tokens = swinBlock(graph, tokens, `${name}.blocks.${block}`, stage, divisions[block % 2]!);
+    graph.probe(`${name}.blocks.${block}`, tokens);
   }
   const result = graph.node('Transpose', [tokens], { perm: [1, 0] });
   return graph.node('Reshape', [result, graph.node('Shape', [input])]);

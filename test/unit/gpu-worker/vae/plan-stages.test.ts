@@ -69,3 +69,14 @@ test('windows of a smaller map are as many times larger in the input', () => {
   // Without windows: two pixels around a position and two more for its first convolution.
   expect(planStages([entry], () => true)).toMatchObject([{ alignment: 2, scale: 1 / 2, halo: 2 }]);
 });
+
+test('pixels that become channels make the map smaller at once; norms of a position and sums see nothing around', () => {
+  const unshuffle: Step = { kind: 'unshuffle', factor: 8, channels: 3 };
+  const local: Step[] = [
+    { kind: 'shift', by: [1] },
+    { kind: 'layer norm', name: 'norm', channels: 8 },
+    { kind: 'leaky', slope: 0.1 },
+  ];
+  expect(planStages([unshuffle, ...local], () => true)).toMatchObject([{ alignment: 8, scale: 1 / 8, halo: 0 }]);
+  expect(planStages([unshuffle, convolved], () => true)).toMatchObject([{ alignment: 8, scale: 1 / 8, halo: 8 }]);
+});
