@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { RealEsrganId } from '../../shared/methods/real-esrgan.ts';
-import { buildDasr, PUBLISHED_DASR, writeDasrFiles } from '../support/dasr-files.ts';
-import { buildRandomFemasr } from '../support/random-femasr.ts';
+import { buildMethod } from '../support/build-method.ts';
+import { PUBLISHED_DASR, writeDasrFiles } from '../support/dasr-files.ts';
+import { writeRandomFemasr } from '../support/random-femasr.ts';
 import type { BenchOptions, BenchTable } from './bench.ts';
 import type { SrCase, SrModel, SrResult } from './sr-case.ts';
 
@@ -68,8 +69,10 @@ const SHORT_RACE: Race[] = [
  */
 export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
   const modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-bench-'));
-  await buildDasr(modelsDirectory, await writeDasrFiles(modelsDirectory, PUBLISHED_DASR));
-  await buildRandomFemasr(modelsDirectory);
+  await buildMethod('dasr', await writeDasrFiles(modelsDirectory, PUBLISHED_DASR), modelsDirectory);
+  const femasr = join(modelsDirectory, 'femasr.safetensors');
+  await writeRandomFemasr(femasr);
+  await buildMethod('femasr', { femasr }, modelsDirectory);
   // Shared machines change their pace by the minute: the raw rate is taken before and after every case.
   let before = await rawRate();
   const rows = [];

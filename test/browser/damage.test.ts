@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectAccessible } from '../support/accessibility.ts';
 import { BROWSERS, type BrowserBench, picture, startBrowserBench } from '../support/browser.ts';
-import { buildDasr, SMALL_DASR, writeDasrFiles } from '../support/dasr-files.ts';
+import { buildMethod } from '../support/build-method.ts';
+import { SMALL_DASR, writeDasrFiles } from '../support/dasr-files.ts';
 
 /** The part of the page for a model that looks at the damage of a photo. */
 
@@ -14,7 +15,7 @@ const PHOTO = fileURLToPath(new URL('../../local/demo-photo/dog.jpg', import.met
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-damage-'));
-  await buildDasr(join(directory, 'models'), await writeDasrFiles(directory));
+  await buildMethod('dasr', await writeDasrFiles(directory), join(directory, 'models'));
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
 import { engineOf } from '../../gpu-worker/methods/engines.ts';
-import { buildModel } from '../../gpu-worker/model-store/build.ts';
 import { directoryOf } from '../../gpu-worker/model-store/installed.ts';
 import type { Restorer } from '../../gpu-worker/restore/restorer.ts';
 import { type MethodId, OWN_MODELS } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { gather } from '../support/bands.ts';
+import { buildMethod } from '../support/build-method.ts';
 import { PARITY_DEVICE } from './device.ts';
 
 /** Larger than any recorded picture: the scripts cut none into tiles. */
@@ -23,9 +23,8 @@ export async function restoredByEngine(
 ): Promise<Pixels> {
   const modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-parity-'));
   try {
+    await buildMethod(model, paths, modelsDirectory);
     const engine = await engineOf(model);
-    await using plan = await engine.build!.plan(paths, { dtype: 'fp32', device: 'cpu' });
-    await buildModel(plan, { modelsDirectory });
     const parameters = completeParameters(requestedParametersSchema.parse({ model }), OWN_MODELS);
     const loaded = await engine.load(directoryOf(modelsDirectory, model), { device: PARITY_DEVICE, parameters });
     try {

@@ -1,8 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { engineOf } from '../../gpu-worker/methods/engines.ts';
-import { buildModel } from '../../gpu-worker/model-store/build.ts';
-import type { Dtype } from '../../gpu-worker/model-store/build-plan.ts';
 import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
 import type { Shapes } from './network-files.ts';
 import { uniform } from './random-seesr.ts';
@@ -72,15 +69,4 @@ export async function writeDasrFiles(folder: string, sizes: DasrSizes = SMALL_DA
   await writeFile(paths.dasr, dasrFile(generator, last));
   await writeFile(paths['dasr-predictor'], dasrFile(predictor));
   return paths;
-}
-
-/** Into a models directory, as `npm run models -- build` does it. */
-export async function buildDasr(
-  modelsDirectory: string,
-  paths: Readonly<Record<string, string>>,
-  dtype: Dtype = 'fp32',
-): Promise<void> {
-  const { build } = await engineOf('dasr');
-  await using plan = await build!.plan(paths, { dtype, device: 'cpu' });
-  await buildModel(plan, { modelsDirectory });
 }

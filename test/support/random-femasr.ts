@@ -1,9 +1,6 @@
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
-import { engineOf } from '../../gpu-worker/methods/engines.ts';
 import type { FemasrSizes } from '../../gpu-worker/methods/femasr/config.ts';
 import { femasrGraph } from '../../gpu-worker/methods/femasr/graph.ts';
-import { buildModel } from '../../gpu-worker/model-store/build.ts';
 import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
 
 export const PUBLISHED_SIZES: FemasrSizes = {
@@ -36,13 +33,4 @@ export async function writeRandomFemasr(path: string): Promise<void> {
     });
     await file.writeFile(new Uint8Array(values.buffer));
   }
-}
-
-/** Installs the model, whose file lies beside it. */
-export async function buildRandomFemasr(modelsDirectory: string): Promise<void> {
-  const path = join(modelsDirectory, 'random.safetensors');
-  await writeRandomFemasr(path);
-  const { build } = await engineOf('femasr');
-  await using plan = await build!.plan({ femasr: path }, { dtype: 'fp32', device: 'cpu' });
-  await buildModel(plan, { modelsDirectory });
 }

@@ -7,12 +7,12 @@ import type { Pixels } from '../../../../gpu-worker/images/image.ts';
 import type { Source } from '../../../../gpu-worker/methods/engine.ts';
 import { engineOf } from '../../../../gpu-worker/methods/engines.ts';
 import { openNetworkFile } from '../../../../gpu-worker/methods/network-file.ts';
-import { buildModel } from '../../../../gpu-worker/model-store/build.ts';
 import { directoryOf } from '../../../../gpu-worker/model-store/installed.ts';
 import type { OnePassMethod } from '../../../../shared/methods/one-pass.ts';
 import { METHODS, type MethodId, methodOf, OWN_MODELS } from '../../../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../shared/parameters.ts';
 import { planWork } from '../../../../shared/pricing.ts';
+import { buildMethod } from '../../../support/build-method.ts';
 import { recordedSources } from '../../../support/recorded-models.ts';
 import { noise } from '../../../support/sample-images.ts';
 
@@ -38,9 +38,7 @@ describe.each(METHODS)('$id', ({ id, defaults, isGenerative }) => {
   test('the work of its declaration is that of its restorer', async () => {
     const engine = await engineOf(id);
     if (engine.build) {
-      const paths = pathsOf(engine.build.sources);
-      await using plan = await engine.build.plan(paths, { dtype: 'fp32', device: 'cpu' });
-      await buildModel(plan, { modelsDirectory });
+      await buildMethod(id, pathsOf(engine.build.sources), modelsDirectory);
     }
     const share = engine.build ? await shareOfStages(id, engine.build.sources) : 1;
     const asked = { model: id, ...(defaults.steps && { steps: 2 }) };

@@ -18,8 +18,9 @@ import { createLog } from '../../../../../shared/log.ts';
 import { OWN_MODELS } from '../../../../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../../shared/parameters.ts';
 import { gather } from '../../../../support/bands.ts';
+import { buildMethod } from '../../../../support/build-method.ts';
 import { createTestClient } from '../../../../support/client.ts';
-import { buildDasr, PUBLISHED_DASR, SMALL_DASR, writeDasrFiles } from '../../../../support/dasr-files.ts';
+import { PUBLISHED_DASR, SMALL_DASR, writeDasrFiles } from '../../../../support/dasr-files.ts';
 import { decodeBytes, fixture } from '../../../../support/sample-images.ts';
 import { startServiceProcess } from '../../../../support/service-process.ts';
 import { createWorkshop } from '../../../../support/workshop.ts';
@@ -36,7 +37,7 @@ let modelsDirectory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-dasr-'));
   modelsDirectory = join(directory, 'models');
-  await buildDasr(modelsDirectory, await writeDasrFiles(join(directory, 'files')));
+  await buildMethod('dasr', await writeDasrFiles(join(directory, 'files')), modelsDirectory);
 });
 afterAll(() => rm(directory, { recursive: true }));
 
@@ -159,7 +160,7 @@ describe('in its published size, with random weights', () => {
   let loaded: Awaited<ReturnType<typeof dasrEngine.load>>;
   beforeAll(async () => {
     const [files, built] = [join(directory, 'large-files'), join(directory, 'large')];
-    await buildDasr(built, await writeDasrFiles(files, PUBLISHED_DASR, 0.001), 'fp16');
+    await buildMethod('dasr', await writeDasrFiles(files, PUBLISHED_DASR, 0.001), built, 'fp16');
     loaded = await dasrEngine.load(join(built, 'dasr'), { device: 'cpu', parameters });
   });
   afterAll(() => loaded.release());

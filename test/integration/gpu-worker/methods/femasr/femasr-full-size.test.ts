@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { engineOf } from '../../../../../gpu-worker/methods/engines.ts';
-import { buildModel } from '../../../../../gpu-worker/model-store/build.ts';
 import { femasr } from '../../../../../shared/methods/femasr.ts';
 import { OWN_MODELS } from '../../../../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../../shared/parameters.ts';
 import { gather } from '../../../../support/bands.ts';
+import { buildMethod } from '../../../../support/build-method.ts';
 import { writeRandomFemasr } from '../../../../support/random-femasr.ts';
 import { noise } from '../../../../support/sample-images.ts';
 
@@ -16,12 +16,11 @@ test('FeMaSR of the published size is built in fp16, loaded, and runs one tile',
   try {
     const path = join(directory, 'FeMaSR_SRX4_model_g.safetensors');
     await writeRandomFemasr(path);
-    const engine = await engineOf('femasr');
-    await using plan = await engine.build!.plan({ femasr: path }, { dtype: 'fp16', device: 'cpu' });
-    await buildModel(plan, { modelsDirectory: directory });
+    await buildMethod('femasr', { femasr: path }, directory, 'fp16');
     const { size } = await stat(join(directory, 'femasr/network.onnx.data'));
     expect(size).toBeGreaterThan(34_059_971 * 2);
     const parameters = completeParameters(requestedParametersSchema.parse({ model: 'femasr' }), OWN_MODELS);
+    const engine = await engineOf('femasr');
     const loaded = await engine.load(join(directory, 'femasr'), { device: 'cpu', parameters });
     const photo = { width: 13, height: 9, channels: 3, data: noise(3 * 13 * 9) } as const;
     const { bands } = await loaded.restore(photo, {
