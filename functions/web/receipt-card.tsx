@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Client, JobView, SignedReceipt } from '../../shared/client.ts';
 import { checkReceipt } from './check-receipt.ts';
 import { nameOnly, saveFile } from './save-file.ts';
+import { isLicenseTold, type Model } from './settings.ts';
 import { formatPrice, formatSeconds } from './words.ts';
 
 interface ReceiptCardProps {
@@ -15,7 +16,7 @@ interface ReceiptCardProps {
 /** The receipt of the job, signed by the service and checked here. */
 export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
   const [signed, setSigned] = useState<SignedReceipt>();
-  const [method, setMethod] = useState<string>();
+  const [model, setModel] = useState<Model>();
   const [checked, setChecked] = useState<Awaited<ReturnType<typeof checkReceipt>>>();
   useEffect(() => {
     let isHere = true;
@@ -23,7 +24,7 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
       const [found, { data }] = await Promise.all([client.receipt(job.id), client.models()]);
       if (isHere) {
         setSigned(found);
-        setMethod(data.find(({ id }) => id === found.receipt.parameters.model)?.name);
+        setModel(data.find(({ id }) => id === found.receipt.parameters.model));
       }
       const result = await checkReceipt(client, found, file);
       if (isHere) setChecked(result);
@@ -36,6 +37,7 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
   if (!signed) return null;
   const { receipt } = signed;
   const { model_facts: facts } = receipt.parameters;
+  const license = facts?.license ?? (model && isLicenseTold(model) ? model.license : undefined);
   const seconds = Object.values(receipt.run.seconds).reduce((total, each) => total + each, 0);
   const save = () => saveFile(new Blob([JSON.stringify(signed, null, 2)]), `${nameOnly(name)}-receipt.json`);
   return (
@@ -52,12 +54,12 @@ export function ReceiptCard({ client, job, file, name }: ReceiptCardProps) {
         </div>
         <div>
           <dt>Method</dt>
-          <dd>{facts?.title ?? method ?? receipt.parameters.model}</dd>
+          <dd>{facts?.title ?? model?.name ?? receipt.parameters.model}</dd>
         </div>
-        {facts && (
+        {license && (
           <div>
             <dt>License of the model</dt>
-            <dd>{facts.license}</dd>
+            <dd>{license}</dd>
           </div>
         )}
       </dl>

@@ -1,7 +1,7 @@
 import type { Enlargement } from '../../shared/enlargement.ts';
 import type { Size } from '../../shared/methods/method.ts';
 import { NumberInput } from './number-input.tsx';
-import { type Choices, choicesFor, type Field, fieldsOf, type Model, titleOf } from './settings.ts';
+import { type Choices, choicesFor, type Field, fieldsOf, isLicenseTold, type Model, titleOf } from './settings.ts';
 import { SizeChoice } from './size-choice.tsx';
 import { formatName } from './words.ts';
 
@@ -54,7 +54,7 @@ export function SettingsForm({ models, fields, choices, onChange, size }: Settin
         {model.default && 'Recommended. '}
         {model.description.replace(/`(\w+)`/g, (_, name: string) => `“${titleNamed(name)}”`)}
       </p>
-      {model.method !== model.id && (
+      {isLicenseTold(model) && (
         <p class="quiet">
           License: {model.license}
           {model.commercial_use === false && ', not for commercial use'}

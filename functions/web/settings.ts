@@ -26,6 +26,11 @@ export function titleOf({ name, 'x-form': words }: Field): string {
   return words?.title ?? formatName(name);
 }
 
+/** Of a model that was added, and of one that must not be sold. */
+export function isLicenseTold({ id, method, commercial_use }: Model): boolean {
+  return method !== id || commercial_use === false;
+}
+
 interface OpenApi {
   paths: {
     '/v1/jobs': {
