@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 
@@ -21,6 +22,9 @@ const OTHER_SUITES = {
   infra: { env: { LOG_LEVEL: '' }, globalSetup: ['test/infra/install-platform.ts', ...AWS_SERVERS] },
 };
 
+/** Of compiled modules (`NODE_COMPILE_CACHE` of Node): a process of the product loads hundreds, and tests start many processes. */
+const COMPILED = fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url));
+
 /** `npm test` runs the first two. No two projects run at the same time. */
 export default defineConfig({
   test: {
@@ -28,7 +32,7 @@ export default defineConfig({
     testTimeout: 2 * PATIENCE_MILLISECONDS,
     hookTimeout: 2 * PATIENCE_MILLISECONDS,
     expect: { poll: { timeout: PATIENCE_MILLISECONDS } },
-    env: { LOG_LEVEL: 'silent' },
+    env: { LOG_LEVEL: 'silent', NODE_COMPILE_CACHE: COMPILED },
     projects: [
       project(0, 'quick', {
         include: ['test/**/*.test.ts'],
