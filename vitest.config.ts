@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 
-/** What runs networks, after all others. Two at a time: while one starts processes and waits, the other computes. */
+/** What runs networks, or waits for long. Two at a time: while one starts processes and waits, the other computes. */
 const INFERENCE = [
+  'test/integration/*.test.ts',
   'test/parity/**/*.test.ts',
   'test/integration/!(functions)/**/*.test.ts',
   'test/integration/functions/notify/*.test.ts',
@@ -25,7 +26,10 @@ const OTHER_SUITES = {
 /** Of compiled modules (`NODE_COMPILE_CACHE` of Node): a process of the product loads hundreds, and tests start many processes. */
 const COMPILED = fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url));
 
-/** `npm test` runs the first two. No two projects run at the same time. */
+/**
+ * `npm test` runs the first two, one after the other by their names (Vitest sorts so), the largest files first: the many short
+ * ones at the end leave no core idle. No others run at the same time.
+ */
 export default defineConfig({
   test: {
     // A wait that runs out must come first: it can say what it waited for.
@@ -38,9 +42,9 @@ export default defineConfig({
         include: ['test/**/*.test.ts'],
         exclude: [...INFERENCE, ...Object.keys(OTHER_SUITES).map((suite) => `test/${suite}/**`)],
       }),
-      project(1, 'inference', { include: INFERENCE }),
+      project(0, 'inference', { include: INFERENCE }),
       ...Object.entries(OTHER_SUITES).map(([suite, options], index) =>
-        project(2 + index, suite, { include: [`test/${suite}/**/*.test.ts`], ...options }),
+        project(1 + index, suite, { include: [`test/${suite}/**/*.test.ts`], ...options }),
       ),
     ],
   },
