@@ -8,16 +8,13 @@ import {
   NodeProtoSchema,
   type TensorProto,
 } from 'onnx-buf';
-import { createGraphBuilder, type GraphBuilder, type Value } from '../graphs/onnx.ts';
+import type { Value } from '../graphs/onnx.ts';
 import type { DeviceFacts, LoweringFacts } from './devices.ts';
 import { lowerAttention } from './lower-attention.ts';
+import { constantsOf, type Rewritten, rewriteNodes } from './rewrite-nodes.ts';
 
-interface Lowered {
-  graph: GraphBuilder;
-  node: NodeProto;
+interface Lowered extends Rewritten {
   facts: LoweringFacts;
-  /** Tensors that the model brings, also by the names of their casts. */
-  constants: ReadonlyMap<string, TensorProto>;
   /** Of values whose sizes the graph itself says. */
   shapes: ReadonlyMap<string, readonly number[]>;
 }
@@ -44,20 +41,8 @@ export function lowerModel(model: Uint8Array, { lowering: facts, computesHalf }:
   const proto = fromBinary(ModelProtoSchema, model);
   const graph = proto.graph!;
   if (!computesHalf) widen(graph);
-  const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
-  for (const { opType, input, output } of graph.node) {
-    const tensor = opType === 'Cast' ? constants.get(input[0]!) : undefined;
-    if (tensor) constants.set(output[0]!, tensor);
-  }
-  const shapes = statedShapes(graph, constants);
-  graph.node = graph.node.flatMap((node) => {
-    const builder = createGraphBuilder(node.name, { prefix: node.name });
-    const values = LOWERINGS[node.opType]?.({ graph: builder, node, facts, constants, shapes });
-    if (!values) return [node];
-    const { node: nodes, initializer } = builder.build().proto;
-    graph.initializer.push(...initializer);
-    return [...nodes, ...values.map((value, index) => identity(value, node.output[index]!))];
-  });
+  const shapes = statedShapes(graph, constantsOf(graph));
+  rewriteNodes(graph, (rewritten) => LOWERINGS[rewritten.node.opType]?.({ ...rewritten, facts, shapes }));
   return toBinary(ModelProtoSchema, proto);
 }
 
@@ -130,10 +115,6 @@ function widen(graph: GraphProto): void {
     create(NodeProtoSchema, { name: output, opType: 'Cast', input: [name], output: [output], attribute: [to] }),
   );
   graph.node.unshift(...casts);
-}
-
-function identity(input: Value, output: Value): NodeProto {
-  return create(NodeProtoSchema, { opType: 'Identity', input: [input], output: [output] });
 }
 
 function integerOf(node: NodeProto, attribute: string): number {
