@@ -27,7 +27,7 @@ interface Cost {
   cpuSeconds: number;
 }
 
-/** The first step also loads the network. */
+/** Where a method has not its own number. The first step also loads the network. */
 const STEPS = 4;
 
 const now = () => {
@@ -40,7 +40,8 @@ const between = (start: Cost, end: Cost): Cost => ({
 });
 
 async function restore({ model, directory, side }: Extract<DiffusionCase, { kind: 'restore' }>) {
-  const asked = requestedParametersSchema.parse({ model, steps: STEPS });
+  const { defaults } = methodOf({ model });
+  const asked = requestedParametersSchema.parse({ model, ...(defaults.steps && { steps: STEPS }) });
   const parameters = completeParameters(asked, OWN_MODELS);
   const engine = await engineOf(model);
   const loaded = await engine.load(directoryOf(directory, model), { device: 'cpu', parameters });

@@ -17,6 +17,7 @@ const [SHORT, LONG] = [[64], [64, 128]];
 /** Multiplications and additions for a square photo, by its side, in 10⁹; counted from the definitions of the networks. */
 const GFLOP: Record<RandomModel, Record<number, { step: number; decode: number }>> = {
   ldm: { 64: { step: 2 * 40.2, decode: 2 * 335 }, 128: { step: 2 * 161.3, decode: 2 * 1547 } },
+  resshift: { 64: { step: 2 * 50.7, decode: 2 * 335 }, 128: { step: 2 * 202.6, decode: 2 * 1547 } },
 };
 
 /**
@@ -36,7 +37,7 @@ export async function run({ long }: BenchOptions): Promise<BenchTable[]> {
       await rm(directory, { recursive: true, force: true });
     }
   }
-  const note = 'Random weights, one tile, fp32; the least of three steps after the first.';
+  const note = 'Random weights, one tile, fp32; the least of the steps after the first.';
   return [
     { title: 'Build, fp32, with the making of the numbers', rows: builds },
     { title: 'One step, and the decoder', rows, note },

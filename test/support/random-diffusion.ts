@@ -16,6 +16,10 @@ interface PublishedFile {
 /** The published files of each method; a method that is added is a line. */
 const FILES = {
   ldm: [{ option: 'ldm', file: 'last.ckpt', prefix: 'state_dict.' }],
+  resshift: [
+    { option: 'resshift', file: 'resshift_realsrx4_s15_v1.pth', prefix: '' },
+    { option: 'vq', file: 'autoencoder_vq_f4.pth', prefix: '' },
+  ],
 } as const satisfies Record<string, readonly PublishedFile[]>;
 
 export type RandomModel = keyof typeof FILES;
