@@ -4,9 +4,9 @@ import type { Scheduler } from './scheduler.ts';
 /** How the residual was shifted in training; fields of the published configuration in other words. */
 export interface ShiftConfig {
   steps: number;
-  /** √η at the first timestep, where κ is above 1. */
-  leastShift: number;
-  /** √η at the last one. */
+  /** κ·√η at the first timestep, for κ from 1: the deviation of its noise. */
+  leastNoise: number;
+  /** √η at the last timestep. */
   mostShift: number;
   /** Below 1 the shift grows early. */
   power: number;
@@ -16,12 +16,12 @@ export interface ShiftConfig {
 
 /** By timestep, from 0 up. */
 export interface ShiftTables {
-  /** √η; η is the share of the residual that is in the sample (Yue et al. 2023, equation 10). */
+  /** √η; η is the share of the residual that is in the sample. */
   rootShift: Float64Array;
   shift: Float64Array;
   /** η of the timestep before; 0 for the first. */
   previousShift: Float64Array;
-  /** Factors of the sample and of the clean latent in the mean of the next sample (equation 7). */
+  /** Factors of the sample and of the clean latent in the mean of the next sample. */
   ofSample: Float64Array;
   ofClean: Float64Array;
   /** Of the noise that is added. */
@@ -31,8 +31,8 @@ export interface ShiftTables {
 }
 
 /** In double precision, as the original has them. */
-export function shiftTables({ steps, leastShift, mostShift, power, noiseLevel }: ShiftConfig): ShiftTables {
-  const first = Math.min(leastShift / noiseLevel, leastShift);
+export function shiftTables({ steps, leastNoise, mostShift, power, noiseLevel }: ShiftConfig): ShiftTables {
+  const first = Math.min(leastNoise / noiseLevel, leastNoise);
   const byTimestep = (value: (timestep: number) => number) =>
     Float64Array.from({ length: steps }, (_, timestep) => value(timestep));
   const rootShift = byTimestep((timestep) => first * (mostShift / first) ** ((timestep / (steps - 1)) ** power));
@@ -61,7 +61,7 @@ export interface ResidualShifting extends Scheduler {
 }
 
 /**
- * The chain between the latent of the photo and the clean one (Yue et al. 2023, section 3): what lies between the two is
+ * The chain between the latent of the photo and the clean one (Yue et al. 2023): what lies between the two is
  * shifted out, a part a step. The prediction is the clean latent. `step` takes the sample as it is, not normalized.
  */
 export function createResidualShifting(config: ShiftConfig): ResidualShifting {

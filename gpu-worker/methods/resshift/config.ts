@@ -57,17 +57,17 @@ export const PUBLISHED_SIZES: ResshiftSizes = {
 };
 
 /** `realsr_swinunet_realesrgan256.yaml` (v1, v2) and `realsr_swinunet_realesrgan256_journal.yaml` (v3). */
-const SHIFTS = { leastShift: { resshift: 0.04, 'resshift-fast': 0.2 }, mostShift: 0.99, power: 0.3, noiseLevel: 2 };
+const SHIFTS = { leastNoise: { resshift: 0.04, 'resshift-fast': 0.2 }, mostShift: 0.99, power: 0.3, noiseLevel: 2 };
 
 export function shiftConfig(id: ResshiftId): ShiftConfig {
-  return { ...SHIFTS, steps: RESSHIFT_STEPS[id], leastShift: SHIFTS.leastShift[id] };
+  return { ...SHIFTS, steps: RESSHIFT_STEPS[id], leastNoise: SHIFTS.leastNoise[id] };
 }
 
 const configSchema = z.object({
   sizes: sizesSchema,
   shift: z.object({
     steps: count,
-    leastShift: z.number(),
+    leastNoise: z.number(),
     mostShift: z.number(),
     power: z.number(),
     noiseLevel: z.number(),

@@ -51,7 +51,7 @@ const setSchema = z.object({
 /** Of a schedule as a set or a case words it. */
 export function shiftOf(recorded: unknown): ShiftConfig {
   const { steps, min_noise_level, kappa, power, etas_end } = scheduleSchema.parse(recorded);
-  return { steps, leastShift: min_noise_level, mostShift: etas_end, power, noiseLevel: kappa };
+  return { steps, leastNoise: min_noise_level, mostShift: etas_end, power, noiseLevel: kappa };
 }
 
 /** The sources of a build, in a recorded set. `net`: as its cases name it. */

@@ -4,8 +4,8 @@ import { createResidualShifting, shiftTables } from '../../../../gpu-worker/sche
 /** Golden numbers of the published schedules, computed in double precision by its formulas. */
 
 const COMMON = { mostShift: 0.99, power: 0.3, noiseLevel: 2 };
-const FIFTEEN = { ...COMMON, steps: 15, leastShift: 0.04 };
-const FOUR = { ...COMMON, steps: 4, leastShift: 0.2 };
+const FIFTEEN = { ...COMMON, steps: 15, leastNoise: 0.04 };
+const FOUR = { ...COMMON, steps: 4, leastNoise: 0.2 };
 
 describe.each([
   {
