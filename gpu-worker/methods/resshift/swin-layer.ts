@@ -26,7 +26,7 @@ const MASKED = -100;
 const END = 2 ** 31 - 1;
 
 /**
- * Some Swin blocks on [1, channels, h, w], in place of it: nothing is added to the input (Yue et al. 2023, section 3.3). Sides
+ * Some Swin blocks on [1, channels, h, w], in place of it: nothing is added to the input (Yue et al. 2023). Sides
  * are multiples of the window.
  */
 export function swinLayer(graph: GraphBuilder, input: Value, layer: SwinLayer): Value {

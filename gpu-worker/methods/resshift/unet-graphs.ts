@@ -24,7 +24,7 @@ export function timeGraph(sizes: UnetSizes, options: GraphOptions = {}): Graph {
 }
 
 /**
- * The UNet of ResShift (Yue et al. 2023, section 3.3): `latent` [1, 3, h, w], of deviation 1, `photo` [1, 3, h, w], −1..1, a
+ * The UNet of ResShift (Yue et al. 2023): `latent` [1, 3, h, w], of deviation 1, `photo` [1, 3, h, w], −1..1, a
  * pixel for each position of the latent, and `time` [1, ..], one row of the time graph → `clean` [1, 3, h, w]. Sides are
  * multiples of the window at the coarsest level.
  */
