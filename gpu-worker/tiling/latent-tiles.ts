@@ -67,6 +67,12 @@ export function planEqualTiles({ height, width, size, stride }: EqualTilesOption
   return crossSpans(cover(height), cover(width));
 }
 
+/** One tile for all of it. */
+export function wholeTile(size: { height: number; width: number }): LatentTile[] {
+  const side = Math.max(size.height, size.width);
+  return planEqualTiles({ ...size, size: side, stride: side });
+}
+
 function checkOverlap(size: number, overlap: number): void {
   if (size > overlap) return;
   throw new AppError('invalid', `Latent tiles of ${size} cannot overlap by ${overlap}; the overlap must be smaller.`);

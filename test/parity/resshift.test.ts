@@ -280,8 +280,9 @@ describe('the picture is another', () => {
     const recorded = await open('chop');
     const { width, height, chop, stride } = recorded.parameters as Record<string, number>;
     const { data, shape } = await recorded.tensor('tiles');
-    const parts = publishedMode({ chop: chop!, stride: stride! }).parts({ width: width!, height: height! });
-    const result = { data: new Float32Array(3 * 16 * width! * height!), shape: [1, 3, 4 * height!, 4 * width!] };
+    const size = { width: 4 * width!, height: 4 * height! };
+    const parts = publishedMode({ chop: chop!, stride: stride! }).parts(size);
+    const result = { data: new Float32Array(3 * size.width * size.height), shape: [1, 3, size.height, size.width] };
     const side = shape[2]!;
     for (const [index, { row, column }] of parts.entries()) {
       const tile = {
@@ -289,7 +290,7 @@ describe('the picture is another', () => {
         shape: [1, 3, side, side],
       };
       const window = { top: 0, left: 0, height: side, width: side };
-      copyWindow(tile, window, result, { top: 4 * row.start, left: 4 * column.start });
+      copyWindow(tile, window, result, { top: row.start, left: column.start });
     }
     const { worst } = await recorded.compare('joined', result.data);
     expect(worst).toBeGreaterThan(CLEARLY);

@@ -3,7 +3,7 @@ import { latentOverlap } from '../../../shared/methods/tile-plan.ts';
 import type { BitDepth } from '../../../shared/output-format.ts';
 import { pillowResize } from '../../images/pillow-resize.ts';
 import { checkDecoded } from '../../restore/quality-gate.ts';
-import { planLatentTiles } from '../../tiling/latent-tiles.ts';
+import { planLatentTiles, wholeTile } from '../../tiling/latent-tiles.ts';
 import type { Mode } from './mode.ts';
 
 interface ExactOptions {
@@ -15,7 +15,7 @@ interface ExactOptions {
 /** That of the product: one latent for the photo, however large, so that tiles leave no trace. */
 export function exactMode({ tileSize, bitDepth = 8 }: ExactOptions): Mode {
   return {
-    parts: ({ width, height }) => [{ row: { start: 0, size: height }, column: { start: 0, size: width } }],
+    parts: wholeTile,
     unit: RESSHIFT_UNIT,
     latentTiles: (height, width) =>
       planLatentTiles({ height, width, size: tileSize, overlap: latentOverlap(tileSize), unit: RESSHIFT_UNIT }),

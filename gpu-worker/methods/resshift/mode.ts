@@ -1,20 +1,13 @@
 import type { Size } from '../../../shared/methods/method.ts';
-import type { Span } from '../../../shared/methods/tile-plan.ts';
 import type { BitDepth } from '../../../shared/output-format.ts';
 import type { Pixels } from '../../images/image.ts';
 import type { LatentTile } from '../../tiling/latent-tiles.ts';
 
-/** Of the photo. */
-export interface Part {
-  row: Span;
-  column: Span;
-}
-
 /** All in which the product and the published script differ; chosen once for a photo. */
 export interface Mode {
-  /** Row by row: each is restored as if it were a photo; where several lie, the result is their mean. */
-  parts(photo: Size): Part[];
-  /** A part is continued to sides that are multiples of it. */
+  /** Of a picture, row by row, for the part of the photo below each: that is restored as if it were a photo. */
+  parts(picture: Size): LatentTile[];
+  /** A part of the photo is continued to sides that are multiples of it. */
   unit: number;
   /** Of a latent: only what the network expects is tiled. */
   latentTiles(height: number, width: number): LatentTile[];

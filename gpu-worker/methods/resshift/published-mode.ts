@@ -1,5 +1,5 @@
-import type { Span } from '../../../shared/methods/tile-plan.ts';
-import { planLatentTiles } from '../../tiling/latent-tiles.ts';
+import { MODEL_SCALE } from '../../../shared/methods/tile-plan.ts';
+import { planEqualTiles, wholeTile } from '../../tiling/latent-tiles.ts';
 import type { Mode } from './mode.ts';
 
 /** Options of the script, in pixels of the photo. */
@@ -22,20 +22,10 @@ const PUBLISHED: PublishedOptions = { chop: 512, stride: 448, unit: 64 };
 export function publishedMode(options: Partial<PublishedOptions> = {}): Mode {
   const { chop, stride, unit } = { ...PUBLISHED, ...options };
   return {
-    parts({ width, height }) {
-      const columns = chopSpans(width, chop, stride);
-      return chopSpans(height, chop, stride).flatMap((row) => columns.map((column) => ({ row, column })));
-    },
+    parts: (picture) => planEqualTiles({ ...picture, size: MODEL_SCALE * chop, stride: MODEL_SCALE * stride }),
     unit,
-    latentTiles: (height, width) => planLatentTiles({ height, width, size: Math.max(height, width), overlap: 0 }),
+    latentTiles: (height, width) => wholeTile({ height, width }),
     bitDepth: 8,
     checkDecoded: () => {},
   };
-}
-
-/** Along one side; the last one is flush with the border and may lie almost on the one before. */
-export function chopSpans(side: number, chop: number, stride: number): Span[] {
-  if (side <= chop) return [{ start: 0, size: side }];
-  const starts = Array.from({ length: Math.ceil(side / stride) }, (_, index) => Math.min(index * stride, side - chop));
-  return [...new Set(starts)].map((start) => ({ start, size: chop }));
 }

@@ -10,11 +10,10 @@ import type { NoiseSource } from '../../tensor/keyed-normals.ts';
 import { mirrorToMultiple } from '../../tensor/mirror.ts';
 import { elementCount, type Tensor } from '../../tensor/tensor.ts';
 import { cutWindow } from '../../tensor/window.ts';
-import { cutTile } from '../../tiling/latent-tiles.ts';
+import { blendTiles, cutTile } from '../../tiling/latent-tiles.ts';
 import { exactVaeTiles } from '../../vae/exact-vae-tiles.ts';
 import type { RunOptions } from '../../vae/run-stage.ts';
 import { decodeTiled, encodeTiled } from '../../vae/tiled-vae.ts';
-import { joinParts } from './join-parts.ts';
 import type { Mode } from './mode.ts';
 import type { ResshiftModels } from './models.ts';
 
@@ -39,20 +38,18 @@ export async function restoreByResshift(
 ): Promise<Pixels> {
   const { mode } = options;
   const whole = centered(toTensor(photo));
-  const parts = mode.parts(photo);
-  const results: Tensor[] = [];
-  for (const [part, { row, column }] of parts.entries()) {
-    const seen = { top: row.start, left: column.start, height: row.size, width: column.size };
-    const result = await restorePart(cutWindow(whole, seen), models, {
+  const parts = mode.parts({ width: MODEL_SCALE * photo.width, height: MODEL_SCALE * photo.height });
+  const restored = await blendTiles(parts, async ({ row, column }, part) => {
+    const [top, left, height, width] = [row.start, column.start, row.size, column.size].map((at) => at / MODEL_SCALE);
+    return await restorePart(cutWindow(whole, { top: top!, left: left!, height: height!, width: width! }), models, {
       ...options,
       part,
       onProgress: (at, share) => onProgress(at, (part + share) / parts.length),
       // A savepoint tells nothing of other parts.
       ...(parts.length === 1 && savepoints && { savepoints }),
     });
-    results.push(result);
-  }
-  const picture = fromTensor(joinParts(parts, results, photo), mode.bitDepth);
+  });
+  const picture = fromTensor(restored, mode.bitDepth);
   mode.checkDecoded(picture, photo);
   return picture;
 }

@@ -3,14 +3,15 @@ import { timestepSinusoids } from '../../../gpu-worker/diffusion/timestep-rows.t
 import { relativePositions } from '../../../gpu-worker/graphs/swin-windows.ts';
 import { toTensor } from '../../../gpu-worker/images/image-tensor.ts';
 import { enlargeCubic } from '../../../gpu-worker/images/torch-resize.ts';
-import { joinParts } from '../../../gpu-worker/methods/resshift/join-parts.ts';
-import { chopSpans, publishedMode } from '../../../gpu-worker/methods/resshift/published-mode.ts';
+import { publishedMode } from '../../../gpu-worker/methods/resshift/published-mode.ts';
 import { denoise, encodePicture, restoreByResshift } from '../../../gpu-worker/methods/resshift/recipe.ts';
 import { columnMask } from '../../../gpu-worker/methods/resshift/swin-layer.ts';
 import { createResidualShifting, shiftTables } from '../../../gpu-worker/schedulers/residual-shifting.ts';
 import { mirrorToMultiple } from '../../../gpu-worker/tensor/mirror.ts';
 import { elementCount, type Tensor, transpose } from '../../../gpu-worker/tensor/tensor.ts';
+import { blendTiles } from '../../../gpu-worker/tiling/latent-tiles.ts';
 import { pixelLatentSide } from '../../../shared/methods/pixel-latent.ts';
+import { MODEL_SCALE } from '../../../shared/methods/tile-plan.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import {
   pictureOf,
@@ -231,15 +232,14 @@ async function chop({ parameters, ...recorded }: RecordedCase): Promise<Computed
     data: data.subarray(index * size, (index + 1) * size),
     shape: [1, ...shape.slice(1)],
   }));
+  const parts = publishedMode(cut).parts({ width: MODEL_SCALE * width, height: MODEL_SCALE * height });
+  const startsOf = ({ side, ...one }: (typeof starts)[number]) =>
+    publishedMode(one)
+      .parts({ width: MODEL_SCALE * side, height: MODEL_SCALE })
+      .map(({ column }) => column.start / MODEL_SCALE);
   return {
-    outputs: { joined: joinParts(publishedMode(cut).parts({ width, height }), tiles, { width, height }) },
-    facts: [
-      {
-        name: 'starts',
-        actual: starts.map((one) => chopSpans(one.side, one.chop, one.stride).map(({ start }) => start)),
-        expected: starts.map((one) => one.starts),
-      },
-    ],
+    outputs: { joined: await blendTiles(parts, async (_, index) => tiles[index]!) },
+    facts: [{ name: 'starts', actual: starts.map(startsOf), expected: starts.map((one) => one.starts) }],
   };
 }
 
@@ -267,10 +267,10 @@ async function run(recorded: RecordedCase): Promise<Computed> {
       signal,
     });
     const { width, height, data } = picture;
-    const parts = mode.parts(photo);
+    const parts = mode.parts(picture);
     const starts = {
-      rows: [...new Set(parts.map(({ row }) => row.start))],
-      columns: [...new Set(parts.map(({ column }) => column.start))],
+      rows: [...new Set(parts.map(({ row }) => row.start / MODEL_SCALE))],
+      columns: [...new Set(parts.map(({ column }) => column.start / MODEL_SCALE))],
     };
     return {
       outputs: { latents: joined(latents), picture: { data, shape: [height, width, 3] } },
