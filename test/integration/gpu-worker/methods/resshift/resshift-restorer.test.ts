@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Pixels } from '../../../../../gpu-worker/images/image.ts';
 import type { LoadedMethod } from '../../../../../gpu-worker/methods/engine.ts';
 import { engineOf } from '../../../../../gpu-worker/methods/engines.ts';
-import { buildModel } from '../../../../../gpu-worker/model-store/build.ts';
 import { directoryOf } from '../../../../../gpu-worker/model-store/installed.ts';
 import type { RestorerOptions, Savepoint } from '../../../../../gpu-worker/restore/restorer.ts';
 import { OWN_MODELS } from '../../../../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../../shared/parameters.ts';
 import { gather } from '../../../../support/bands.ts';
+import { buildMethod } from '../../../../support/build-method.ts';
 import { fixture } from '../../../../support/sample-images.ts';
 
 /** The small ResShift of the recorded set with four steps, as the worker has it. */
@@ -23,7 +23,6 @@ const FILES = {
   vq: checkpoint('autoencoder_vq_f4.pth'),
   'resshift-config': checkpoint('config.json'),
 };
-const PRECISION = { dtype: 'fp32', device: 'cpu' } as const;
 
 let modelsDirectory: string;
 let loaded: LoadedMethod;
@@ -32,9 +31,8 @@ const parametersOf = (asked: object = {}) =>
 
 beforeAll(async () => {
   modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-resshift-'));
+  await buildMethod(MODEL, FILES, modelsDirectory);
   const engine = await engineOf(MODEL);
-  await using plan = await engine.build!.plan(FILES, PRECISION);
-  await buildModel(plan, { modelsDirectory });
   loaded = await engine.load(directoryOf(modelsDirectory, MODEL), { device: 'cpu', parameters: parametersOf() });
 });
 afterAll(async () => {
@@ -145,7 +143,7 @@ test('the published script pads by its own rule, so that its noise is another', 
 describe('a build', () => {
   const plan = async (id: 'resshift' | 'resshift-fast', files: object) => {
     const { build } = await engineOf(id);
-    await using planned = await build!.plan({ ...FILES, ...files }, PRECISION);
+    await using planned = await build!.plan({ ...FILES, ...files }, { dtype: 'fp32', device: 'cpu' });
     return planned.networks.map(({ name }) => name);
   };
 
