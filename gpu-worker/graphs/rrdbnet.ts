@@ -2,7 +2,18 @@ import { convolution, nearestUpsampling, pixelUnshuffle } from './convolution.ts
 import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
 import type { Stage } from './stage.ts';
 
-export interface RrdbnetConfig {
+/** Of dense blocks. */
+interface DenseConfig {
+  features: number;
+  /** Channels that each convolution of a dense block adds. */
+  growth: number;
+  /** Share of a branch that is added to its input, in dense blocks and around three of them. */
+  residualScale: number;
+  /** ESRGAN+ (Rakotonirina and Rasoanaivo 2020, section 3.1): more sums in the dense blocks, without its noise. */
+  isPlus: boolean;
+}
+
+export interface RrdbnetConfig extends DenseConfig {
   /** Of the picture: 1 gray, 3 RGB, 4 RGB and alpha. */
   inputChannels: number;
   outputChannels: number;
@@ -10,14 +21,7 @@ export interface RrdbnetConfig {
   shuffle: number;
   /** Behind the blocks; each enlarges by 2. */
   upsamplings: number;
-  features: number;
-  /** Channels that each convolution of a dense block adds. */
-  growth: number;
   blocks: number;
-  /** Share of a branch that is added to its input, in dense blocks and around three of them. */
-  residualScale: number;
-  /** ESRGAN+ (Rakotonirina and Rasoanaivo 2020, section 3.1): more sums in the dense blocks, without its noise. */
-  isPlus: boolean;
 }
 
 export const REAL_ESRGAN_X4PLUS: RrdbnetConfig = {
@@ -65,7 +69,7 @@ export function rrdbnetStages(config: RrdbnetConfig, options: GraphOptions = {})
     const graph = createGraphBuilder('rrdbnet_block', options);
     const input = graph.input(block === 0 ? 'shallow' : 'deep', planes(features));
     graph.output('output', residualInResidual(graph, input, `body.${block}`, config), planes(features));
-    return { graph: graph.build(), gives: 'deep', context: 15, scale: 1, refines: true };
+    return { graph: graph.build(), gives: 'deep', context: RESIDUAL_CONTEXT, scale: 1, refines: true };
   });
   const lastGraph = createGraphBuilder('rrdbnet_last', options);
   const [shallow, deep] = ['shallow', 'deep'].map((name) => lastGraph.input(name, planes(features))) as [Value, Value];
@@ -109,15 +113,18 @@ function lastLayers(graph: GraphBuilder, { shallow, deep }: Record<'shallow' | '
   graph.output('output', value, ['batch', outputChannels, 'output_height', 'output_width']);
 }
 
+/** As far as the 15 convolutions of three dense blocks see. */
+export const RESIDUAL_CONTEXT = 15;
+
 /** Three dense blocks in a row, scaled and added to their input. */
-function residualInResidual(graph: GraphBuilder, input: Value, name: string, config: RrdbnetConfig): Value {
+export function residualInResidual(graph: GraphBuilder, input: Value, name: string, config: DenseConfig): Value {
   let value = input;
   for (const block of ['rdb1', 'rdb2', 'rdb3']) value = denseBlock(graph, value, `${name}.${block}`, config);
   return addScaled(graph, input, value, config.residualScale);
 }
 
 /** Five convolutions; each sees the input and the outputs of all earlier ones. */
-function denseBlock(graph: GraphBuilder, input: Value, name: string, config: RrdbnetConfig): Value {
+function denseBlock(graph: GraphBuilder, input: Value, name: string, config: DenseConfig): Value {
   const { features, growth, residualScale, isPlus } = config;
   let seen = input;
   let from = features;

@@ -1,3 +1,4 @@
+import { RESIDUAL_CONTEXT } from '../graphs/rrdbnet.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Step, type SwinStep, scaleOf, shiftOf } from './steps.ts';
 
@@ -53,12 +54,14 @@ export function keepsUpTo(maxBytes: number | undefined, { shape }: Pick<Tensor, 
     channels * height * scale * width * scale * BYTES_PER_NUMBER <= (maxBytes ?? MAX_KEPT_BYTES);
 }
 
+const BEGIN_BLOCKS: readonly Step['kind'][] = ['branch', 'norm', 'downsample', 'upsample', 'entry', 'residual-dense'];
+
 /** Blocks take one value and give one: the steps between `branch` and `join` stay together. */
 function splitBlocks(steps: readonly Step[]): Step[][] {
   const blocks: Step[][] = [];
   let open = false;
   for (const step of steps) {
-    const begins = ['branch', 'norm', 'downsample', 'upsample', 'entry'].includes(step.kind);
+    const begins = BEGIN_BLOCKS.includes(step.kind);
     if (blocks.length === 0 || (begins && !open)) blocks.push([]);
     blocks.at(-1)!.push(step);
     if (step.kind === 'branch') open = true;
@@ -88,6 +91,7 @@ function haloBefore(margin: number, step: Step): number {
   if (step.kind === 'upsample') return Math.ceil((margin + 1) / 2);
   if (step.kind === 'entry') return 2 * margin + 2;
   if (step.kind === 'unshuffle') return step.factor * margin;
+  if (step.kind === 'residual-dense') return margin + RESIDUAL_CONTEXT;
   return step.kind === 'swin' ? haloOfWindows(margin, step) : margin;
 }
 

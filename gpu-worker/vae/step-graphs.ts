@@ -9,10 +9,12 @@ import {
   type SymbolicShape,
   type Value,
 } from '../graphs/onnx.ts';
+import { residualInResidual } from '../graphs/rrdbnet.ts';
 import type { Step } from './steps.ts';
 import { divisionInputs, swinBlocks } from './swin-blocks.ts';
 
 const EPSILON = 1e-6;
+const DENSE = { residualScale: 0.2, isPlus: false };
 /** The type of whole numbers in ONNX. */
 const INT64 = 7;
 
@@ -140,6 +142,8 @@ function applyStep(graph: GraphBuilder, value: Value, step: PlainStep): Value {
       return graph.node('LeakyRelu', [value], { alpha: step.slope });
     case 'shift':
       return graph.node('Add', [value, graph.tensor([step.by.length, 1, 1], Float32Array.from(step.by))]);
+    case 'residual-dense':
+      return residualInResidual(graph, value, step.name, { ...DENSE, features: step.channels, growth: step.growth });
     case 'quantize':
       return nearestCodes(graph, value, step.name, step);
   }

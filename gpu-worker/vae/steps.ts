@@ -29,6 +29,8 @@ export type Step =
   | { kind: 'leaky'; slope: number }
   /** Adds a number to each channel. */
   | { kind: 'shift'; by: readonly number[] }
+  /** Three dense blocks of five convolutions, as in ESRGAN. */
+  | { kind: 'residual-dense'; name: string; channels: number; growth: number }
   | SwinStep
   /** Every position becomes the code that is nearest to it. */
   | { kind: 'quantize'; name: string; codes: number; channels: number }

@@ -80,3 +80,9 @@ test('pixels that become channels make the map smaller at once; norms of a posit
   expect(planStages([unshuffle, ...local], () => true)).toMatchObject([{ alignment: 8, scale: 1 / 8, halo: 0 }]);
   expect(planStages([unshuffle, convolved], () => true)).toMatchObject([{ alignment: 8, scale: 1 / 8, halo: 8 }]);
 });
+
+test('three dense blocks see as far as their 15 convolutions, and may be cut from one another', () => {
+  const dense = (index: number): Step => ({ kind: 'residual-dense', name: `dense.${index}`, channels: 8, growth: 4 });
+  expect(planStages([convolved, dense(0), dense(1)], () => false)).toMatchObject([{ halo: 31, scale: 1, norms: [] }]);
+  expect(planStages([convolved, dense(0), dense(1)], () => true).map(({ halo }) => halo)).toEqual([1, 15, 15]);
+});
