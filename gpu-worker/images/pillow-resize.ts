@@ -17,6 +17,17 @@ export function pillowResize(pixels: Pixels, width: number, height: number, kern
   return { width, height, channels, data };
 }
 
+/**
+ * As Pillow 13 does it, which begins with the columns where the height shrinks more than twice as much as the width:
+ * found by its results, of 1474 random sizes and three kernels.
+ */
+export function pillow13Resize(pixels: Pixels, width: number, height: number, kernel: Kernel = bicubic): Pixels {
+  const shrinks = pixels.height - height;
+  const isColumnsFirst = shrinks > 0 && 2 * (pixels.width - width) < shrinks;
+  const between = isColumnsFirst ? pillowResize(pixels, pixels.width, height, kernel) : pixels;
+  return pillowResize(between, width, height, kernel);
+}
+
 function resizeRows(
   data: Uint8Array,
   { width, height, channels }: Pixels,
