@@ -2,14 +2,14 @@ import { centered } from '../images/image-tensor.ts';
 import type { NoiseSource } from '../tensor/keyed-normals.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { encodeTiled, type TiledVaeOptions } from '../vae/tiled-vae.ts';
-import type { Vae } from '../vae/vae.ts';
+import type { Encoder, Posterior } from '../vae/vae.ts';
 
 /**
  * A sample of the photo's latent distribution, scaled as the networks want it (Rombach et al. 2022, section 3.1).
  * `condition` [1, 3, 8h, 8w], RGB 0..1.
  */
 export async function encodeCondition(
-  { vae, scalingFactor }: { vae: Vae; scalingFactor: number },
+  { vae, scalingFactor }: { vae: Encoder<Posterior>; scalingFactor: number },
   condition: Tensor,
   noise: NoiseSource,
   options: TiledVaeOptions,

@@ -3,7 +3,7 @@ import { keepsUpTo } from './plan-stages.ts';
 import { type RunOptions, runAlone } from './run-stage.ts';
 import type { Stage } from './stage.ts';
 import type { Step } from './steps.ts';
-import type { Autoencoder, Decoder } from './vae.ts';
+import type { Decoder, Encoder } from './vae.ts';
 
 /** The unit of the sides of an input: the encoder's in pixels, the decoder's in latents. */
 type Unit = 'pixels' | 'latents';
@@ -25,7 +25,7 @@ export interface TiledVaeOptions extends RunOptions {
 
 /** Picture [1, 3, f·h, f·w], −1..1, of any size → latents, not scaled. Throws RangeError for other sides. */
 export async function encodeTiled<Encoded>(
-  vae: Autoencoder<Encoded>,
+  vae: Encoder<Encoded>,
   image: Tensor,
   options: TiledVaeOptions,
 ): Promise<Encoded> {

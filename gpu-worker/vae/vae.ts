@@ -22,8 +22,8 @@ export interface Decoder {
   release(): Promise<void>;
 }
 
-/** `Encoded`: what a picture becomes. */
-export interface Autoencoder<Encoded> extends Decoder {
+/** The half that reads pictures. `Encoded`: what a picture becomes. */
+export interface Encoder<Encoded> {
   /** f, sides of a picture over those of its latent: 8, or 4. */
   factor: number;
   /** [1, 3, f·h, f·w], −1..1 → [1, c, h, w], not scaled. */
@@ -32,7 +32,10 @@ export interface Autoencoder<Encoded> extends Decoder {
   encoderStages: PlanStages;
   /** What the network gives. */
   read(encoded: Tensor): Encoded;
+  release(): Promise<void>;
 }
+
+interface Autoencoder<Encoded> extends Encoder<Encoded>, Decoder {}
 
 /** The autoencoder of latent diffusion (Rombach et al. 2022, section 3.1): of latents it knows the distribution. */
 export type Vae = Autoencoder<Posterior>;
@@ -88,26 +91,41 @@ export function createDecoder({ model, ...options }: HalfOptions & { model: Mode
   };
 }
 
+/** The same, of the encoder alone. */
+export function createVaeEncoder(options: HalfOptions & { model: Model }): Encoder<Posterior> {
+  return createEncoder(options, splitMoments);
+}
+
 function createAutoencoder<Encoded>(
   { models, ...options }: VaeOptions,
   read: (encoded: Tensor) => Encoded,
 ): Autoencoder<Encoded> {
-  const { config, device } = options;
-  const encoder = createLazySession(models.encoder, device);
+  const encoder = createEncoder({ ...options, model: models.encoder }, read);
   const decoder = createDecoder({ ...options, model: models.decoder });
   return {
+    ...encoder,
     ...decoder,
-    factor: 2 ** (config.block_out_channels.length - 1),
-    async encode(image) {
-      const { moments } = await encoder.run({ image });
-      return read(moments!);
-    },
-    encoderStages: stagesOf(encoderSteps(config), models.encoder, options),
-    read,
     async release() {
       await encoder.release();
       await decoder.release();
     },
+  };
+}
+
+function createEncoder<Encoded>(
+  { model, ...options }: HalfOptions & { model: Model },
+  read: (encoded: Tensor) => Encoded,
+): Encoder<Encoded> {
+  const encoder = createLazySession(model, options.device);
+  return {
+    factor: 2 ** (options.config.block_out_channels.length - 1),
+    async encode(image) {
+      const { moments } = await encoder.run({ image });
+      return read(moments!);
+    },
+    encoderStages: stagesOf(encoderSteps(options.config), model, options),
+    read,
+    release: () => encoder.release(),
   };
 }
 
