@@ -9,6 +9,8 @@ interface ResnetOptions {
   epsilon: number;
   /** The time embedding, projected to [1, to, 1, 1]. */
   time: Value;
+  /** Of what is added to the input, [batch, to, h, w]. */
+  modulate?: (change: Value) => Value;
 }
 
 /**
@@ -19,13 +21,13 @@ export function resnetBlock(
   graph: GraphBuilder,
   input: Value,
   name: string,
-  { from, to, groups, epsilon, time }: ResnetOptions,
+  { from, to, groups, epsilon, time, modulate = (change) => change }: ResnetOptions,
 ): Value {
   const before = silu(graph, groupNorm(graph, input, `${name}.norm1`, { channels: from, groups, epsilon }));
   const first = convolution(graph, before, `${name}.conv1`, { from, to });
   const timed = graph.node('Add', [first, time]);
   const between = silu(graph, groupNorm(graph, timed, `${name}.norm2`, { channels: to, groups, epsilon }));
-  const second = convolution(graph, between, `${name}.conv2`, { from: to, to });
+  const second = modulate(convolution(graph, between, `${name}.conv2`, { from: to, to }));
   const shortcut = from === to ? input : convolution(graph, input, `${name}.conv_shortcut`, { from, to, kernel: 1 });
   return graph.node('Add', [shortcut, second]);
 }

@@ -54,7 +54,7 @@ export function timeGraph(config: DenoiserConfig, options: GraphOptions = {}): G
 }
 
 /** With the activation that every residual block begins with. */
-function timeEmbedding(graph: GraphBuilder, sinusoids: Value, net: string, config: EncoderConfig) {
+export function timeEmbedding(graph: GraphBuilder, sinusoids: Value, net: string, config: EncoderConfig) {
   const from = config.block_out_channels[0]!;
   const size = 4 * from;
   const hidden = silu(graph, linear(graph, sinusoids, `${net}.time_embedding.linear_1`, { from, to: size }));

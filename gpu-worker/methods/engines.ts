@@ -17,6 +17,7 @@ const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> =
   femasr: async () => (await import('./femasr/engine.ts')).femasrEngine,
   resshift: async () => (await import('./resshift/engine.ts')).resshiftEngine,
   'resshift-fast': async () => (await import('./resshift/engine.ts')).resshiftFastEngine,
+  stablesr: async () => (await import('./stablesr/engine.ts')).stablesrEngine,
   esrgan: async () => (await import('./added-engine.ts')).addedEngine,
   compact: async () => (await import('./added-engine.ts')).addedEngine,
 };

@@ -5,9 +5,9 @@ import type { Stage } from './stage.ts';
 import type { VaeTiling } from './tiled-vae.ts';
 
 /** Up to 768² pixels in one piece, which takes 3.5 GB, half of the denoiser's need. */
-const WHOLE_PIXELS = 768;
+export const WHOLE_PIXELS = 768;
 /** Longest side of a tile beyond that; its first layers take 1.6 GB. */
-const TILE_PIXELS = 512;
+export const TILE_PIXELS = 512;
 
 /**
  * By area, as it decides about memory. `tileSize`: other than by default, and of one piece as well. `factor`: pixels a

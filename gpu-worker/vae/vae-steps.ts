@@ -77,7 +77,8 @@ function resnets(block: string, from: number, to: number, count: number): Step[]
   }).flat();
 }
 
-function resnet(name: string, from: number, to: number): Step[] {
+/** A residual block. */
+export function resnet(name: string, from: number, to: number): Step[] {
   const shortcut = from === to ? {} : { shortcut: { name: `${name}.conv_shortcut`, from, to } };
   return [
     { kind: 'branch' },

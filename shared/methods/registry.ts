@@ -12,6 +12,7 @@ import type { OnePassMethod } from './one-pass.ts';
 import { realEsrgan, realEsrganFast } from './real-esrgan.ts';
 import { resshift, resshiftFast } from './resshift.ts';
 import { seesr, seesrTurbo } from './seesr.ts';
+import { stablesr } from './stablesr.ts';
 
 /** Every method that is offered by itself, best first: one line each. Which of them an installation has is configuration. */
 const DECLARED = [
@@ -25,6 +26,7 @@ const DECLARED = [
   ldm,
   resshift,
   resshiftFast,
+  stablesr,
   seesrTurbo,
 ] as const;
 

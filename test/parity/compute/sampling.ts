@@ -54,7 +54,7 @@ export async function computeSampling(
 }
 
 /** Of the published script, before tiles are weighed against each other. */
-function tileWeights(size: number): Tensor {
+export function tileWeights(size: number): Tensor {
   const span = { start: 0, size, first: true, last: true };
   const [row, column] = [gaussianWindow(halfOff), gaussianWindow(centered)];
   const data = Float32Array.from({ length: size * size }, (_, index) => {

@@ -147,7 +147,7 @@ test('a price list that takes money for a model that must not be sold is refused
 test('so is one that takes money for a method that must not be sold', () => {
   const { standard, free } = PRICE_LISTS;
   const refused = OWN_MODELS.filter((model) => forbidsCommercialUse(methodOf(model).license));
-  expect(refused.map(({ model }) => model)).toEqual(['femasr', 'resshift', 'resshift-fast']);
+  expect(refused.map(({ model }) => model)).toEqual(['femasr', 'resshift', 'resshift-fast', 'stablesr']);
   const named = refused.map((of) => `${of.model} (${methodOf(of).license})`).join(', ');
   expect(() => checkCommercialUse(OWN_MODELS, standard)).toThrow(
     `The license of ${named} forbids commercial use, and PRICES takes money for it.`,
