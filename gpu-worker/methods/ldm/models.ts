@@ -6,7 +6,7 @@ import { createNoiseSchedule, type NoiseSchedule } from '../../schedulers/noise-
 import type { Tensor } from '../../tensor/tensor.ts';
 import { createDecoder, type Decoder } from '../../vae/vae.ts';
 import { vqConfig } from '../vq-sizes.ts';
-import { CONFIG_FILE, type LdmConfig, readLdmConfig } from './config.ts';
+import { CONFIG_FILE, type LdmConfig, type LdmSizes, readLdmConfig } from './config.ts';
 import type { NetworkName } from './networks.ts';
 
 /** All that the recipe of LDM-SR calls; loaded at the first call. */
@@ -32,14 +32,8 @@ export function createLdm({ sizes, flavor, models, device }: LdmOptions): LdmMod
   const time = createLazySession(models.time, device);
   const denoiser = createLazySession(models.denoiser, device);
   const decoder = createDecoder({ config: vqConfig(sizes.vq), model: models['vq-decoder'], flavor, device });
-  const { timesteps, linear_start, linear_end } = sizes.schedule;
   return {
-    schedule: createNoiseSchedule({
-      trainSteps: timesteps,
-      betaStart: linear_start,
-      betaEnd: linear_end,
-      betaSchedule: 'scaled_linear',
-    }),
+    schedule: ldmSchedule(sizes),
     channels: sizes.vq.z_channels,
     async timeRows(called) {
       const { time: rows } = await time.run({ sinusoids: timestepSinusoids(called, sizes.unet.model_channels) });
@@ -54,6 +48,16 @@ export function createLdm({ sizes, flavor, models, device }: LdmOptions): LdmMod
       for (const network of [time, denoiser, decoder]) await network.release();
     },
   };
+}
+
+/** How noise was added in training; "linear" of the published configuration is about roots. */
+export function ldmSchedule({ schedule }: LdmSizes): NoiseSchedule {
+  return createNoiseSchedule({
+    trainSteps: schedule.timesteps,
+    betaStart: schedule.linear_start,
+    betaEnd: schedule.linear_end,
+    betaSchedule: 'scaled_linear',
+  });
 }
 
 /** The model that was built into `directory`. */

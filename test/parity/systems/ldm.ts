@@ -1,17 +1,18 @@
 import { z } from 'zod';
 import { timestepSinusoids } from '../../../gpu-worker/diffusion/timestep-rows.ts';
 import { centered, toTensor } from '../../../gpu-worker/images/image-tensor.ts';
+import { readLdmSizes } from '../../../gpu-worker/methods/ldm/config.ts';
+import { ldmSchedule } from '../../../gpu-worker/methods/ldm/models.ts';
 import { publishedMode } from '../../../gpu-worker/methods/ldm/published-mode.ts';
 import { denoise, restoreByLdm } from '../../../gpu-worker/methods/ldm/recipe.ts';
 import { vqConfig } from '../../../gpu-worker/methods/vq-sizes.ts';
 import { createDdim, ddimStep } from '../../../gpu-worker/schedulers/ddim.ts';
-import { createNoiseSchedule } from '../../../gpu-worker/schedulers/noise-schedule.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import { blendTiles, cutTile, type LatentTile } from '../../../gpu-worker/tiling/latent-tiles.ts';
 import { planPyramidTiles, pyramidWeight } from '../../../gpu-worker/tiling/pyramid-tiles.ts';
 import { vaeDecoder, vaeEncoder } from '../../../gpu-worker/vae/vae-graphs.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
-import { decoderPart, recordedNoise, runUnet, runVq, withLdm } from '../compute/ldm.ts';
+import { decoderPart, ldmPaths, recordedNoise, runUnet, runVq, withLdm } from '../compute/ldm.ts';
 import type { Computed, Fact } from '../computed.ts';
 import type { Parity } from '../parity.ts';
 
@@ -72,25 +73,20 @@ async function unet({ folder, parameters, ...recorded }: RecordedCase): Promise<
   };
 }
 
-/** Of all sets. */
-const SCHEDULE = createNoiseSchedule({
-  trainSteps: 1000,
-  betaStart: 0.0015,
-  betaEnd: 0.0155,
-  betaSchedule: 'scaled_linear',
-});
+const scheduleOf = async (folder: string) => ldmSchedule(await readLdmSizes(ldmPaths(folder)['ldm-config']));
 
-async function schedule({ parameters }: RecordedCase): Promise<Computed> {
+async function schedule({ folder, parameters }: RecordedCase): Promise<Computed> {
+  const noising = await scheduleOf(folder);
   const { asked, timesteps: recorded } = z
     .object({ asked: z.array(z.int()), timesteps: z.record(z.string(), z.array(z.int())) })
     .parse(parameters);
-  const alphas = Array.from({ length: SCHEDULE.trainSteps }, (_, timestep) => SCHEDULE.alphaBar(timestep));
+  const alphas = Array.from({ length: noising.trainSteps }, (_, timestep) => noising.alphaBar(timestep));
   const outputs: Computed['outputs'] = { alphas_cumprod: whole(alphas) };
   const facts: Fact[] = [];
   for (const count of asked) {
-    const { timesteps } = createDdim(SCHEDULE, { steps: count, eta: 1 });
+    const { timesteps } = createDdim(noising, { steps: count, eta: 1 });
     facts.push({ name: `timesteps of ${count}`, actual: timesteps, expected: recorded[count] });
-    const called = timesteps.map((_, index) => ddimStep(SCHEDULE, { timesteps, index, eta: 1 }));
+    const called = timesteps.map((_, index) => ddimStep(noising, { timesteps, index, eta: 1 }));
     outputs[`alphas_${count}`] = whole(called.map(({ alphaBar }) => alphaBar));
     outputs[`alphas_prev_${count}`] = whole(called.map(({ previous }) => previous));
     outputs[`sigmas_${count}`] = whole(called.map(({ sigma }) => sigma));
@@ -100,14 +96,15 @@ async function schedule({ parameters }: RecordedCase): Promise<Computed> {
 
 const stepSchema = z.object({ asked: z.int(), eta: z.number(), position: z.int(), timestep: z.int() });
 
-async function step({ parameters, ...recorded }: RecordedCase): Promise<Computed> {
+async function step({ folder, parameters, ...recorded }: RecordedCase): Promise<Computed> {
+  const noising = await scheduleOf(folder);
   const { steps: wanted } = z.object({ steps: z.array(stepSchema) }).parse(parameters);
   const { data: sample, shape } = await recorded.tensor('sample');
   const { data: prediction } = await recorded.tensor('eps');
   const outputs: Computed['outputs'] = {};
   const facts: Fact[] = [];
   for (const [number, { asked, eta, position, timestep }] of wanted.entries()) {
-    const scheduler = createDdim(SCHEDULE, { steps: asked, eta });
+    const scheduler = createDdim(noising, { steps: asked, eta });
     const index = position < 0 ? scheduler.timesteps.length + position : position;
     facts.push({ name: `timestep ${number}`, actual: scheduler.timesteps[index], expected: timestep });
     const { data: noise } = await recorded.tensor(`step_noise${number}`);
@@ -202,14 +199,16 @@ function sumsOf(plan: readonly LatentTile[], height: number, width: number): Ten
 }
 
 const runSchema = loopSchema.extend({
+  tile: z.int(),
+  stride: z.int(),
   padded: z.tuple([z.int(), z.int()]),
   tiles: z.tuple([z.int(), z.int()]),
 });
 
 async function run(recorded: RecordedCase): Promise<Computed> {
-  const { steps: asked, calls, eta, padded, tiles: counts } = runSchema.parse(recorded.parameters);
+  const { steps: asked, calls, eta, tile: size, stride, padded, tiles: counts } = runSchema.parse(recorded.parameters);
   const photo = await recorded.image('image');
-  const mode = publishedMode();
+  const mode = publishedMode({ size, stride });
   const noise = await recordedNoise(recorded);
   let [called, perStep] = [0, 0];
   const { picture, latent } = await withLdm(recorded.folder, (models) =>
