@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { engineOf } from '../../gpu-worker/methods/engines.ts';
-import { buildModel } from '../../gpu-worker/model-store/build.ts';
+import { buildMethod } from './build-method.ts';
 import { writeRandomFile } from './random-file.ts';
 
 interface PublishedFile {
@@ -40,7 +39,5 @@ export async function buildRandom(modelsDirectory: string, model: RandomModel): 
     await writeRandomFile(path, new Map(shapes));
     paths[option] = path;
   }
-  const { build } = await engineOf(model);
-  await using plan = await build!.plan(paths, { dtype: 'fp32', device: 'cpu' });
-  await buildModel(plan, { modelsDirectory });
+  await buildMethod(model, paths, modelsDirectory);
 }
