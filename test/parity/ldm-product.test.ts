@@ -1,16 +1,22 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Pixels } from '../../gpu-worker/images/image.ts';
 import type { LdmModels } from '../../gpu-worker/methods/ldm/models.ts';
 import { ldmRestorer } from '../../gpu-worker/methods/ldm/recipe.ts';
+import { restore } from '../../gpu-worker/restore/restore.ts';
 import type { RestorerOptions, Savepoint, Show } from '../../gpu-worker/restore/restorer.ts';
 import { exactVaeTiles } from '../../gpu-worker/vae/exact-vae-tiles.ts';
 import { decodeTiled } from '../../gpu-worker/vae/tiled-vae.ts';
+import { DEFAULT_LIMITS } from '../../shared/limits.ts';
 import { OWN_MODELS } from '../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../shared/parameters.ts';
 import { gather } from '../support/bands.ts';
 import { openCase } from '../support/recorded-case.ts';
-import { noise } from '../support/sample-images.ts';
+import { fixture, noise } from '../support/sample-images.ts';
 import { withLdm } from './compute/ldm.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/ldm/', import.meta.url));
@@ -96,5 +102,63 @@ describe('LDM-SR as the product has it', () => {
       expect(Math.min(...begun)).toBe(4);
       expect(resumed).toEqual(whole);
     });
+  });
+});
+
+describe('LDM-SR within the frame of the product', () => {
+  let directory: string;
+  let models: LdmModels;
+  let release = () => {};
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'seesr-ldm-'));
+    const photo = sharp(fixture('pairs/kodim23.jpg')).extract({ left: 50, top: 40, width: 24, height: 16 });
+    await photo.toFile(join(directory, 'photo.png'));
+    await new Promise<void>((opened) => {
+      void withLdm(FOLDER, async (loaded) => {
+        models = loaded;
+        opened();
+        await new Promise<void>((done) => {
+          release = done;
+        });
+      });
+    });
+  });
+  afterAll(async () => {
+    release();
+    await rm(directory, { recursive: true });
+  });
+
+  const restoreWith = async (asked: object) => {
+    const parameters = completeParameters(
+      requestedParametersSchema.parse({ model: 'ldm', steps: 2, ...asked }),
+      OWN_MODELS,
+    );
+    const paths = { inputPath: join(directory, 'photo.png'), outputPath: join(directory, 'output.png') };
+    const { signal } = new AbortController();
+    const options = { tileSize: 128, signal, onProgress: () => {} };
+    return await restore({ ...paths, parameters, limits: DEFAULT_LIMITS }, ldmRestorer(models), options);
+  };
+
+  test('the measured fidelity rises with the dial, all the way to the photo', async () => {
+    const found = [];
+    for (const fidelity of [0, 0.25, 0.5, 0.75, 1]) found.push((await restoreWith({ fidelity })).fidelity_report!);
+    const psnr = found.map((report) => report.psnr);
+    expect(psnr).toEqual(psnr.toSorted((a, b) => a - b));
+    expect(psnr.at(-1)! - psnr[0]!).toBeGreaterThan(5);
+    expect(found.at(-1)!.added_detail).toBeLessThan(0.5);
+  });
+
+  test('every parameter changes the picture', async () => {
+    const asked = [{}, { steps: 4 }, { seed: 1 }, { fidelity: 0.5 }, { color_fix: 'adain' }];
+    const results = new Map<string, string>();
+    for (const one of asked) {
+      // Without the colors of the photo the gate may refuse what random networks make.
+      const result = await restoreWith(one).then(
+        ({ sha256 }) => sha256,
+        (error: Error) => error.message,
+      );
+      results.set(result, JSON.stringify(one));
+    }
+    expect([...results.values()]).toEqual(asked.map((one) => JSON.stringify(one)));
   });
 });
