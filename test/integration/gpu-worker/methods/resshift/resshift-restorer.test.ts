@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -49,8 +49,8 @@ function photoOf(width: number, height: number, channels: 1 | 3 = 3): Pixels {
   return { width, height, channels, data };
 }
 
-async function restore(photo: Pixels, options: Partial<RestorerOptions> = {}): Promise<Pixels> {
-  const { bands } = await loaded.restore(photo, {
+async function restore(photo: Pixels, options: Partial<RestorerOptions> = {}, by = loaded): Promise<Pixels> {
+  const { bands } = await by.restore(photo, {
     parameters: parametersOf(),
     published: false,
     tileSize: 256,
@@ -138,6 +138,18 @@ test('the published script pads by its own rule, so that its noise is another', 
   const published = await restore(photo, { published: true });
   expect([published.width, published.height]).toEqual([120, 120]);
   expect(published.data).not.toEqual((await restore(photo)).data);
+});
+
+test('stored in fp16 it is smaller, and the same: the recorded weights are halves', async () => {
+  const directory = join(modelsDirectory, 'half');
+  await buildMethod(MODEL, FILES, directory, 'fp16');
+  const sizeIn = async (models: string) => (await stat(join(directoryOf(models, MODEL), 'unet.onnx.data'))).size;
+  expect(await sizeIn(directory)).toBeLessThan(await sizeIn(modelsDirectory));
+  const engine = await engineOf(MODEL);
+  const half = await engine.load(directoryOf(directory, MODEL), { device: 'cpu', parameters: parametersOf() });
+  const photo = photoOf(40, 30);
+  expect(await restore(photo, {}, half)).toEqual(await restore(photo));
+  await half.release();
 });
 
 describe('a build', () => {
