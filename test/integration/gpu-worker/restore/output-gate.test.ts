@@ -38,7 +38,7 @@ async function spoil(network: string, value: number): Promise<void> {
 async function run(parameters: object = {}) {
   const dog = await readFile(new URL('../../../../local/demo-photo/dog.jpg', import.meta.url));
   const photo = await sharp(dog).resize(60, 40, { fit: 'fill' }).png().toBuffer();
-  const { id } = await workshop.submit(photo, { model: 'seesr-turbo', ...parameters });
+  const { id } = await workshop.submit(photo, { model: 'seesr-turbo', steps: 1, ...parameters });
   const job = await workshop.until(id, isTerminal);
   const ledger = await workshop.state.listLedger({ account: workshop.account, job_id: id });
   return { job, kinds: ledger.map(({ kind }) => kind) };
