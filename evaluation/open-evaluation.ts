@@ -14,7 +14,7 @@ import { parseCandidates, scaleOf } from './evaluate.ts';
 import { createMeter } from './measure.ts';
 import { NETWORK_CONTRACT } from './metrics/learned.ts';
 import { describeMetrics, findMetricFiles } from './metrics/metric-files.ts';
-import { isProtocol, PROTOCOLS, type Protocol } from './metrics/protocol.ts';
+import { isProtocol, PROTOCOLS, type Protocol, withDrawnCrops } from './metrics/protocol.ts';
 
 /** Options of every command that restores pictures and measures them. */
 export const EVALUATION_OPTIONS = {
@@ -26,6 +26,11 @@ export const EVALUATION_OPTIONS = {
       .map(([id, { about }]) => `${id}: ${about}`)
       .join('. ')}`,
     default: 'own',
+  },
+  'crop-seed': {
+    value: 'N',
+    about:
+      'MANIQA looks at crops drawn with it, as for Table 2 (with 123), instead of at those of a grid, as pyiqa does today',
   },
   device: DEVICE_OPTION,
   'models-directory': { value: 'DIR', about: 'where built models are (default: MODELS_DIR, else models)' },
@@ -44,6 +49,7 @@ ${describeMetrics()}
 
 An ONNX file in place of these has ${NETWORK_CONTRACT}.`;
 
+const LARGEST_SEED = 2 ** 32 - 1;
 const environmentSchema = z.object({ MODELS_DIR: z.string().default('models') });
 
 /** Reads the options; models and networks are loaded by `open`, after all has been checked. Throws AppError. */
@@ -53,8 +59,8 @@ export async function planEvaluation(values: Values<typeof EVALUATION_OPTIONS>) 
   });
   if (!values.models) throw usageError('--models is needed');
   const asked = readDevice(values.device);
-  const protocol = readProtocol(values.protocol);
-  const seed = wholeNumber('seed', values.seed, 2 ** 32 - 1);
+  const protocol = readProtocol(values.protocol, values['crop-seed']);
+  const seed = wholeNumber('seed', values.seed, LARGEST_SEED);
   const modelsDirectory = resolve(values['models-directory'] ?? MODELS_DIR);
   const installed = await listModels(modelsDirectory);
   const candidates = parseCandidates(values.models, installed);
@@ -87,7 +93,8 @@ export async function planEvaluation(values: Values<typeof EVALUATION_OPTIONS>) 
   };
 }
 
-function readProtocol(id: string): Protocol {
-  if (isProtocol(id)) return PROTOCOLS[id];
-  throw usageError(`--protocol ${id}: it is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
+function readProtocol(id: string, cropSeed: string | undefined): Protocol {
+  if (!isProtocol(id)) throw usageError(`--protocol ${id}: it is one of ${Object.keys(PROTOCOLS).join(', ')}.`);
+  if (cropSeed === undefined) return PROTOCOLS[id];
+  return withDrawnCrops(PROTOCOLS[id], wholeNumber('crop-seed', cropSeed, LARGEST_SEED));
 }

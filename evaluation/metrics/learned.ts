@@ -5,6 +5,7 @@ import { AppError } from '../../shared/error.ts';
 import { frechetDistance } from './frechet-distance.ts';
 import type { Metric, OpenMetric, OpenOptions } from './metric.ts';
 import { pictureTensor } from './picture-tensor.ts';
+import type { Protocol } from './protocol.ts';
 
 /** What a network of the user has to be, in place of published files. */
 export const NETWORK_CONTRACT = `the input "image", of a metric that looks at pairs "reference" too: fp32 [1, 3, height, width],
@@ -15,12 +16,12 @@ type Facts = Omit<Metric, 'open' | 'needs'>;
 /** A metric by a network: out of published files, or one ONNX file of `NETWORK_CONTRACT` in their place. */
 export function learned<const Given extends Facts & Required<Pick<Metric, 'needs'>>>(
   facts: Given,
-  openPublished: (files: readonly string[], device: Device) => Promise<OpenMetric>,
+  openPublished: (files: readonly string[], device: Device, protocol: Protocol) => Promise<OpenMetric>,
 ) {
-  const open = async ({ files, device }: OpenOptions): Promise<OpenMetric> => {
+  const open = async ({ files, device, protocol }: OpenOptions): Promise<OpenMetric> => {
     return isOnnx(files)
       ? await openNetwork(facts.looksAt, files[0]!, files, device)
-      : await openPublished(files, device);
+      : await openPublished(files, device, protocol);
   };
   return { ...facts, open };
 }

@@ -1,4 +1,5 @@
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
+import { createNumpyRandom } from './numpy-random.ts';
 
 export const CROP = 224;
 /** Crops of a picture: the first of a grid of 5 × 5, so that the lowest row is never looked at. */
@@ -18,6 +19,15 @@ export function gridCrops(width: number, height: number): Crop[] {
     x: (index % GRID) * right,
     y: Math.floor(index / GRID) * down,
   }));
+}
+
+/** As pyiqa drew them until then, beginning with this seed: of the first picture it measured. */
+export function drawnCrops(width: number, height: number, seed: number): Crop[] {
+  const random = createNumpyRandom(seed);
+  return Array.from({ length: CROPS }, () => {
+    const y = random.below(height - CROP + 1);
+    return { x: random.below(width - CROP + 1), y };
+  });
 }
 
 /** Values of [1, 3, h, w] brought from 0..1 to −1..1, and enlarged where the shorter side has 224 pixels or fewer. */

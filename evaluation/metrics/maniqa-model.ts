@@ -22,12 +22,15 @@ export interface ManiqaOptions extends GraphOptions {
   heads?: number;
 }
 
+/** The crops of a picture of these sides. */
+type CropsOf = (width: number, height: number) => readonly Crop[];
+
 export interface Maniqa {
   /**
-   * `picture` [1, 3, h, w] in 0..1; `crops`: others than the grid. → the score over all tokens of all crops, and of each crop the
+   * `picture` [1, 3, h, w] in 0..1; `cropsOf`: default the grid. → the score over all tokens of all crops, and of each crop the
    * probes.
    */
-  run(picture: Tensor, crops?: readonly Crop[]): Promise<{ score: number; parts: Record<string, Tensor>[] }>;
+  run(picture: Tensor, cropsOf?: CropsOf): Promise<{ score: number; parts: Record<string, Tensor>[] }>;
   release(): Promise<void>;
 }
 
@@ -42,12 +45,12 @@ export async function loadManiqa(
   checkShapes(graph.weights, checkpoint.tensors, whole.files.join(', '));
   const session = await createSession(await compileModel(graph, (name) => checkpoint.read(name)), device);
   return {
-    async run(picture, crops) {
+    async run(picture, cropsOf = gridCrops) {
       const prepared = prepareForCrops(picture);
       const [height, width] = prepared.shape.slice(2) as [number, number];
       const parts: Record<string, Tensor>[] = [];
       let [scores, weights] = [0, 0];
-      for (const crop of crops ?? gridCrops(width, height)) {
+      for (const crop of cropsOf(width, height)) {
         const { sums, ...probes } = await session.run({ crop: cutCrop(prepared, crop) });
         scores += sums!.data[0]!;
         weights += sums!.data[1]!;

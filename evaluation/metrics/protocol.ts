@@ -6,6 +6,8 @@ export interface Protocol {
   border: number;
   /** The arithmetic of PSNR, SSIM and NIQE: that of pyiqa (github.com/chaofengc/IQA-PyTorch), or the exact one of the papers. */
   arithmetic: 'pyiqa' | 'exact';
+  /** MANIQA draws the crops of each picture with it. Absent: they are those of a grid. */
+  cropSeed?: number;
 }
 
 export const PROTOCOLS = {
@@ -24,6 +26,12 @@ export const PROTOCOLS = {
     arithmetic: 'pyiqa',
   },
 } as const satisfies Record<string, Protocol>;
+
+/** The same, and told so. pyiqa drew from one stream for all pictures, so that a score depended on those before. */
+export function withDrawnCrops(protocol: Protocol, cropSeed: number): Protocol {
+  const about = `${protocol.about}; MANIQA on 20 crops that seed ${cropSeed} draws, of each picture anew`;
+  return { ...protocol, about, cropSeed };
+}
 
 export type ProtocolId = keyof typeof PROTOCOLS;
 

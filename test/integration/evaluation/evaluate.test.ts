@@ -53,7 +53,7 @@ test('a network and the filter are measured, with networks of the user', async (
   await writeFile(join(folder, 'features.onnx'), await meanColors());
   const out = join(folder, 'out');
   const metrics = ['--metrics-directory', networks, '--metric', `fid=${join(folder, 'features.onnx')}`];
-  const { stdout } = await run('--models', 'bicubic,real-esrgan-fast', '--out', out, ...metrics);
+  const { stdout } = await run('--models', 'bicubic,real-esrgan-fast', '--out', out, '--crop-seed', '123', ...metrics);
 
   const { models, notMeasured } = JSON.parse(await readFile(join(out, 'results.json'), 'utf8')) as Results;
   expect(models.map(({ model }) => model)).toEqual(['bicubic', 'real-esrgan-fast']);
@@ -61,6 +61,7 @@ test('a network and the filter are measured, with networks of the user', async (
   expect(stdout).toContain(
     'Not measured, for want of a network: DISTS, MANIQA, MANIQA-KonIQ, MUSIQ, CLIPIQA, CLIPIQA+.',
   );
+  expect(stdout).toContain('MANIQA on 20 crops that seed 123 draws');
   expect(stdout).toBe(await readFile(join(out, 'table.md'), 'utf8'));
   const [bicubic, network] = models as [Results['models'][0], Results['models'][0]];
   // A photo that was only made smaller and compressed: PSNR of a filter is at least 20 dB, and a network looks more natural.

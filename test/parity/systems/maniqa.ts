@@ -63,7 +63,7 @@ async function score(recorded: RecordedCase): Promise<Computed> {
   const network = await loadManiqa(checkpoint, PARITY_DEVICE, { scale, heads: vit.num_heads, probes: true });
   // The case by formula has one crop.
   const asked: readonly Crop[] | undefined = isFormula ? [{ x: 0, y: 0 }] : crops?.map(([x, y]) => ({ x, y }));
-  const { score, parts } = await network.run(pictureTensor(await tiledPicture(recorded)), asked);
+  const { score, parts } = await network.run(pictureTensor(await tiledPicture(recorded)), asked && (() => asked));
   await network.release();
   return { outputs: { ...batched(recorded, parts), score: { data: [score], shape: [1, 1] } } };
 }
