@@ -36,6 +36,10 @@ export const BENCHES: Record<string, BenchEntry> = {
     claim: 'AP, PQ and mIoU of our semantic evaluation are those of pycocotools and of NumPy on fresh random cases.',
     load: () => import('./semantic.ts'),
   },
+  metrics: {
+    claim: 'Time and memory of every metric for pictures of 512×512, its network in the published size.',
+    load: () => import('./metrics.ts'),
+  },
   job: {
     claim: 'The cost of a job beside its network: queue, storage, decoding, encoding, checks.',
     load: () => import('./job.ts'),

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { clipTensors } from '../../../../evaluation/metrics/clip-checkpoint.ts';
 import { clipResnet } from '../../../../evaluation/metrics/clip-resnet-graph.ts';
@@ -10,27 +8,17 @@ import { musiqEncoder, musiqStem } from '../../../../evaluation/metrics/musiq-gr
 import type { TextEncoderConfig } from '../../../../gpu-worker/graphs/clip-text.ts';
 import type { Graph } from '../../../../gpu-worker/graphs/onnx.ts';
 import { formulaValues } from '../../../support/formula-weights.ts';
-
-/** All tensors of the published files, beside the recorded sets: file, name, shape, use. */
-async function usedTensors(metric: string, file: RegExp): Promise<Record<string, number[]>> {
-  const path = fileURLToPath(new URL(`../../../fixtures/metrics/${metric}/keys.tsv`, import.meta.url));
-  const rows = (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
-  const fields = rows.map((row) => row.split('\t') as [string, string, string, string]);
-  const used = fields.filter(([of, , , use]) => file.test(of) && use === 'used');
-  return Object.fromEntries(
-    used.map(([, name, shape]) => [name, shape === 'scalar' ? [] : shape.split('x').map(Number)]),
-  );
-}
+import { publishedTensors } from '../../../support/metric-keys.ts';
 
 const weightsOf = (...graphs: Graph[]) => Object.fromEntries(graphs.flatMap(({ weights }) => [...weights]));
 
 test('MUSIQ in its published size wants exactly the tensors of the published file', async () => {
   const config = { hidden: 384, mlp: 1152, heads: 6, layers: 14, classes: 1 };
-  expect(weightsOf(musiqStem(config), musiqEncoder(config))).toEqual(await usedTensors('musiq', /koniq/));
+  expect(weightsOf(musiqStem(config), musiqEncoder(config))).toEqual(await publishedTensors('musiq', /koniq/));
 });
 
 test('Inception in its published size wants exactly the tensors of the published file', async () => {
-  expect(weightsOf(inception(1))).toEqual(await usedTensors('fid', /inception/));
+  expect(weightsOf(inception(1))).toEqual(await publishedTensors('fid', /inception/));
 });
 
 test('CLIPIQA in its published size wants exactly the tensors of the published file', async () => {
@@ -46,12 +34,12 @@ test('CLIPIQA in its published size wants exactly the tensors of the published f
   };
   const visual = clipResnet({ width: 64, layers: [3, 4, 6, 3], features: 1024 });
   const tensors = clipTensors([textGraph(text, {}), visual], text, 1024);
-  expect(Object.fromEntries(tensors)).toEqual(await usedTensors('clipiqa', /RN50/));
+  expect(Object.fromEntries(tensors)).toEqual(await publishedTensors('clipiqa', /RN50/));
 });
 
 test('MANIQA in its published size wants exactly the tensors of the published file', async () => {
   const config = { patch: 8, channels: 768, vitHidden: 3072, vitHeads: 12, hidden: 768 };
-  expect(weightsOf(maniqa(config, 0.13))).toEqual(await usedTensors('maniqa', /PIPAL/));
+  expect(weightsOf(maniqa(config, 0.13))).toEqual(await publishedTensors('maniqa', /PIPAL/));
 });
 
 test('the weights by formula are those of its description', () => {
