@@ -18,6 +18,8 @@ const [SHORT, LONG] = [[64], [64, 128]];
 const GFLOP: Record<RandomModel, Record<number, { step: number; decode: number }>> = {
   ldm: { 64: { step: 2 * 40.2, decode: 2 * 335 }, 128: { step: 2 * 161.3, decode: 2 * 1547 } },
   resshift: { 64: { step: 2 * 50.7, decode: 2 * 335 }, 128: { step: 2 * 202.6, decode: 2 * 1547 } },
+  // Of a picture of 512 pixels in both cases; with the features of the photo.
+  stablesr: { 64: { step: 2 * 482.6, decode: 2 * 3058 }, 128: { step: 2 * 482.6, decode: 2 * 3058 } },
 };
 
 /**

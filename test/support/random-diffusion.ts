@@ -19,6 +19,10 @@ const FILES = {
     { option: 'resshift', file: 'resshift_realsrx4_s15_v1.pth', prefix: '' },
     { option: 'vq', file: 'autoencoder_vq_f4.pth', prefix: '' },
   ],
+  stablesr: [
+    { option: 'stablesr', file: 'stablesr_000117.ckpt', prefix: '' },
+    { option: 'stablesr-cfw', file: 'vqgan_cfw_00011.ckpt', prefix: '' },
+  ],
 } as const satisfies Record<string, readonly PublishedFile[]>;
 
 export type RandomModel = keyof typeof FILES;
