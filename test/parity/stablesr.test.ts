@@ -6,9 +6,12 @@ import { FULL_PRECISION } from '../../gpu-worker/graphs/onnx.ts';
 import { centered, toTensor } from '../../gpu-worker/images/image-tensor.ts';
 import { publishedNames } from '../../gpu-worker/methods/stablesr/checkpoints.ts';
 import { PUBLISHED_SIZES } from '../../gpu-worker/methods/stablesr/config.ts';
+import { exactMode } from '../../gpu-worker/methods/stablesr/exact-mode.ts';
 import { stablesrGraphs } from '../../gpu-worker/methods/stablesr/networks.ts';
 import { planStablesr } from '../../gpu-worker/methods/stablesr/plan.ts';
+import { restorePicture, type StablesrParameters } from '../../gpu-worker/methods/stablesr/recipe.ts';
 import { networksOfSizes } from '../../gpu-worker/methods/stablesr/sizes.ts';
+import { keyedNoise } from '../../gpu-worker/tensor/keyed-normals.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import type { Checkpoint } from '../../gpu-worker/weights/checkpoint.ts';
 import { openCase } from '../support/recorded-case.ts';
@@ -126,6 +129,35 @@ describe('the wrapped autoencoder in tiles', () => {
     });
     await expect(features).rejects.toThrow('enough');
   });
+});
+
+/** As the product computes a picture, here a smaller one than it ever makes. */
+test('each parameter changes the picture, and the same ones give the same one', async () => {
+  const recorded = await openStablesrCase('cfw_64x64_w0.5');
+  const image = centered(toTensor(await recorded.image('image')));
+  const models = await set.models();
+  const repaint = async ({ seed = 0, ...asked }: Partial<StablesrParameters & { seed: number }>) => {
+    const usual = { steps: 3, start_point: 'lr', start_steps: 999, conditioning_scale: 0.5 } as const;
+    const { data } = await restorePicture(models, image, {
+      parameters: { ...usual, ...asked },
+      latentTiles: exactMode({ tileSize: 64 }).latentTiles,
+      noise: keyedNoise(seed),
+      onProgress: () => {},
+      signal: new AbortController().signal,
+    });
+    return Buffer.from(data.buffer).toString('base64');
+  };
+  const others = [
+    { seed: 1 },
+    { steps: 2 },
+    { conditioning_scale: 1 },
+    { start_point: 'noise' as const },
+    { start_steps: 500 },
+  ];
+  const pictures = new Set<string>();
+  for (const asked of [{}, ...others]) pictures.add(await repaint(asked));
+  expect(pictures.size).toBe(others.length + 1);
+  expect(pictures).toContain(await repaint({}));
 });
 
 function expectClose(actual: Tensor, expected: Tensor): void {
