@@ -19,7 +19,7 @@ import { type WrappedConfig, wrappedParts } from './wrapped-steps.ts';
 export interface WrappedVae {
   /** Picture [1, 3, 8h, 8w], −1..1, in one piece → latents, not scaled. */
   encode(image: Tensor): Promise<Posterior>;
-  /** The same picture → its features from fine to coarse, see `wrappedEncoder`. They take 1.5 KB a pixel. */
+  /** The same picture → its features from fine to coarse, see `wrappedEncoder`. They take 400 bytes a pixel. */
   features(image: Tensor, options: WrappedOptions): Promise<Tensor[]>;
   /** Latent [1, c, h, w], divided by the scaling factor → picture [1, 3, 8h, 8w], not clamped. `weight`: of the features. */
   decode(latent: Tensor, features: readonly Tensor[], weight: number, options: WrappedOptions): Promise<Tensor>;
