@@ -170,7 +170,7 @@ export type GraphBuilder = ReturnType<typeof createGraphBuilder>;
 
 /** Operators of ONNX Runtime that are not part of ONNX. */
 export const CONTRIBUTED_DOMAIN = 'com.microsoft';
-const CONTRIBUTED: ReadonlySet<string> = new Set(['MultiHeadAttention']);
+const CONTRIBUTED: ReadonlySet<string> = new Set(['MultiHeadAttention', 'FusedMatMul']);
 
 function attributeProto(name: string, value: Attribute): AttributeProto {
   if (typeof value === 'string') {

@@ -19,9 +19,10 @@ const BACKGROUND = of('functions', 'arrive notify reap scale');
 const IMAGE_PARTS = of('gpu-worker/images', 'attach beside damage xmp');
 const GPU_WORKER = of(
   'gpu-worker',
-  `diffusion graphs images methods methods/planted model-store restore restore-files runtime schedulers tensor tiling tokenizer
+  `diffusion graphs images methods methods/planted methods/seesr model-store restore restore-files runtime schedulers tensor tiling tokenizer
   vae weights worker`,
 );
+const TRAINING = of('training', 'dape denoiser differentiation');
 /** The parts of any method. */
 const LIBRARY = of(
   'gpu-worker',
@@ -37,6 +38,8 @@ const FOLDERS = [
   ...IMAGE_PARTS,
   ...words('infra cli local evaluation'),
   ...of('evaluation', 'degradation metrics semantic study study/page'),
+  'training',
+  ...TRAINING,
   'test/support',
 ];
 const CORE = 'shared shared/methods';
@@ -114,6 +117,14 @@ const MAY: Record<string, string> = {
   'evaluation/semantic/planted.ts': `evaluation/semantic evaluation gpu-worker/images gpu-worker/runtime
     gpu-worker/tensor ${CORE} zod ${NODE}`,
   'evaluation/study/planted.ts': `evaluation/study ${CORE} @hono/node-server hono esbuild sharp zod ${NODE}`,
+  ...each(
+    of('training', 'planted.ts dape/planted.ts denoiser/planted.ts'),
+    () => `training ${TRAINING.join(' ')} evaluation/degradation gpu-worker/diffusion gpu-worker/graphs gpu-worker/images
+      gpu-worker/methods/seesr gpu-worker/runtime gpu-worker/schedulers gpu-worker/tensor gpu-worker/tokenizer
+      gpu-worker/vae gpu-worker/weights ${CORE} onnx-buf @bufbuild/protobuf zod ${NODE}`,
+  ),
+  'training/differentiation/planted.ts': `training/differentiation gpu-worker/graphs gpu-worker/tensor shared onnx-buf
+    @bufbuild/protobuf`,
   'evaluation/study/page/planted.tsx': 'evaluation/study/page preact',
 };
 
