@@ -46,7 +46,13 @@ beforeAll(async () => {
     exercises: '',
     parameters: {},
     inputs: { half: entry('half', {}) },
-    outputs: { mask: entry('mask', { exact: true }), picture: entry('picture', { levels: 2, share: 0.25 }) },
+    outputs: {
+      mask: entry('mask', { exact: true }),
+      picture: entry('picture', { levels: 2, share: 0.25 }),
+      // Of the levels they are 70 and 20 · √(63 / 12) = 45.825757.
+      rounded: entry('picture', { exact: true, mean: 70, std: 45.82576 }),
+      wrong: entry('picture', { exact: true, mean: 70, std: 45.8258 }),
+    },
   };
   await writeFile(join(folder, 'cases.json'), JSON.stringify({ format: 2, system: 'any', cases: [one] }));
   recorded = await openCase('one', folder);
@@ -58,6 +64,11 @@ test('halves are read as they are, masks with their sign', async () => {
   expect([...(await recorded.recorded('mask')).data]).toEqual(
     [0, 1, 2, 3, 4, 5, 6, 7].map((at) => (at % 2) * -100 + 0),
   );
+});
+
+test('mean and deviation are compared with the digits that are recorded', async () => {
+  expect((await recorded.compare('rounded', LEVELS)).passes).toBe(true);
+  expect((await recorded.compare('wrong', LEVELS)).passes).toBe(false);
 });
 
 /** The recorded picture with some values changed by so much. */
