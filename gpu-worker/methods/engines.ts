@@ -18,6 +18,7 @@ const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> =
   resshift: async () => (await import('./resshift/engine.ts')).resshiftEngine,
   'resshift-fast': async () => (await import('./resshift/engine.ts')).resshiftFastEngine,
   stablesr: async () => (await import('./stablesr/engine.ts')).stablesrEngine,
+  pasd: async () => (await import('./pasd/engine.ts')).pasdEngine,
   esrgan: async () => (await import('./added-engine.ts')).addedEngine,
   compact: async () => (await import('./added-engine.ts')).addedEngine,
 };

@@ -9,6 +9,7 @@ import { ldm } from './ldm.ts';
 import type { Method } from './method.ts';
 import type { AddableId, InstalledModel, ModelFacts } from './model-facts.ts';
 import type { OnePassMethod } from './one-pass.ts';
+import { pasd } from './pasd.ts';
 import { realEsrgan, realEsrganFast } from './real-esrgan.ts';
 import { resshift, resshiftFast } from './resshift.ts';
 import { seesr, seesrTurbo } from './seesr.ts';
@@ -27,6 +28,7 @@ const DECLARED = [
   resshift,
   resshiftFast,
   stablesr,
+  pasd,
   seesrTurbo,
 ] as const;
 

@@ -90,7 +90,7 @@ export async function randomSeesr(): Promise<Networks> {
   };
 }
 
-function randomCheckpoint(name: string, shapes: ReadonlyMap<string, readonly number[]>): Checkpoint {
+export function randomCheckpoint(name: string, shapes: ReadonlyMap<string, readonly number[]>): Checkpoint {
   const entry = (shape: readonly number[]): TensorEntry => ({ shape, dtype: 'F32' });
   return {
     tensors: new Map([...shapes].map(([key, shape]) => [key, entry(shape)])),

@@ -6,6 +6,8 @@ import { completeParameters, requestedParametersSchema } from '../../../shared/p
 
 const complete = (asked: object, installed = OWN_MODELS) =>
   completeParameters(requestedParametersSchema.parse(asked), installed);
+/** Models that have a parameter. */
+const having = (name: string) => METHOD_IDS.filter((model) => name in methodOf({ model }).defaults).join(', ');
 
 describe('parameters of a model', () => {
   test('the best installed model is the default', () => {
@@ -30,8 +32,11 @@ describe('parameters of a model', () => {
   });
 
   test.each([
-    [{ model: 'real-esrgan', steps: 4 }, 'real-esrgan has no parameter steps (seesr, seesr-turbo has it).'],
-    [{ model: 'seesr-turbo', guidance_scale: 2 }, 'seesr-turbo has no parameter guidance_scale (seesr has it).'],
+    [{ model: 'real-esrgan', steps: 4 }, `real-esrgan has no parameter steps (${having('steps')} has it).`],
+    [
+      { model: 'seesr-turbo', guidance_scale: 2 },
+      `seesr-turbo has no parameter guidance_scale (${having('guidance_scale')} has it).`,
+    ],
     [
       { model: 'seesr', tags: { mode: 'auto', list: ['a'] } },
       'tags.list has 1 tags, which tags.mode auto does not use.',

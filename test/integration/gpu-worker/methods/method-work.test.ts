@@ -80,7 +80,8 @@ async function shareOfStages(id: MethodId, sources: readonly Source[]): Promise<
 function pathsOf(sources: readonly Source[]) {
   const { sdTurbo, ramConfig, ...others } = recordedSources('seesr-turbo');
   const seesr: Record<string, string | undefined> = { ...others, 'sd-turbo': sdTurbo, 'ram-config': ramConfig };
-  const published = (name: string) => globSync(`test/fixtures/*/checkpoints/${name}`)[0];
+  /** Of a folder what is said begins with its name. */
+  const published = (about: string) => globSync(`test/fixtures/*/checkpoints/{,*/}${about.split(':')[0]}`)[0];
   /** Of a set with files of one method: its sizes, for `NAME-config`. */
   const sizes = (option: string) =>
     globSync(`test/fixtures/${option.replace(/-config$/, '')}/checkpoints/config.json`)[0];
