@@ -19,6 +19,7 @@ const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> =
   'resshift-fast': async () => (await import('./resshift/engine.ts')).resshiftFastEngine,
   stablesr: async () => (await import('./stablesr/engine.ts')).stablesrEngine,
   pasd: async () => (await import('./pasd/engine.ts')).pasdEngine,
+  diffbir: async () => (await import('./diffbir/engine.ts')).diffbirEngine,
   esrgan: async () => (await import('./added-engine.ts')).addedEngine,
   compact: async () => (await import('./added-engine.ts')).addedEngine,
 };

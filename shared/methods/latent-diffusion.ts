@@ -36,7 +36,7 @@ interface Timesteps {
  * | 0.75     | 399         | 2.125          | 0.375                       |
  * | 1        | 199         | 1: none        | 0.5                         |
  *
- * Fewer timesteps, and no second prompt at 1, cost less as well. A parameter that was asked for stays as it is.
+ * Fewer timesteps, and no second prompt at 1, cost less as well. A method that starts at noise starts at the photo above 0. A parameter that was asked for stays as it is.
  * `conditioning_scale` stays 1, where ControlNet was trained.
  */
 const LEAST_START_STEPS = 199;
@@ -50,7 +50,11 @@ export function latentDiffusion<const Id extends string>(given: Given<Id>): Meth
     ...about,
     scale: MODEL_SCALE,
     workShare: 1,
-    problems: (asked) => [...tagProblems(asked), ...startProblems(asked, leastStart(asked)), ...about.problems(asked)],
+    problems: (asked) => [
+      ...tagProblems(asked),
+      ...startProblems({ start_point: defaults.start_point, ...asked }, timesteps.trained, leastStart(asked)),
+      ...about.problems(asked),
+    ],
     work({ width, height }, parameters) {
       const [size] = tileSizes;
       const count = (side: number) =>
@@ -64,8 +68,11 @@ export function latentDiffusion<const Id extends string>(given: Given<Id>): Meth
       share: (fidelity) => MOST_SHARE * fidelity,
       steer(fidelity, asked) {
         const { start_steps: latest, guidance_scale: guidance } = defaults;
-        const isFromPhoto = (asked.start_point ?? defaults.start_point) === 'lr';
+        // One that starts at noise by itself starts at the photo where it shall be true to it.
+        const turns = fidelity > 0 && defaults.start_point === 'noise' && asked.start_point === undefined;
+        const isFromPhoto = turns || (asked.start_point ?? defaults.start_point) === 'lr';
         return {
+          ...(turns && { start_point: 'lr' as const }),
           ...(latest && isFromPhoto && { start_steps: Math.max(leastStart(asked), startSteps(fidelity, latest)) }),
           ...(guidance && { guidance_scale: Math.round((guidance - fidelity * (guidance - 1)) * 1000) / 1000 }),
         };
@@ -111,8 +118,13 @@ function tagProblems({ tags }: ModelParameters): ParameterProblem[] {
 }
 
 /** Nothing that is asked for is silently without effect. */
-function startProblems({ start_point, start_steps }: ModelParameters, least: number): ParameterProblem[] {
-  if (start_steps === undefined) return [];
+function startProblems(
+  { start_point, start_steps }: ModelParameters,
+  trained: number,
+  least: number,
+): ParameterProblem[] {
+  // At the last timestep of the training no method skips anything.
+  if (start_steps === undefined || start_steps === trained - 1) return [];
   const parameter = 'start_steps';
   if (start_point === 'noise') {
     const message = `start_steps ${start_steps} has no meaning with start_point noise.`;

@@ -2,6 +2,7 @@ import { AppError } from '../error.ts';
 import { bsrgan } from './bsrgan.ts';
 import { compact } from './compact.ts';
 import { dasr } from './dasr.ts';
+import { diffbir } from './diffbir.ts';
 import { esrgan } from './esrgan.ts';
 import { femasr } from './femasr.ts';
 import { ldl } from './ldl.ts';
@@ -29,6 +30,7 @@ const DECLARED = [
   resshiftFast,
   stablesr,
   pasd,
+  diffbir,
   seesrTurbo,
 ] as const;
 

@@ -78,7 +78,10 @@ export async function computeScheduler(recorded: RecordedCase, { schedule }: See
 }
 
 /** The ids of every recorded prompt: those with ftfy. A set may hold those without as well. */
-export async function computeTokenizer(recorded: RecordedCase, { tokenizer }: SeesrModels): Promise<Computed> {
+export async function computeTokenizer(
+  recorded: RecordedCase,
+  { tokenizer }: Pick<SeesrModels, 'tokenizer'>,
+): Promise<Computed> {
   const { prompts } = JSON.parse(await recorded.text('prompts')) as { prompts: { text: string; ids: number[] }[] };
   const facts = prompts.map(({ text, ids }): Fact => {
     const name = `ids of ${JSON.stringify(text.slice(0, 40))}`;

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+
+export const CONFIG_FILE = 'config.json';
+
+const count = z.int().positive();
+const floatType = z.enum(['float32', 'float16']);
+const configSchema = z.object({
+  flavor: z.object({ storage: floatType, compute: floatType }),
+  /** Width of the time embedding. */
+  timeChannels: count,
+  swinir: z.object({
+    channels: count,
+    hidden: count,
+    features: count,
+    window: count,
+    groups: z.array(z.object({ blocks: count, heads: count })).readonly(),
+  }),
+  vae: z.object({
+    block_out_channels: z.array(count).readonly(),
+    layers_per_block: count,
+    norm_num_groups: count,
+    latent_channels: count,
+  }),
+});
+
+/** `config.json` of a built model: the facts that a caller of its networks needs. */
+export type DiffbirConfig = z.infer<typeof configSchema>;
+
+export async function readDiffbirConfig(path: string): Promise<DiffbirConfig> {
+  return configSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+}

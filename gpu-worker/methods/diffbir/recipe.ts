@@ -1,0 +1,143 @@
+import type { Parameters } from '../../../shared/job.ts';
+import { LATENT_PIXELS } from '../../../shared/methods/tile-plan.ts';
+import { type LatentRun, latentRestorer } from '../../diffusion/latent-restorer.ts';
+import { sampleLatent, type Watch } from '../../diffusion/sample-latent.ts';
+import { tellStages } from '../../diffusion/tell-stages.ts';
+import type { Pixels } from '../../images/image.ts';
+import type { Restorer, Savepoints } from '../../restore/restorer.ts';
+import { guideByPrompts } from '../../schedulers/guidance.ts';
+import { createNoiseSchedule } from '../../schedulers/noise-schedule.ts';
+import { createSpacedDdpm } from '../../schedulers/spaced-ddpm.ts';
+import { startLatent } from '../../schedulers/start-latent.ts';
+import type { NoiseSource } from '../../tensor/keyed-normals.ts';
+import { elementCount, type Tensor } from '../../tensor/tensor.ts';
+import { exactMode } from './exact-mode.ts';
+import type { Mode } from './mode.ts';
+import { type DiffbirModels, EMPTY_TEXT, SCALING_FACTOR, SCHEDULE } from './models.ts';
+import { publishedMode } from './published-mode.ts';
+
+/** Parameters of the API, complete. */
+type DiffbirParameters = Required<
+  Pick<Parameters, 'steps' | 'conditioning_scale' | 'start_point' | 'start_steps' | 'color_fix'>
+>;
+
+interface DiffbirOptions
+  extends Pick<LatentRun, 'noise' | 'onProgress' | 'signal' | 'savepoints'>,
+    Partial<Pick<LatentRun, 'onStep'>> {
+  parameters: DiffbirParameters;
+  mode: Mode;
+}
+
+/** Share of the work that is done when a stage begins; a step costs far more than anything else. */
+const BEGINS = { upscale: 0, encode_latent: 0.01, denoise: 0.03, decode_latent: 0.95 } as const;
+
+export function diffbirRestorer(models: DiffbirModels): Restorer {
+  return latentRestorer((photo, { parameters, published, tileSize, ...run }) =>
+    restoreByDiffbir(photo, models, {
+      ...run,
+      parameters: parameters as DiffbirParameters,
+      mode: published ? publishedMode() : exactMode({ tileSize, bitDepth: parameters.bit_depth }),
+    }),
+  );
+}
+
+/**
+ * DiffBIR from the photo to the picture (Lin et al. 2023, figure 2). `photo`: 8-bit RGB. Throws AppError
+ * `output-rejected` when the networks give numbers that are not finite, and as the mode does.
+ */
+export async function restoreByDiffbir(
+  photo: Pixels,
+  models: DiffbirModels,
+  { parameters, mode, noise, onProgress, signal, onStep, savepoints }: DiffbirOptions,
+): Promise<{ picture: Pixels }> {
+  const tell = tellStages(onProgress, BEGINS);
+
+  // First everything is taken out of the photo that should not be there, and its detail is lost with it.
+  const { picture, finish } = mode.prepare(photo);
+  const condition = await models.firstStage.clean(picture, { onTile: tell.ofTiles('upscale'), signal });
+
+  // Then detail comes back, from noise to a clean latent that is steered by the cleaned picture alone.
+  const latent = await denoise(models, {
+    parameters,
+    mode,
+    condition,
+    text: await models.textEncoder.encode([EMPTY_TEXT]),
+    noise,
+    onEncode: tell.ofTiles('encode_latent'),
+    watch: {
+      signal,
+      onTile: tell.ofSteps('denoise'),
+      ...(onStep && { onStep: (_latent, step, expectClean) => onStep(step, expectClean) }),
+    },
+    ...(savepoints && { savepoints }),
+  });
+
+  // Back to pixels.
+  const decoded = await mode.decode(models.vae, unscaled(latent), {
+    condition,
+    colorFix: parameters.color_fix,
+    signal,
+    onTile: tell.ofTiles('decode_latent'),
+  });
+  return { picture: finish(decoded) };
+}
+
+export function unscaled({ data, shape }: Tensor): Tensor {
+  return { data: data.map((value) => value / SCALING_FACTOR), shape };
+}
+
+interface DenoiseOptions {
+  parameters: Omit<DiffbirParameters, 'color_fix'>;
+  mode: Pick<Mode, 'latentTiles' | 'see'>;
+  /** The cleaned picture, [1, 3, 8h, 8w], RGB about 0..1. */
+  condition: Tensor;
+  /** [1, 77, d], or under guidance [2, 77, d]: the negative text before the positive one. */
+  text: Tensor;
+  guidance?: number;
+  noise: NoiseSource;
+  onEncode?: (tile: number, tiles: number) => void;
+  watch: Watch;
+  savepoints?: Savepoints;
+}
+
+/** From noise, as published, or from the noised cleaned picture, to a clean latent [1, 4, h, w], scaled. */
+export async function denoise(
+  models: Pick<DiffbirModels, 'denoiser' | 'vae' | 'latentChannels'>,
+  { parameters, mode, condition, text, guidance = 1, noise, onEncode, watch, savepoints }: DenoiseOptions,
+): Promise<Tensor> {
+  const { steps, start_point, start_steps, conditioning_scale: conditioningScale } = parameters;
+  const schedule = createNoiseSchedule(SCHEDULE);
+  const scheduler = createSpacedDdpm(schedule, {
+    steps,
+    spacing: 'even',
+    offset: 0,
+    ...(start_point === 'lr' && { startSteps: start_steps }),
+  });
+  const { timesteps } = scheduler;
+  const [height, width] = condition.shape.slice(2).map((side) => side / LATENT_PIXELS) as [number, number];
+  const shape = [1, models.latentChannels, height, width];
+  const count = elementCount(shape);
+
+  // The part that stays the same from step to step.
+  const { signal } = watch;
+  const conditioning = await models.denoiser.prepare({ contexts: { text }, timesteps });
+  const tiles = mode.latentTiles(height, width);
+  const seen = await mode.see(models, condition, tiles, { signal, ...(onEncode && { onTile: onEncode }) });
+
+  const encoded = start_point === 'lr' && seen.hint?.data;
+  const startAt = { ...(encoded && { encoded }), noise: noise('start', 0, count), timestep: timesteps[0]! };
+  const start = savepoints?.from ?? { step: 0, state: { sample: startLatent(schedule, startAt) } };
+
+  return await sampleLatent({
+    shape,
+    scheduler,
+    start,
+    tiles,
+    predict: (tile, latent, step) =>
+      models.denoiser.predict({ latent, conditioning, step, stem: seen.stems.get(tile)!, conditioningScale }),
+    ...(guidance !== 1 && { guide: (predictions) => guideByPrompts(predictions, guidance) }),
+    drawNoise: (index) => noise('step', index, count),
+    ...(savepoints && { save: savepoints.save }),
+    watch,
+  });
+}
