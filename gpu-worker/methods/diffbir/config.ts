@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { readConfig } from '../../weights/read-config.ts';
 
 export const CONFIG_FILE = 'config.json';
 
@@ -27,6 +27,7 @@ const configSchema = z.object({
 /** `config.json` of a built model: the facts that a caller of its networks needs. */
 export type DiffbirConfig = z.infer<typeof configSchema>;
 
-export async function readDiffbirConfig(path: string): Promise<DiffbirConfig> {
-  return configSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+/** Throws AppError `engine-failed`. */
+export function readDiffbirConfig(path: string): Promise<DiffbirConfig> {
+  return readConfig(path, configSchema);
 }

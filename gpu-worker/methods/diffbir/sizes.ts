@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { AppError } from '../../../shared/error.ts';
 import type { TextEncoderConfig } from '../../graphs/clip-text.ts';
 import type { UnetConfig } from '../../graphs/unet-layout.ts';
 import type { VaeConfig } from '../../vae/vae-steps.ts';
+import { readConfig } from '../../weights/read-config.ts';
 import type { SwinirSizes } from './swinir-parts.ts';
 
 const count = z.int().positive();
@@ -52,13 +51,7 @@ export interface DiffbirSizes {
 
 /** `path`: of a file of sizes, for networks other than the published ones. Throws AppError `engine-failed`. */
 export async function readSizes(path?: string): Promise<DiffbirSizes> {
-  if (path === undefined) return sizesOf(PUBLISHED);
-  try {
-    return sizesOf(sizesSchema.parse(JSON.parse(await readFile(path, 'utf8'))));
-  } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new AppError('engine-failed', `${path} cannot be read: ${reason}`, { cause });
-  }
+  return sizesOf(path === undefined ? PUBLISHED : await readConfig(path, sizesSchema));
 }
 
 function sizesOf({ norm_num_groups, unet, vae, text, swinir }: Sizes): DiffbirSizes {

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { AppError } from '../../../shared/error.ts';
 import type { Flavor } from '../../graphs/onnx.ts';
 import { PROMPT_LENGTH } from '../../tokenizer/clip-tokenizer.ts';
+import { readConfig } from '../../weights/read-config.ts';
 import type { PasdCheckpoints } from './checkpoints.ts';
 
 export const CONFIG_FILE = 'config.json';
@@ -35,8 +35,9 @@ const pasdConfigSchema = z.object({
 /** `config.json` of a built model: the facts that a caller of its networks needs. */
 export type PasdConfig = z.infer<typeof pasdConfigSchema>;
 
-export async function readPasdConfig(path: string): Promise<PasdConfig> {
-  return pasdConfigSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+/** Throws AppError `engine-failed`. */
+export function readPasdConfig(path: string): Promise<PasdConfig> {
+  return readConfig(path, pasdConfigSchema);
 }
 
 /** The facts that cannot be read off the networks. Throws AppError `engine-failed` for prompts of another length. */

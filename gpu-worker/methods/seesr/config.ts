@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { readConfig } from '../../weights/read-config.ts';
 
 export const CONFIG_FILE = 'config.json';
 
@@ -35,6 +35,7 @@ const seesrConfigSchema = z.object({
 /** `config.json` of a built model: the facts that a caller of its networks needs. */
 export type SeesrConfig = z.infer<typeof seesrConfigSchema>;
 
-export async function readSeesrConfig(path: string): Promise<SeesrConfig> {
-  return seesrConfigSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+/** Throws AppError `engine-failed`. */
+export function readSeesrConfig(path: string): Promise<SeesrConfig> {
+  return readConfig(path, seesrConfigSchema);
 }

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { AppError } from '../../../shared/error.ts';
+import { readConfig } from '../../weights/read-config.ts';
 
 /** Of an installed model. */
 export const CONFIG_FILE = 'config.json';
@@ -79,19 +78,10 @@ export const PUBLISHED_SIZES: StablesrSizes = {
 
 /** Of networks other than the published ones, from a file. Throws AppError `engine-failed`. */
 export async function readSizes(path: string | undefined): Promise<StablesrSizes> {
-  return path === undefined ? PUBLISHED_SIZES : await readJson(path, sizesSchema);
+  return path === undefined ? PUBLISHED_SIZES : await readConfig(path, sizesSchema);
 }
 
 /** Throws AppError `engine-failed`. */
 export function readStablesrConfig(path: string): Promise<StablesrConfig> {
-  return readJson(path, configSchema);
-}
-
-async function readJson<Content>(path: string, schema: z.ZodType<Content>): Promise<Content> {
-  try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new AppError('engine-failed', `${path} cannot be read: ${reason}`, { cause });
-  }
+  return readConfig(path, configSchema);
 }
