@@ -21,8 +21,9 @@ const sampled = latentDiffusion({
   // It was trained and published with the first.
   tileSizes: [64, 48, 32],
   timesteps: { trained: 1000, spacing: 'even', offset: 0 },
-  price: 60,
-  pace: 10,
+  price: 40,
+  // At tiles of 64².
+  pace: 6,
 });
 
 /** The authors' own dial is the weight of the features, which goes from the published one up to 1; it costs nothing. */
