@@ -1,13 +1,44 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
-import { FULL_PRECISION } from '../../gpu-worker/graphs/onnx.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clipText } from '../../gpu-worker/graphs/clip-text.ts';
+import { FULL_PRECISION, type Graph } from '../../gpu-worker/graphs/onnx.ts';
 import { diffbirParts, openDiffbir } from '../../gpu-worker/methods/diffbir/checkpoints.ts';
+import { SCALING_FACTOR } from '../../gpu-worker/methods/diffbir/models.ts';
 import { diffbirNetworks } from '../../gpu-worker/methods/diffbir/networks.ts';
 import { readSizes } from '../../gpu-worker/methods/diffbir/sizes.ts';
+import { compileModel } from '../../gpu-worker/runtime/compile.ts';
+import { createSession } from '../../gpu-worker/runtime/session.ts';
+import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
+import { blendingWeights, type Window } from '../../gpu-worker/tiling/blending.ts';
+import {
+  centered,
+  gaussianWindow,
+  halfOff,
+  type LatentTile,
+  planEqualTiles,
+} from '../../gpu-worker/tiling/latent-tiles.ts';
 import type { Checkpoint, TensorEntry } from '../../gpu-worker/weights/checkpoint.ts';
-import { diffbirPaths } from './compute/diffbir.ts';
+import { within } from '../../gpu-worker/weights/combine.ts';
+import { openClipText } from '../../gpu-worker/weights/compvis.ts';
+import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
+import { unwrapped } from '../../gpu-worker/weights/unwrap.ts';
+import { openCase, type RecordedCase } from '../support/recorded-case.ts';
+import {
+  computeSwinir,
+  type DenoiserInputs,
+  type DenoiserRunner,
+  denoiserInputs,
+  diffbirPaths,
+  openClipTokenizer,
+  openDenoiserRunner,
+  openDiffbirModels,
+  type SwinirChange,
+} from './compute/diffbir.ts';
+import { computeLoop, type LoopTools } from './compute/diffbir-v1.ts';
+import { computeEncode, computeLoopV2, openV2Models, type V2Models } from './compute/diffbir-v2.ts';
+import { PARITY_DEVICE } from './device.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/diffbir/', import.meta.url));
 
@@ -68,5 +99,262 @@ describe('a file', () => {
 
   test('whose sizes cannot be read is refused', async () => {
     await expect(openDiffbir({ ...paths, config: paths.full })).rejects.toThrow(/general_full_v1\.ckpt cannot be read/);
+  });
+});
+
+const openDiffbirCase = (id: string) => openCase(id, FOLDER);
+
+/** `cost`: the largest difference, as the README of the set tells it. */
+async function expectOther(recorded: RecordedCase, output: string, actual: ArrayLike<number>, cost: number) {
+  const { passes, largestDifference } = await recorded.compare(output, actual);
+  expect(passes).toBe(false);
+  // Of all values, and perhaps of other cases; a set keeps some.
+  expect(largestDifference).toBeGreaterThan(cost / 3);
+}
+
+const nodes = (graph: Graph, operator: string) => {
+  const found = graph.proto.node.filter(({ opType }) => opType === operator);
+  expect(found.length).toBeGreaterThan(0);
+  return found;
+};
+const leak = (graph: Graph, places: readonly number[], slope: number) => {
+  const found = nodes(graph, 'LeakyRelu');
+  for (const place of places) found[place]!.attribute.find(({ name }) => name === 'alpha')!.f = slope;
+};
+const zeros = ({ data, shape }: Tensor): Tensor => ({ data: new Float32Array(data.length), shape });
+
+describe('without it the first stage is another:', () => {
+  const CHANGES: [string, number, SwinirChange][] = [
+    ['the mask of shifted windows', 0.354, { windows: (all) => ({ ...all, 'regions.1': zeros(all['regions.1']!) }) }],
+    [
+      'relative positions',
+      0.272,
+      { weight: (name, values) => (name.includes('bias_table') ? values.fill(0) : values) },
+    ],
+    [
+      'the shift of windows',
+      0.49,
+      {
+        windows: (all) => ({
+          ...all,
+          'order.1': all['order.0']!,
+          'inverse.1': all['inverse.0']!,
+          'regions.1': zeros(all['regions.1']!),
+        }),
+      },
+    ],
+    [
+      'the norm behind the first convolution',
+      0.924,
+      {
+        graph(graph) {
+          const norm = nodes(graph, 'LayerNormalization')[0]!;
+          Object.assign(norm, { opType: 'Identity', input: norm.input.slice(0, 1), attribute: [] });
+        },
+      },
+    ],
+    ['the slope 0.01 before the upsampling', 0.224, { graph: (graph) => leak(graph, [0], 0.2) }],
+    ['the slope 0.2 behind it', 0.361, { graph: (graph) => leak(graph, [1, 2, 3, 4], 0.01) }],
+    [
+      'the mean of RGB',
+      1.24,
+      {
+        graph({ proto }) {
+          for (const constant of proto.initializer) if (`${constant.dims}` === '3,1,1') constant.floatData.fill(0);
+        },
+      },
+    ],
+  ];
+  test.each(CHANGES)('%s', async (_, cost, change) => {
+    const recorded = await openDiffbirCase('swinir_64x64');
+    const { out } = await computeSwinir(recorded, change);
+    await expectOther(recorded, 'out', out!.data, cost);
+  });
+
+  test('the file of its own, in the place of the one beside the other networks', async () => {
+    const recorded = await openDiffbirCase('swinir_64x64');
+    await using full = unwrapped(await openCheckpoint(diffbirPaths(FOLDER).full));
+    const other = within(full, 'preprocess_model.');
+    const read = new Map<string, Float32Array<ArrayBuffer>>();
+    for (const name of other.tensors.keys()) if (/weight|bias/.test(name)) read.set(name, await other.read(name));
+    const { out } = await computeSwinir(recorded, { weight: (name) => read.get(name)! });
+    await expectOther(recorded, 'out', out!.data, 1.45);
+  });
+});
+
+test('the last block of the text tower is left out', async () => {
+  const recorded = await openDiffbirCase('text');
+  await using full = unwrapped(await openCheckpoint(diffbirPaths(FOLDER).full));
+  const { text } = await readSizes(diffbirPaths(FOLDER).config);
+  const layers = text.num_hidden_layers + 1;
+  const checkpoint = openClipText(within(full, 'cond_stage_model.model.'), layers);
+  const model = await compileModel(clipText({ ...text, num_hidden_layers: layers }), checkpoint.read);
+  const session = await createSession(model, PARITY_DEVICE);
+  const { hidden } = await session.run({ ids: await recorded.tensor('ids') });
+  await session.release();
+  await expectOther(recorded, 'hidden', hidden!.data, 3.16);
+});
+
+describe('without it the denoiser is another:', () => {
+  let plain: DenoiserRunner;
+  beforeAll(async () => {
+    plain = await openDenoiserRunner(FOLDER);
+  });
+  afterAll(() => plain.release());
+
+  test.each<[string, number, (inputs: DenoiserInputs) => Partial<DenoiserInputs>]>([
+    ['the hint', 0.62, ({ hint }) => ({ hint: zeros(hint) })],
+    ['ControlNet', 0.816, () => ({ strength: 0 })],
+    ['the text', 0.48, ({ text }) => ({ text: zeros(text) })],
+    [
+      'the second text',
+      0.404,
+      ({ text: { data, shape } }) => {
+        const one = data.subarray(0, data.length / 2);
+        return { text: { data: Float32Array.of(...one, ...one), shape } };
+      },
+    ],
+    ['the timestep', 0.158, ({ timestep }) => ({ timestep: timestep - 1 })],
+  ])('%s', async (_, cost, change) => {
+    const recorded = await openDiffbirCase('denoiser_8x8_t999');
+    const inputs = await denoiserInputs(recorded);
+    const { eps } = await plain.run({ ...inputs, ...change(inputs) });
+    await expectOther(recorded, 'eps', eps!.data, cost);
+  });
+
+  test.each<[string, string, number, Record<string, string>]>([
+    [
+      'the order of the zero convolutions',
+      'eps',
+      0.743,
+      {
+        'controlnet_down_blocks.0': 'controlnet_down_blocks.1',
+        'controlnet_down_blocks.1': 'controlnet_down_blocks.0',
+      },
+    ],
+    ['the place of the hint, behind the latent', 'residual0', 4.31, { conv_in: 'stem', stem: 'conv_in' }],
+  ])('%s', async (_, output, cost, swapped) => {
+    const recorded = await openDiffbirCase('denoiser_8x8_t999');
+    await using checkpoints = await openDiffbir(diffbirPaths(FOLDER));
+    const control = {
+      read: (name: string) => {
+        const [, layer, kind] = /^(.*)\.(weight|bias)$/.exec(name)!;
+        return checkpoints.controlNet.read(`${kind === 'weight' ? (swapped[layer!] ?? layer) : layer}.${kind}`);
+      },
+    };
+    const runner = await openDenoiserRunner(FOLDER, { control });
+    const values = await runner.run(await denoiserInputs(recorded));
+    await runner.release();
+    await expectOther(recorded, output, values[output]!.data, cost);
+  });
+});
+
+describe('without it the script is another:', () => {
+  const opened = openDiffbirModels(FOLDER);
+  let tools: LoopTools;
+  let v2: V2Models;
+  beforeAll(async () => {
+    const tokenizer = await openClipTokenizer();
+    const models = await opened.get();
+    const encode = (prompts: readonly string[]) =>
+      models.textEncoder.encode(prompts.map((prompt) => tokenizer.encode(prompt)));
+    tools = { models, encode };
+    v2 = await openV2Models(FOLDER);
+  });
+  afterAll(async () => {
+    await v2.release();
+    await opened[Symbol.asyncDispose]();
+  });
+
+  const withParameters = (recorded: RecordedCase, changed: Record<string, unknown>): RecordedCase => ({
+    ...recorded,
+    parameters: { ...recorded.parameters, ...changed },
+  });
+
+  test('the encoder of conditions', async () => {
+    const recorded = await openDiffbirCase('encode_64x64');
+    const { outputs } = await computeEncode(recorded, v2, tools);
+    await expectOther(recorded, 'condition', outputs.first_stage.data, 0.522);
+  });
+
+  test.each<[string, string, string, number, (recorded: RecordedCase) => RecordedCase]>([
+    [
+      'the noise of the steps',
+      'loop_plain_4',
+      'latents',
+      10.2,
+      (recorded) => ({
+        ...recorded,
+        tensor: async (name) => {
+          const tensor = await recorded.tensor(name);
+          return name === 'step_noise' ? zeros(tensor) : tensor;
+        },
+      }),
+    ],
+    ['the colors', 'loop_plain_4', 'image', 0.255, (recorded) => withParameters(recorded, { color: 'none' })],
+    ['their places', 'loop_plain_4', 'image', 0.499, (recorded) => withParameters(recorded, { color: 'adain' })],
+    ['latent guidance', 'loop_guidance', 'latents', 18.5, (recorded) => recorded],
+    ['tiles', 'tiled_64_48', 'image', 0.323, (recorded) => withParameters(recorded, { tile: undefined })],
+  ])('%s (v1)', async (_, id, output, cost, change) => {
+    const recorded = await openDiffbirCase(id);
+    const { outputs } = await computeLoop(change(recorded), tools);
+    await expectOther(recorded, output, outputs[output]!.data, cost);
+  });
+
+  test('the scaling factor (v1)', async () => {
+    const recorded = await openDiffbirCase('loop_plain_4');
+    const { denoiser } = tools.models;
+    const unscaled: typeof denoiser = {
+      ...denoiser,
+      stem: ({ data, shape }) => denoiser.stem({ data: data.map((value) => value / SCALING_FACTOR), shape }),
+    };
+    const { outputs } = await computeLoop(recorded, { ...tools, models: { ...tools.models, denoiser: unscaled } });
+    await expectOther(recorded, 'latents', outputs.latents!.data, 5.63);
+  });
+
+  const equal = (tiles: LatentTile[]) => {
+    const { row, column } = tiles.at(-1)!;
+    const { size } = row;
+    const stride = tiles.find(({ column: { start } }) => start > 0)!.column.start;
+    return planEqualTiles({ height: row.start + size, width: column.start + size, size, stride });
+  };
+  /** Before they are weighed against each other. */
+  const upsideDown = (tiles: LatentTile[]) => {
+    const last = tiles.at(-1)!;
+    const weigh = (side: 'row' | 'column', window: Window) => {
+      const spans = [...new Set(tiles.map((tile) => tile[side]))];
+      const weights = blendingWeights(spans, last[side].start + last[side].size, window);
+      return new Map(spans.map((span, index) => [span, weights[index]!]));
+    };
+    const rows = weigh('row', (offset, span) => gaussianWindow(halfOff)(span.size - 1 - offset, span));
+    const columns = weigh('column', gaussianWindow(centered));
+    return tiles.map(({ row, column }): LatentTile => {
+      return { row, column, weight: (y, x) => rows.get(row)![y]! * columns.get(column)![x]! };
+    });
+  };
+  test.each<[string, string, number, Record<string, unknown>]>([
+    ['guidance', 'v2_spaced', 17.1, { cfg: 1 }],
+    ['the start at the condition', 'v2_spaced_start', 1.12, { start: undefined }],
+    ['noise on the condition', 'v2_spaced_start', 10.9, { noise_aug: 0 }],
+    ['weights of tiles', 'v2_spaced_tiled', 13.6, { changed: { tiles: equal } }],
+    ['their half latent', 'v2_spaced_tiled', 7.34, { changed: { tiles: upsideDown } }],
+    ['the end in noise', 'v2_v', 1.08, { changed: { endsInNoise: false } }],
+  ])('%s (v2)', async (_, id, cost, changed) => {
+    const recorded = await openDiffbirCase(id);
+    const { outputs } = await computeLoopV2(withParameters(recorded, changed), v2, tools);
+    await expectOther(recorded, 'latent', outputs.latent!.data, cost);
+  });
+
+  test('its own ControlNet (v2)', async () => {
+    const recorded = await openDiffbirCase('v2_spaced');
+    const { outputs } = await computeLoopV2(recorded, { ...v2, denoiser: tools.models.denoiser }, tools);
+    await expectOther(recorded, 'latent', outputs.latent!.data, 29.4);
+  });
+
+  test('the velocity (v2.1): nothing is finite', async () => {
+    const recorded = await openDiffbirCase('v2_v');
+    const asNoise = withParameters(recorded, { changed: { predicts: 'noise' } });
+    const { outputs } = await computeLoopV2(asNoise, v2, tools);
+    expect(Array.from(outputs.latent!.data).every(Number.isFinite)).toBe(false);
   });
 });

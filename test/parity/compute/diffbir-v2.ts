@@ -119,14 +119,16 @@ interface SamplingParameters {
   /** In pixels. */
   tile?: number;
   stride?: number;
+  /** Other than those of the version, to see what they are for. */
+  changed?: { endsInNoise?: boolean; predicts?: Predicts; tiles?(tiles: LatentTile[]): LatentTile[] };
 }
 
-function scheduleOf(version: Version): NoiseSchedule {
-  return createNoiseSchedule({ ...SCHEDULE, endsInNoise: version === 'v2.1' });
+function scheduleOf(version: Version, endsInNoise = version === 'v2.1'): NoiseSchedule {
+  return createNoiseSchedule({ ...SCHEDULE, endsInNoise });
 }
 
-function schedulerOf(schedule: NoiseSchedule, { version, sampler, steps }: SamplingParameters): Scheduler {
-  const predicts: Predicts = version === 'v2.1' ? 'velocity' : 'noise';
+function schedulerOf(schedule: NoiseSchedule, { version, sampler, steps, changed }: SamplingParameters): Scheduler {
+  const predicts = changed?.predicts ?? (version === 'v2.1' ? 'velocity' : 'noise');
   const samplers: Record<Sampler, () => Scheduler> = {
     spaced: () => createSpacedDdpm(schedule, { steps, spacing: 'even', offset: 0, predicts }),
     'edm_dpm++_3m_sde': () => createDpmSolverSde(schedule, { steps, predicts }),
@@ -147,8 +149,8 @@ async function sample(
   recorded: RecordedCase,
   { hint: clean, text, parameters }: { hint: Tensor; text: Tensor; parameters: SamplingParameters },
 ) {
-  const { cfg, rescale, start, noise_aug, strength = 1, tile, stride } = parameters;
-  const schedule = scheduleOf(parameters.version);
+  const { cfg, rescale, start, noise_aug, strength = 1, tile, stride, changed } = parameters;
+  const schedule = scheduleOf(parameters.version, changed?.endsInNoise);
   const scheduler = schedulerOf(schedule, parameters);
   const { shape } = clean;
   const [height, width] = shape.slice(2) as [number, number];
@@ -163,7 +165,8 @@ async function sample(
     : clean;
   const { timesteps } = scheduler;
   const conditioning = await models.denoiser.prepare({ contexts: { text }, timesteps });
-  const tiles = tilesOf({ height, width }, tile, stride);
+  const planned = tilesOf({ height, width }, tile, stride);
+  const tiles = changed?.tiles?.(planned) ?? planned;
   const stems = await computeStems(models.denoiser, hint, tiles, { scale: 1, margin: 0, signal: SIGNAL });
   const latents: Tensor[] = [];
   const denoised: Tensor[] = [];

@@ -10,14 +10,15 @@ import { openDiffbir } from '../../../gpu-worker/methods/diffbir/checkpoints.ts'
 import { diffbirEngine } from '../../../gpu-worker/methods/diffbir/engine.ts';
 import { type DiffbirModels, loadDiffbir } from '../../../gpu-worker/methods/diffbir/models.ts';
 import { diffbirDenoiser, hintStem } from '../../../gpu-worker/methods/diffbir/networks.ts';
-import { createSwinir } from '../../../gpu-worker/methods/diffbir/swinir.ts';
 import { swinirGraph } from '../../../gpu-worker/methods/diffbir/swinir-graph.ts';
+import { swinirParts, UNSHUFFLE } from '../../../gpu-worker/methods/diffbir/swinir-parts.ts';
 import { buildModel } from '../../../gpu-worker/model-store/build.ts';
 import { directoryOf } from '../../../gpu-worker/model-store/installed.ts';
 import { compileModel, type ReadWeight } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import { createTokenizer } from '../../../gpu-worker/tokenizer/clip-tokenizer.ts';
+import { windowInputs } from '../../../gpu-worker/vae/swin-blocks.ts';
 import { RECORDED_SET, type RecordedCase } from '../../support/recorded-case.ts';
 import { PARITY_DEVICE } from '../device.ts';
 
@@ -74,16 +75,27 @@ async function runGraph(
   return outputs;
 }
 
+/** What is left out to see what it is for. */
+export interface SwinirChange {
+  weight?: Alter;
+  graph?(graph: Graph): void;
+  windows?(inputs: Record<string, Tensor>): Record<string, Tensor>;
+}
+
 /** The first stage with all values on the way. */
-export async function computeSwinir({ folder, ...recorded }: RecordedCase, alter = asTheyAre) {
+export async function computeSwinir({ folder, ...recorded }: RecordedCase, change: SwinirChange = {}) {
   await using checkpoints = await openDiffbir(diffbirPaths(folder));
   const { sizes, swinir } = checkpoints;
-  const model = await compileModel(swinirGraph(sizes.swinir, { probes: true }), async (name) =>
-    alter(name, await swinir.read(name)),
-  );
-  const network = createSwinir({ sizes: sizes.swinir, model, device: PARITY_DEVICE });
-  const values = await network.run(await pictureOf(recorded, 'image'));
-  await network.release();
+  const graph = swinirGraph(sizes.swinir, { probes: true });
+  change.graph?.(graph);
+  const input = await pictureOf(recorded, 'image');
+  const [, , height, width] = input.shape as [number, number, number, number];
+  const map = { shape: [1, 0, height / UNSHUFFLE, width / UNSHUFFLE] };
+  const windows = windowInputs(swinirParts(sizes.swinir).trunk, map);
+  const values = await runGraph(graph, async (name) => (change.weight ?? asTheyAre)(name, await swinir.read(name)), {
+    input,
+    ...(change.windows?.(windows) ?? windows),
+  });
   const outputs = Object.entries(values).map(([name, value]): [string, Tensor] => {
     if (name === 'output') return ['out', value];
     const short = name.replace('.residual_group', '');
@@ -125,7 +137,7 @@ export interface DenoiserRunner {
   release(): Promise<void>;
 }
 
-interface DenoiserInputs {
+export interface DenoiserInputs {
   latent: Tensor;
   hint: Tensor;
   /** [2, 77, d]. */

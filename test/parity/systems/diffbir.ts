@@ -74,7 +74,7 @@ function open(folder: string): OpenSystem {
       resize: computeResize,
       color: computeColor,
       scheduler: computeScheduler,
-      swinir: values(computeSwinir),
+      swinir: values((recorded) => computeSwinir(recorded)),
       text: values(computeText),
       denoiser: values(async (recorded) => (await denoiserOf(recorded)).run(await denoiserInputs(recorded))),
       loop: (recorded) => ('t_start' in recorded.parameters ? guided(recorded) : plain(recorded)),
