@@ -23,6 +23,10 @@ const FILES = {
     { option: 'stablesr', file: 'stablesr_000117.ckpt', prefix: '' },
     { option: 'stablesr-cfw', file: 'vqgan_cfw_00011.ckpt', prefix: '' },
   ],
+  diffbir: [
+    { option: 'diffbir', file: 'general_full_v1.ckpt', prefix: '' },
+    { option: 'diffbir-swinir', file: 'general_swinir_v1.ckpt', prefix: '' },
+  ],
 } as const satisfies Record<string, readonly PublishedFile[]>;
 
 export type RandomModel = keyof typeof FILES;
