@@ -19,8 +19,9 @@ import { createWorkshop } from '../../../../support/workshop.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 const CHECKPOINTS = join(ROOT, 'test/fixtures/ldm/checkpoints');
-const SMALL = { width: 24, height: 16 };
-const STEPS = 8;
+const SIZE = { width: 100, height: 90 };
+/** Many: those of small networks are over before anybody has seen the third. */
+const STEPS = 50;
 const run = promisify(execFile);
 
 let directory: string;
@@ -34,7 +35,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'seesr-ldm-job-'));
   modelsDirectory = join(directory, 'models');
   const dog = await readFile(join(ROOT, 'local/demo-photo/dog.jpg'));
-  photo = new Uint8Array(await sharp(dog).resize(SMALL.width, SMALL.height, { fit: 'fill' }).png().toBuffer());
+  photo = new Uint8Array(await sharp(dog).resize(SIZE.width, SIZE.height, { fit: 'fill' }).png().toBuffer());
   await writeFile(join(directory, 'photo.png'), photo);
 });
 afterAll(async () => {
@@ -57,7 +58,7 @@ test('is built by the command line from its published file, and restores a photo
   const { stdout } = await program('gpu-worker/cli.ts', ...given, '--steps', String(STEPS));
   whole = JSON.parse(stdout).sha256;
   const { width, height } = await sharp(join(directory, 'whole.png')).metadata();
-  expect([width, height]).toEqual([4 * SMALL.width, 4 * SMALL.height]);
+  expect([width, height]).toEqual([4 * SIZE.width, 4 * SIZE.height]);
 });
 
 test('is listed, quoted and paid by its calls', async () => {
@@ -99,9 +100,10 @@ test('goes on at its savepoint when its worker is killed, with the same bytes', 
     const script = join(ROOT, 'test/support/worker-process.ts');
     const worker = fork(script, [workshop.directory, modelsDirectory], { execArgv: [] });
     const exited = new Promise((resolve) => worker.once('exit', resolve));
-    await workshop.until(id, ({ checkpoint }) => (checkpoint?.step ?? 0) >= 3);
+    const killable = await workshop.until(id, (job) => isTerminal(job) || (job.checkpoint?.step ?? 0) >= 3);
     worker.kill('SIGKILL');
     await exited;
+    expect(killable.status).toBe('running');
     const { checkpoint } = (await state.getJob(id))!;
     expect(await objects.head(checkpoint!.key)).not.toBeNull();
     // Lease and visibility are over.
