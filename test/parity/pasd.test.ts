@@ -7,7 +7,7 @@ import { type LatentTile, planLatentTiles, planPublishedTiles } from '../../gpu-
 import { publishedVaeTiles } from '../../gpu-worker/vae/published-vae-tiles.ts';
 import { decodeTiled } from '../../gpu-worker/vae/tiled-vae.ts';
 import { openCase, type RecordedCase } from '../support/recorded-case.ts';
-import { computeDenoiser, openPasd, type PasdChange } from './compute/pasd.ts';
+import { openDenoiser, openPasd, type PasdChange } from './compute/pasd.ts';
 import { computeLoop, computeRun, type ScriptChange } from './compute/pasd-sampling.ts';
 
 /**
@@ -100,7 +100,9 @@ describe('without it the noise is another:', () => {
 
   test.each(Object.entries(CHANGES))('%s', async (_, change) => {
     const recorded = await openPasdCase('denoiser_16x16_t500');
-    const { eps } = await computeDenoiser(recorded, change);
+    const denoiser = await openDenoiser(FOLDER, change);
+    const { eps } = await denoiser.compute(recorded);
+    await denoiser.release();
     await expectOther(recorded, 'eps', eps!.data, 0.02); // the tolerance is 2e-5
   });
 });
@@ -141,6 +143,26 @@ describe('without it the latent is another:', () => {
     const { latents } = await computeLoop(recorded, models, change);
     await expectOther(recorded, 'latents', latents.data, least);
   });
+});
+
+test('each of its parameters gives another latent', async () => {
+  const recorded = await openPasdCase('loop_lr_4');
+  const changes: ScriptChange['parameters'][] = [
+    {},
+    { steps: 3 },
+    { guidance_scale: 2 },
+    { guidance_scale: 1 },
+    { conditioning_scale: 0.5 },
+    { negative_prompt: 'red' },
+    { start_point: 'noise' },
+    { start_steps: 800 },
+  ];
+  const ends: string[] = [];
+  for (const parameters of changes) {
+    const { latents } = await computeLoop(recorded, models, { parameters: { ...parameters } });
+    ends.push(`${latents.data.slice(-8)}`);
+  }
+  expect(new Set(ends).size).toBe(changes.length);
 });
 
 describe('without it the picture is another:', () => {

@@ -8,7 +8,7 @@ import { pasdConfig } from '../../../gpu-worker/methods/pasd/config.ts';
 import { createPasd, type PasdModels } from '../../../gpu-worker/methods/pasd/models.ts';
 import { pasdNetworks } from '../../../gpu-worker/methods/pasd/networks.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
-import { createSession } from '../../../gpu-worker/runtime/session.ts';
+import { createLazySession, type Session } from '../../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
 import { PARITY_DEVICE } from '../device.ts';
@@ -54,30 +54,38 @@ export async function openPasd(folder: string, change: PasdChange = {}): Promise
   });
 }
 
-const DENOISER = ['stem', 'context', 'time', 'denoiser'];
+const DENOISER = ['stem', 'context', 'time', 'denoiser'] as const;
 const denoiserSchema = z.object({ timestep: z.int(), conditioning_scale: z.number() });
 
-/** The noise of a case of the denoiser, and unless something is changed all that is recorded on the way. */
-export async function computeDenoiser(recorded: RecordedCase, change?: PasdChange): Promise<Record<string, Tensor>> {
-  const { timestep, conditioning_scale } = denoiserSchema.parse(recorded.parameters);
-  const { models, config } = await compilePasd(recorded.folder, change ?? {}, { names: DENOISER, probes: !change });
-  const run = async (name: string, inputs: Record<string, Tensor>) => {
-    const session = await createSession(models.get(name)!, PARITY_DEVICE);
-    try {
-      return await session.run(inputs);
-    } finally {
-      await session.release();
-    }
+/** The networks of a step, for cases of the denoiser. */
+export interface PasdDenoiser {
+  /** The noise, and unless something is changed all that is recorded on the way. */
+  compute(recorded: RecordedCase): Promise<Record<string, Tensor>>;
+  release(): Promise<void>;
+}
+
+export async function openDenoiser(folder: string, change?: PasdChange): Promise<PasdDenoiser> {
+  const { models, config } = await compilePasd(folder, change ?? {}, { names: DENOISER, probes: !change });
+  const [stem, context, time, denoiser] = DENOISER.map((name) => {
+    return createLazySession(models.get(name)!, PARITY_DEVICE);
+  }) as [Session, Session, Session, Session];
+  return {
+    async compute(recorded) {
+      const { timestep, conditioning_scale } = denoiserSchema.parse(recorded.parameters);
+      const seen = await stem.run({ condition: toTensor(await recorded.image('condition')) });
+      const contexts = await context.run({ text: await recorded.tensor('hidden') });
+      const times = await time.run({ sinusoids: timestepSinusoids([timestep], config.timeChannels) });
+      const outputs = await denoiser.run({
+        ...seen,
+        ...contexts,
+        ...times,
+        latent: await recorded.tensor('latent'),
+        conditioning_scale: { data: Float32Array.of(conditioning_scale), shape: [1] },
+      });
+      return { ...outputs, ...seen };
+    },
+    async release() {
+      for (const session of [stem, context, time, denoiser]) await session.release();
+    },
   };
-  const { stem } = await run('stem', { condition: toTensor(await recorded.image('condition')) });
-  const { text_context } = await run('context', { text: await recorded.tensor('hidden') });
-  const { time } = await run('time', { sinusoids: timestepSinusoids([timestep], config.timeChannels) });
-  const outputs = await run('denoiser', {
-    latent: await recorded.tensor('latent'),
-    text_context: text_context!,
-    time: time!,
-    stem: stem!,
-    conditioning_scale: { data: Float32Array.of(conditioning_scale), shape: [1] },
-  });
-  return { ...outputs, stem: stem! };
 }

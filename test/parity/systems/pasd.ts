@@ -7,7 +7,7 @@ import { publishedCondition } from '../../../gpu-worker/methods/pasd/published-m
 import { publishedVaeTiles } from '../../../gpu-worker/vae/published-vae-tiles.ts';
 import { decodeTiled, encodeTiled } from '../../../gpu-worker/vae/tiled-vae.ts';
 import type { RecordedCase } from '../../support/recorded-case.ts';
-import { computeDenoiser, openPasd } from '../compute/pasd.ts';
+import { openDenoiser, openPasd, type PasdDenoiser } from '../compute/pasd.ts';
 import { computeLoop, computeRun, computeScheduler, computeStart } from '../compute/pasd-sampling.ts';
 import { promptOf, recordedWords } from '../compute/pasd-words.ts';
 import type { Computed, Fact } from '../computed.ts';
@@ -21,17 +21,23 @@ export const parity: Parity = {
   networks: ['text', 'denoiser', 'vae_encode', 'vae_decode'],
   open(folder) {
     let opened: Promise<PasdModels> | undefined;
-    const models = () => {
-      opened ??= openPasd(folder);
-      return opened;
-    };
+    let probed: Promise<PasdDenoiser> | undefined;
     const kinds = Object.entries(KINDS).map(([kind, compute]) => {
-      return [kind, async (recorded: RecordedCase) => await compute(recorded, await models())] as const;
+      const ofKind = async (recorded: RecordedCase) => {
+        opened ??= openPasd(folder);
+        return await compute(recorded, await opened);
+      };
+      return [kind, ofKind] as const;
     });
+    const denoiser = async (recorded: RecordedCase): Promise<Computed> => {
+      probed ??= openDenoiser(folder);
+      return { outputs: await (await probed).compute(recorded) };
+    };
     return {
-      kinds: Object.fromEntries(kinds),
+      kinds: { ...Object.fromEntries(kinds), denoiser },
       async [Symbol.asyncDispose]() {
         await (await opened)?.release();
+        await (await probed)?.release();
       },
     };
   },
@@ -134,7 +140,6 @@ const KINDS: Record<string, Compute> = {
   vae_encode: vaeEncode,
   vae_decode: vaeDecode,
   vae_tiled: vaeTiled,
-  denoiser: async (recorded) => ({ outputs: await computeDenoiser(recorded) }),
   scheduler: computeScheduler,
   start: computeStart,
   loop,
