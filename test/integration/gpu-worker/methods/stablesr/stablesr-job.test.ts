@@ -1,4 +1,4 @@
-import { execFile, fork } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +7,12 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createEngine, type Engine } from '../../../../../gpu-worker/engine.ts';
-import { createSqliteJobQueue } from '../../../../../shared/adapters/local/sqlite-job-queue.ts';
-import { createSqliteStateStore } from '../../../../../shared/adapters/local/sqlite-state-store.ts';
 import { isTerminal } from '../../../../../shared/job.ts';
-import { DEFAULT_LIMITS, MAX_RECEIVES, VISIBILITY_SECONDS } from '../../../../../shared/limits.ts';
+import { DEFAULT_LIMITS } from '../../../../../shared/limits.ts';
 import { createLog } from '../../../../../shared/log.ts';
 import { OWN_MODELS } from '../../../../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../../shared/parameters.ts';
+import { endAfterKill } from '../../../../support/killed-worker.ts';
 import { createWorkshop, type Workshop } from '../../../../support/workshop.ts';
 
 /** The small StableSR of the recorded set, as a model of the product. */
@@ -83,30 +82,7 @@ describe('a job', () => {
     const { sha256 } = await restore(engine, {});
     await engine.close();
     const { id } = await workshop.submit(photo, ASKED);
-    const script = join(ROOT, 'test/support/worker-process.ts');
-    const worker = fork(script, [workshop.directory, modelsDirectory], { execArgv: [] });
-    const exited = new Promise((resolve) => worker.once('exit', resolve));
-    const { checkpoint } = await workshop.until(id, (job) => (job.checkpoint?.step ?? 0) >= 2);
-    worker.kill('SIGKILL');
-    await exited;
-    // Lease and visibility are over.
-    const now = () => Date.now() + (VISIBILITY_SECONDS + 1) * 1000;
-    const { database } = workshop;
-    const queue = createSqliteJobQueue(database, { name: 'jobs', now, maxReceives: MAX_RECEIVES, deadLetters: 'dead' });
-    const seen = new Set<number>();
-    const watched: Engine = {
-      ...workshop.engine,
-      restore: (request, options) =>
-        workshop.engine.restore(request, {
-          ...options,
-          onProgress(progress) {
-            if (progress.step) seen.add(progress.step);
-            options.onProgress(progress);
-          },
-        }),
-    };
-    workshop.startWorker(watched, { state: createSqliteStateStore(database, { now }), queue });
-    const job = await workshop.until(id, isTerminal);
+    const { job, kept, first } = await endAfterKill(workshop, id, modelsDirectory);
     expect(job).toMatchObject({
       status: 'succeeded',
       attempt: 2,
@@ -114,7 +90,7 @@ describe('a job', () => {
       run: { steps: STEPS, tiles: 1 },
       output: { sha256, width: 96, height: 64 },
     });
-    expect(Math.min(...seen)).toBeGreaterThanOrEqual(checkpoint!.step);
+    expect(first).toBeGreaterThanOrEqual(kept);
   });
 
   test('is canceled between two steps, without charge', async () => {
