@@ -16,6 +16,7 @@ import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import type { Checkpoint } from '../../gpu-worker/weights/checkpoint.ts';
 import { openCase } from '../support/recorded-case.ts';
 import { openStablesrSet, stablesrPaths } from './compute/stablesr.ts';
+import { computeSampling, computeWrapped } from './compute/stablesr-networks.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/stablesr/', import.meta.url));
 const set = openStablesrSet(FOLDER);
@@ -158,6 +159,19 @@ test('each parameter changes the picture, and the same ones give the same one', 
   for (const asked of [{}, ...others]) pictures.add(await repaint(asked));
   expect(pictures.size).toBe(others.length + 1);
   expect(pictures).toContain(await repaint({}));
+});
+
+/** Sixteen-bit floats have 11 significant bits; values are up to 2 and 90. */
+test.each([
+  { id: 'cfw_64x64_w0.5', output: 'image_out', compute: computeWrapped, difference: 0.02 },
+  { id: 'loop_lr_3', output: 'latents', compute: computeSampling, difference: 0.5 },
+])('stored in fp16 it is close: $id', async ({ id, output, compute, difference }) => {
+  const recorded = await openStablesrCase(id);
+  await using half = openStablesrSet(FOLDER, 'fp16');
+  const { outputs } = await compute(recorded, half);
+  const { passes, largestDifference } = await recorded.compare(output, outputs[output]!.data);
+  expect(passes).toBe(false); // else nothing was rounded
+  expect(largestDifference).toBeLessThan(difference);
 });
 
 function expectClose(actual: Tensor, expected: Tensor): void {

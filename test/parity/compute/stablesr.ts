@@ -10,6 +10,7 @@ import { planStablesr } from '../../../gpu-worker/methods/stablesr/plan.ts';
 import { type Networks, networksOfSizes } from '../../../gpu-worker/methods/stablesr/sizes.ts';
 import { timeAwareFeatures } from '../../../gpu-worker/methods/stablesr/time-aware-encoder.ts';
 import { buildModel } from '../../../gpu-worker/model-store/build.ts';
+import type { Dtype } from '../../../gpu-worker/model-store/build-plan.ts';
 import { directoryOf } from '../../../gpu-worker/model-store/installed.ts';
 import { compileModel } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
@@ -33,7 +34,7 @@ export function stablesrPaths(folder: string) {
   return { model: path('stablesr_000117.ckpt'), wrapped: path('vqgan_cfw_00011.ckpt'), sizes: path('config.json') };
 }
 
-export function openStablesrSet(folder: string): StablesrSet {
+export function openStablesrSet(folder: string, dtype: Dtype = 'fp32'): StablesrSet {
   let opened: Promise<StablesrCheckpoints & { networks: Networks }> | undefined;
   let built: Promise<{ directory: string; models: StablesrModels }> | undefined;
   const open = async () => {
@@ -42,7 +43,7 @@ export function openStablesrSet(folder: string): StablesrSet {
   };
   const build = async () => {
     const directory = await mkdtemp(join(tmpdir(), 'seesr-stablesr-'));
-    await using plan = await planStablesr(stablesrPaths(folder), { dtype: 'fp32', device: 'cpu' });
+    await using plan = await planStablesr(stablesrPaths(folder), { dtype, device: 'cpu' });
     await buildModel(plan, { modelsDirectory: directory });
     return { directory, models: await loadStablesr(directoryOf(directory, 'stablesr'), PARITY_DEVICE) };
   };
