@@ -146,6 +146,11 @@ export function createGraphBuilder(
     node,
     /** Adds a node with several outputs. */
     nodes,
+    /** States the sizes of a value that ONNX Runtime cannot tell by itself. */
+    sized(value: Value, shape: SymbolicShape): Value {
+      proto.valueInfo.push(valueInfo(value, shape));
+      return value;
+    },
     /** To fp32, where a layer needs its range or precision, and back. */
     widen,
     narrow,
