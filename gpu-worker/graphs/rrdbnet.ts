@@ -1,6 +1,8 @@
 import { convolution, nearestUpsampling, pixelUnshuffle } from './convolution.ts';
 import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from './onnx.ts';
+import { rrdbByWinograd } from './rrdb-winograd.ts';
 import type { Stage } from './stage.ts';
+import { BLOCK_CHANNELS } from './winograd-operators.ts';
 
 /** Of dense blocks. */
 interface DenseConfig {
@@ -66,10 +68,13 @@ export function rrdbnetStages(config: RrdbnetConfig, options: GraphOptions = {})
   firstGraph.output('output', value, planes(features));
   const first: Stage = { graph: firstGraph.build(), gives: 'shallow', context: shuffle, scale: 1 / shuffle };
   const trunk = Array.from({ length: blocks }, (_, block): Stage => {
+    const [input, name] = [block === 0 ? 'shallow' : 'deep', `body.${block}`];
     const graph = createGraphBuilder('rrdbnet_block', options);
-    const input = graph.input(block === 0 ? 'shallow' : 'deep', planes(features));
-    graph.output('output', residualInResidual(graph, input, `body.${block}`, config), planes(features));
-    return { graph: graph.build(), gives: 'deep', context: RESIDUAL_CONTEXT, scale: 1, refines: true };
+    const value = residualInResidual(graph, graph.input(input, planes(features)), name, config);
+    graph.output('output', value, planes(features));
+    const byWinograd = rrdbByWinograd({ ...config, input, name, leakySlope: LEAKY_SLOPE }, options);
+    const facts = { gives: 'deep', context: RESIDUAL_CONTEXT, scale: 1, refines: true };
+    return { graph: graph.build(), ...facts, ...(gainsByWinograd(config) && { byWinograd }) };
   });
   const lastGraph = createGraphBuilder('rrdbnet_last', options);
   const [shallow, deep] = ['shallow', 'deep'].map((name) => lastGraph.input(name, planes(features))) as [Value, Value];
@@ -84,6 +89,10 @@ export function rrdbnetStages(config: RrdbnetConfig, options: GraphOptions = {})
     tileDivisor: Math.max(1, scale / 2),
   };
   return [first, ...trunk, last];
+}
+
+function gainsByWinograd({ features, growth, isPlus }: RrdbnetConfig): boolean {
+  return !isPlus && [features, growth].every((channels) => channels % BLOCK_CHANNELS === 0);
 }
 
 const planes = (channels: number) => ['batch', channels, 'height', 'width'];

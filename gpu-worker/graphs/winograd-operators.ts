@@ -10,6 +10,9 @@ export const KERNEL_TRANSFORM = [
   [0, 0, 1],
 ];
 
+/** Channels of a block in ONNX Runtime's layout for CPUs; outside of it the transforms are slow. */
+export const BLOCK_CHANNELS = 16;
+
 /** A convolution of the values at one of the six points, with the rest of its inputs. */
 type Product = (point: number, ...bias: Value[]) => Value;
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { REAL_ESRGAN_X4PLUS, type RrdbnetConfig, rrdbnet } from '../../gpu-worker/graphs/rrdbnet.ts';
+import { REAL_ESRGAN_X4PLUS, type RrdbnetConfig, rrdbnet, rrdbnetStages } from '../../gpu-worker/graphs/rrdbnet.ts';
 import { REAL_ESRGAN_GENERAL_X4V3, srvgg, srvggByWinograd } from '../../gpu-worker/graphs/srvgg.ts';
 import { loadSuperResolver } from '../../gpu-worker/methods/real-esrgan/engine.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
@@ -10,7 +10,7 @@ import { openSafetensors } from '../../gpu-worker/weights/safetensors.ts';
 import { openCase } from '../support/recorded-case.ts';
 import { runNetwork } from '../support/run-network.ts';
 
-/** Beside the recorded set, which test/parity/sets.test.ts computes: the two graphs of the compact network. */
+/** Beside the recorded set, which test/parity/sets.test.ts computes: the graphs by Winograd. */
 
 const SET = fileURLToPath(new URL('../fixtures/real-esrgan/', import.meta.url));
 const X4PLUS = fileURLToPath(
@@ -27,6 +27,21 @@ it('notices a constant of the architecture that is slightly wrong', async () => 
   const config = { ...REAL_ESRGAN_X4PLUS, residualScale: 0.201 };
   const { data } = await runX4plus(config, await recorded.tensor('input'));
   expect((await recorded.compare('output', data)).worst).toBeGreaterThan(10);
+});
+
+it('the large network by Winograd, stage by stage, agrees with PyTorch', async () => {
+  const recorded = await openCase('x4plus', SET);
+  await using checkpoint = await openSafetensors(X4PLUS);
+  const values = new Map([['input', await recorded.tensor('input')]]);
+  for (const { graph: plain, byWinograd, gives } of rrdbnetStages(REAL_ESRGAN_X4PLUS)) {
+    const graph = byWinograd ?? plain;
+    const session = await createSession(await compileModel(graph, checkpoint.read), 'cpu');
+    const inputs = graph.proto.input.map(({ name }) => [name, values.get(name)!] as const);
+    const { output } = await session.run(Object.fromEntries(inputs));
+    await session.release();
+    values.set(gives, output!);
+  }
+  await recorded.expectClose('output', values.get('output')!.data);
 });
 
 it('the compact network by Winograd agrees with PyTorch', async () => {

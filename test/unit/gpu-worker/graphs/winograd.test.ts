@@ -6,6 +6,7 @@ import { ModelProtoSchema } from 'onnx-buf';
 import { InferenceSession } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import type { Graph } from '../../../../gpu-worker/graphs/onnx.ts';
+import { REAL_ESRGAN_X4PLUS, rrdbnetStages } from '../../../../gpu-worker/graphs/rrdbnet.ts';
 import { REAL_ESRGAN_GENERAL_X4V3, srvggByWinograd } from '../../../../gpu-worker/graphs/srvgg.ts';
 import { compileModel } from '../../../../gpu-worker/runtime/compile.ts';
 import { DEVICES } from '../../../../gpu-worker/runtime/devices.ts';
@@ -31,14 +32,14 @@ async function operatorsOf(graph: Graph): Promise<Record<string, number>> {
   }
 }
 
-test.runIf(DEVICES.cpu.gainsByWinograd)(
-  'by Winograd most sums are a part of convolutions, and the layout stays',
-  async () => {
-    const counts = await operatorsOf(srvggByWinograd({ ...REAL_ESRGAN_GENERAL_X4V3, convolutions: 2 }));
-    expect(counts['blocked Conv and sum']).toBeGreaterThan(1.5 * counts.Add!);
-    // At both ends; a picture of three channels is taken as it is.
-    expect(counts['blocked ReorderInput'] ?? 0).toBeLessThanOrEqual(1);
-    expect(counts['blocked ReorderOutput']).toBe(2);
-    expect(counts).not.toHaveProperty('Conv');
-  },
-);
+test.runIf(DEVICES.cpu.gainsByWinograd).each([
+  ['the compact network', srvggByWinograd({ ...REAL_ESRGAN_GENERAL_X4V3, convolutions: 2 })],
+  ['a residual block', rrdbnetStages({ ...REAL_ESRGAN_X4PLUS, blocks: 1 })[1]!.byWinograd!],
+])('by Winograd %s stays in the blocked layout, and most sums are a part of convolutions', async (_, graph) => {
+  const counts = await operatorsOf(graph);
+  expect(counts['blocked Conv and sum']).toBeGreaterThan(1.5 * counts.Add!);
+  // At both ends; a picture of three channels is taken as it is.
+  expect(counts['blocked ReorderInput'] ?? 0).toBeLessThanOrEqual(1);
+  expect(counts['blocked ReorderOutput']).toBe(2);
+  expect(counts).not.toHaveProperty('Conv');
+});
