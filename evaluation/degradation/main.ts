@@ -2,18 +2,18 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeImage } from '../../gpu-worker/images/decode.ts';
 import { encodeImage } from '../../gpu-worker/images/encode.ts';
-import type { Pixels } from '../../gpu-worker/images/image.ts';
 import { runCommand, usageError, wholeNumber } from '../../shared/adapters/node/command.ts';
 import type { Values } from '../../shared/adapters/node/command-line.ts';
 import { readLimits } from '../../shared/configuration.ts';
 import { AppError } from '../../shared/error.ts';
 import { MODEL_SCALE } from '../../shared/methods/tile-plan.ts';
 import { findPictures } from '../pairs.ts';
-import { createPlane, cutPlane } from '../plane.ts';
+import { cutPlane } from '../plane.ts';
 import { degradePicture, sharpenPicture } from './degrade-picture.ts';
 import { type Degradation, drawDegradation } from './draw.ts';
 import type { Picture } from './jpeg.ts';
 import { createRandom } from './random.ts';
+import { toPicture } from './to-picture.ts';
 
 /** Of a seed, and of the side of a part. */
 const MOST = 999_999_999;
@@ -64,17 +64,6 @@ function cropPicture(name: string, picture: Picture, crop: number | undefined, a
   const top = Math.floor(down * (height - newHeight + 1));
   const cut = (index: 0 | 1 | 2) => cutPlane(picture[index], left, top, newWidth, newHeight);
   return [cut(0), cut(1), cut(2)];
-}
-
-/** Grey becomes three equal planes. */
-function toPicture({ width, height, channels, data }: Pixels): Picture {
-  const unit = data instanceof Uint16Array ? 65_535 : 255;
-  const plane = (channel: number) => {
-    const made = createPlane(width, height);
-    for (let i = 0; i < made.data.length; i++) made.data[i] = data[i * channels + (channel % channels)]! / unit;
-    return made;
-  };
-  return [plane(0), plane(1), plane(2)];
 }
 
 async function write(path: string, picture: Picture): Promise<void> {
