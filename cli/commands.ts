@@ -32,6 +32,9 @@ export const GROUPS: Record<string, Record<string, Entry>> = {
     study: { about: 'ask people which picture is better', load: () => import('../evaluation/study/main.ts') },
     degrade: { about: 'make poor photos from good ones', load: () => import('../evaluation/degradation/main.ts') },
   },
+  'Adapt models': {
+    train: { about: 'train DAPE on photos of your own', load: () => import('../training/main.ts') },
+  },
   'Change the program, in a clone': {
     parity: { about: 'compare with recorded outputs', load: () => import('../test/parity/main.ts') },
     bench: { about: 'measure speed and steadiness', load: () => import('../test/bench/main.ts') },

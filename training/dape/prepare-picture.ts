@@ -1,5 +1,5 @@
-import type { Plane } from '../../evaluation/plane.ts';
-import { createPlane } from '../../evaluation/plane.ts';
+import type { Picture } from '../../evaluation/degradation/jpeg.ts';
+import { createPlane, type Plane } from '../../evaluation/plane.ts';
 import { type ResizeMode, resizePlane } from '../../gpu-worker/images/torch-resize.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 
@@ -9,15 +9,13 @@ const DEVIATION = [0.229, 0.224, 0.225] as const;
 /** The published training brings every picture to this side first. */
 const FIRST_SIDE = 512;
 
-export type Planes = readonly [Plane, Plane, Plane];
-
 /** Three planes in 0..1 as DAPE's training shows them to the tagger: bilinear to 512², then to `side`² → [1, 3, side, side]. */
-export function pictureForDape(planes: Planes, side: number): Tensor {
+export function pictureForDape(planes: Picture, side: number): Tensor {
   return normalized(planes.map((plane) => resized(resized(plane, FIRST_SIDE, 'bilinear'), side, 'bilinear')));
 }
 
 /** As the denoiser's training shows them to DAPE: cubic, cut to 0..1. */
-export function pictureForEmbeds(planes: Planes, side: number): Tensor {
+export function pictureForEmbeds(planes: Picture, side: number): Tensor {
   return normalized(
     planes.map((plane) => {
       const cubic = resized(plane, side, 'bicubic');

@@ -1,4 +1,5 @@
 import type { Graph } from '../../gpu-worker/graphs/onnx.ts';
+import { elementCount, type Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { alterValue, findBiased } from '../alter-graph.ts';
 import { dropShares } from './drop-shares.ts';
 import { headLayers, type SizedTagger, swinBlocks } from './layers.ts';
@@ -48,6 +49,15 @@ export function addRandomFactors(graph: Graph, factors: readonly RandomFactor[])
       alterValue(graph, value, `drop/${name}`, (builder) => builder.node('Mul', [value, name]), { [name]: shape });
     }
   }
+}
+
+/** Draws all factors of one pass. `uniform`: 0 ≤ x < 1. */
+export function drawFactors(factors: readonly RandomFactor[], uniform: () => number): Record<string, Tensor> {
+  const tensors = factors.map(({ name, shape, rate }) => {
+    const data = Float32Array.from({ length: elementCount(shape) }, () => (uniform() < rate ? 0 : 1 / (1 - rate)));
+    return [name, { data, shape }] as const;
+  });
+  return Object.fromEntries(tensors);
 }
 
 function factor(layer: string, of: RandomFactor['of'], shape: readonly number[], rate: number): RandomFactor {

@@ -1,14 +1,14 @@
+import type { Picture } from '../../evaluation/degradation/jpeg.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import type { Posterior } from '../../gpu-worker/vae/vae.ts';
-import type { Planes } from '../dape/prepare-picture.ts';
 
 /** The good picture as the VAE takes it: [1, 3, h, w], −1..1. */
-export function pictureForVae(planes: Planes): Tensor {
+export function pictureForVae(planes: Picture): Tensor {
   return stacked(planes, (value) => 2 * value - 1);
 }
 
 /** The degraded picture as ControlNet takes it: [1, 3, h, w], 0..1. */
-export function pictureForStem(planes: Planes): Tensor {
+export function pictureForStem(planes: Picture): Tensor {
   return stacked(planes, (value) => value);
 }
 
@@ -20,7 +20,7 @@ export function drawLatent({ mean, logVariance }: Posterior, noise: Float32Array
   return { data, shape: mean.shape };
 }
 
-function stacked(planes: Planes, change: (value: number) => number): Tensor {
+function stacked(planes: Picture, change: (value: number) => number): Tensor {
   const [{ width, height }] = planes;
   const data = new Float32Array(3 * width * height);
   for (const [channel, plane] of planes.entries()) data.set(plane.data.map(change), channel * width * height);

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { toPicture } from '../../../../evaluation/degradation/to-picture.ts';
 import { addNoise, createNoiseSchedule } from '../../../../gpu-worker/schedulers/noise-schedule.ts';
 import { elementCount, type Tensor } from '../../../../gpu-worker/tensor/tensor.ts';
 import { pictureForEmbeds } from '../../../../training/dape/prepare-picture.ts';
@@ -7,7 +8,6 @@ import { drawLatent, pictureForVae } from '../../../../training/denoiser/prepare
 import type { RecordedCase } from '../../../support/recorded-case.ts';
 import { openRecordedModels } from '../../../support/recorded-models.ts';
 import type { Computed } from '../../computed.ts';
-import { planesOf } from './planes.ts';
 
 const parametersSchema = z.object({
   checkpoints: z.string(),
@@ -26,8 +26,8 @@ export async function computeDenoiserBatch(recorded: RecordedCase): Promise<Comp
   const rows: Record<string, Tensor[]> = {};
   const keep = (name: string, tensor: Tensor) => (rows[name] = [...(rows[name] ?? []), tensor]);
   for (const [index, text] of texts.entries()) {
-    const good = pictureForVae(planesOf(await recorded.image(`good${index}`)));
-    const degraded = pictureForEmbeds(planesOf(await recorded.image(`degraded${index}`)), models.taggerImageSize);
+    const good = pictureForVae(toPicture(await recorded.image(`good${index}`)));
+    const degraded = pictureForEmbeds(toPicture(await recorded.image(`degraded${index}`)), models.taggerImageSize);
     const ids = models.tokenizer.encode(text);
     const part = (tensor: Tensor) => {
       const size = elementCount(tensor.shape.slice(1));

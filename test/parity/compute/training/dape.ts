@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { toPicture } from '../../../../evaluation/degradation/to-picture.ts';
 import type { Graph, Value } from '../../../../gpu-worker/graphs/onnx.ts';
 import { valueInfo } from '../../../../gpu-worker/graphs/onnx.ts';
 import { elementCount, type Tensor } from '../../../../gpu-worker/tensor/tensor.ts';
@@ -16,7 +17,6 @@ import { openRecordedCheckpoints } from '../../../support/recorded-checkpoints.t
 import type { Computed } from '../../computed.ts';
 import { PARITY_DEVICE } from '../../device.ts';
 import { adamwOf } from './optimizer.ts';
-import { planesOf } from './planes.ts';
 
 const parametersSchema = z.object({
   checkpoints: z.string(),
@@ -114,8 +114,8 @@ async function open(recorded: RecordedCase): Promise<Opened> {
   const fixed = drop_path ? await recordedFactors(recorded, config, factors) : {};
   const inputs = async (picture: number): Promise<Tensors> => ({
     ...fixed,
-    [PICTURES.degraded]: pictureForDape(planesOf(await recorded.image(`degraded${picture}`)), config.image_size),
-    [PICTURES.good]: pictureForDape(planesOf(await recorded.image(`good${picture}`)), config.image_size),
+    [PICTURES.degraded]: pictureForDape(toPicture(await recorded.image(`degraded${picture}`)), config.image_size),
+    [PICTURES.good]: pictureForDape(toPicture(await recorded.image(`good${picture}`)), config.image_size),
   });
   const [first] = parametersSchema.parse(recorded.parameters).pictures as [number];
   const network = await openTrainingNetwork(graph, {

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { toPicture } from '../../../../evaluation/degradation/to-picture.ts';
 import { timestepSinusoids } from '../../../../gpu-worker/diffusion/timestep-rows.ts';
 import { type Graph, type Value, valueInfo } from '../../../../gpu-worker/graphs/onnx.ts';
 import { addNoise, createNoiseSchedule } from '../../../../gpu-worker/schedulers/noise-schedule.ts';
@@ -16,7 +17,6 @@ import type { Computed } from '../../computed.ts';
 import { PARITY_DEVICE } from '../../device.ts';
 import { openDenoiserFiles } from '../unet.ts';
 import { adamwOf } from './optimizer.ts';
-import { planesOf } from './planes.ts';
 
 const parametersSchema = z.object({
   checkpoints: z.string(),
@@ -134,7 +134,7 @@ async function open(recorded: RecordedCase, networks: DenoiserNetworks): Promise
       noise,
       text: await row('text'),
       image_embeds: await row('image_embeds'),
-      condition: pictureForStem(planesOf(await recorded.image(`degraded${item}`))),
+      condition: pictureForStem(toPicture(await recorded.image(`degraded${item}`))),
       sinusoids: timestepSinusoids([timestep], config.unet.block_out_channels[0]!),
       conditioning_scale: { data: Float32Array.of(parameters.conditioning_scale), shape: [1] },
     };
