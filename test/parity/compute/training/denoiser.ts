@@ -209,7 +209,9 @@ function layersOf(pairs: ReadonlyMap<string, Tensor>, scale: number): LoraLayer[
 /** What leaves the recorded places: the value behind the probe of that name, or the joint of two graphs. */
 function placesIn({ proto }: Graph): Map<Value, string> {
   const joints = ['eps', 'stem'].map((name) => [name, `grad_at.${name}`] as const);
-  const probes = proto.output.map(({ name }) => name).filter((name) => /^(block|control)_(down|mid|up)|^residual/.test(name));
+  const probes = proto.output
+    .map(({ name }) => name)
+    .filter((name) => /^(block|control)_(down|mid|up)|^residual/.test(name));
   const behind = probes.map((name) => {
     return [proto.node.find(({ output }) => output[0] === name)!.input[0]!, `grad_at.${name}`] as const;
   });
