@@ -2,10 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 
+/** What each method computes: the recorded sets, whole, and what becomes of photos. `npm run test:methods`. */
+const METHODS = ['test/parity/**/*.test.ts', 'test/integration/gpu-worker/{methods,restore}/**/*.test.ts'];
+
 /** What runs networks, or waits for long. Two at a time: while one starts processes and waits, the other computes. */
 const INFERENCE = [
   'test/integration/*.test.ts',
-  'test/parity/**/*.test.ts',
   'test/integration/!(functions)/**/*.test.ts',
   'test/integration/functions/notify/*.test.ts',
 ];
@@ -40,11 +42,12 @@ export default defineConfig({
     projects: [
       project(0, 'quick', {
         include: ['test/**/*.test.ts'],
-        exclude: [...INFERENCE, ...Object.keys(OTHER_SUITES).map((suite) => `test/${suite}/**`)],
+        exclude: [...INFERENCE, ...METHODS, ...Object.keys(OTHER_SUITES).map((suite) => `test/${suite}/**`)],
       }),
-      project(0, 'inference', { include: INFERENCE }),
+      project(0, 'inference', { include: INFERENCE, exclude: METHODS }),
+      project(1, 'methods', { include: METHODS }),
       ...Object.entries(OTHER_SUITES).map(([suite, options], index) =>
-        project(1 + index, suite, { include: [`test/${suite}/**/*.test.ts`], ...options }),
+        project(2 + index, suite, { include: [`test/${suite}/**/*.test.ts`], ...options }),
       ),
     ],
   },
