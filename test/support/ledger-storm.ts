@@ -27,7 +27,7 @@ const EARLIER_PRICES = {
 };
 
 function cheaper(prices: PriceList['per_network_call']): PriceList['per_network_call'] {
-  return Object.fromEntries(Object.entries(prices).map(([id, price]) => [id, 0.9 * price]));
+  return Object.fromEntries(Object.entries(prices).map(([id, price]) => [id, Math.floor(0.9 * price)]));
 }
 const FAILURE = new AppError('engine-failed', 'The engine failed.');
 

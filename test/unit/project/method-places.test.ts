@@ -41,8 +41,9 @@ test('no other file holds the id of a method', () => {
   expect(foreign).toEqual([ENGINE_LIST]);
 });
 
-test('no other file imports a file of one method', () => {
-  const found = SOURCES.map(({ path, text }) => {
+test('no other file imports a file of one method, but the trainings of one', () => {
+  // Which method that is, biome.json says.
+  const found = SOURCES.filter(({ path }) => !path.startsWith('training/')).map(({ path, text }) => {
     const imported = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, name = '']) =>
       normalize(join(dirname(path), name)),
     );
