@@ -56,7 +56,13 @@ async function runCase(recorded: RecordedCase, parity: Parity, { kinds }: OpenSy
     if (computed.covers?.includes(output)) continue;
     verdicts.push({ id, output, ...(await judge(recorded, output, computed)) });
   }
-  for (const fact of computed.facts ?? []) verdicts.push({ id, output: fact.name, ...judgeFact(fact) });
+  const facts = (computed.facts ?? []).map((fact): Verdict => ({ id, output: fact.name, ...judgeFact(fact) }));
+  verdicts.push(...facts);
+  // An output that is no tensor is right when each of its facts is, and there are some.
+  for (const output of computed.covers ?? []) {
+    const passes = facts.length > 0 && facts.every((fact) => fact.passes);
+    verdicts.push({ id, output, passes, tolerance: 'each fact', ...(!passes && { message: 'See its facts.' }) });
+  }
   if (verdicts.length === 0) verdicts.push({ id, output: '(all)', passes: false, message: 'Nothing was compared.' });
   return verdicts;
 }
