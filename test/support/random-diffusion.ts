@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildMethod } from './build-method.ts';
-import { writeRandomFile } from './random-file.ts';
+import { randomTensor } from './random-seesr.ts';
+import { writeRandomTensors } from './random-tensors.ts';
 
 interface PublishedFile {
   /** Of the build. */
@@ -44,7 +45,7 @@ export async function buildRandom(modelsDirectory: string, model: RandomModel): 
     const own = rows.filter(([of, name]) => of === file && name.startsWith(prefix));
     const path = join(modelsDirectory, `${option}.safetensors`);
     const shapes = own.map(([, name, shape]) => [name.slice(prefix.length), JSON.parse(shape) as number[]] as const);
-    await writeRandomFile(path, new Map(shapes));
+    await writeRandomTensors(path, shapes, randomTensor);
     paths[option] = path;
   }
   await buildMethod(model, paths, modelsDirectory);

@@ -1,10 +1,11 @@
 import { open } from 'node:fs/promises';
 import { elementCount } from '../../gpu-worker/tensor/tensor.ts';
 
-/** A safetensors file of random numbers of about the size of trained ones, the same each time, written tensor by tensor. */
+/** A safetensors file of random numbers, the same each time, written tensor by tensor; by default as large as trained ones. */
 export async function writeRandomTensors(
   path: string,
   shapes: Iterable<readonly [string, readonly number[]]>,
+  valuesOf = trainedSize,
 ): Promise<void> {
   const tensors = [...shapes];
   let end = 0;
@@ -21,7 +22,7 @@ export async function writeRandomTensors(
   for (const [name, shape] of tensors) await file.writeFile(new Uint8Array(valuesOf(name, shape).buffer));
 }
 
-function valuesOf(name: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
+function trainedSize(name: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
   const values = new Float32Array(elementCount(shape));
   // The factor of a norm, and the variance that it was trained with.
   if (shape.length === 1 && /(weight|running_var)$/.test(name)) return values.fill(1);

@@ -1,16 +1,14 @@
-import { fork } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createEngine, type Engine } from '../../../../gpu-worker/engine.ts';
-import { createSqliteJobQueue } from '../../../../shared/adapters/local/sqlite-job-queue.ts';
-import { createSqliteStateStore } from '../../../../shared/adapters/local/sqlite-state-store.ts';
+import { createEngine } from '../../../../gpu-worker/engine.ts';
 import { CHECKPOINT_SLOTS, checkpointKey, isTerminal, type Job } from '../../../../shared/job.ts';
-import { DEFAULT_LIMITS, MAX_RECEIVES, VISIBILITY_SECONDS } from '../../../../shared/limits.ts';
+import { DEFAULT_LIMITS, MAX_RECEIVES } from '../../../../shared/limits.ts';
 import { createLog } from '../../../../shared/log.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../shared/parameters.ts';
+import { counting, killWorker } from '../../../support/killed-worker.ts';
 import { buildRecorded } from '../../../support/recorded-models.ts';
 import { createWorkshop, type Workshop } from '../../../support/workshop.ts';
 
@@ -48,23 +46,6 @@ beforeEach(async () => {
 });
 afterEach(() => workshop.close());
 afterAll(() => rm(modelsDirectory, { recursive: true }));
-
-/** Notes which steps the engine begins. */
-function counting(engine: Engine): Engine & { steps: Set<number> } {
-  const steps = new Set<number>();
-  return {
-    ...engine,
-    steps,
-    restore: (request, options) =>
-      engine.restore(request, {
-        ...options,
-        onProgress(progress) {
-          if (progress.stage === 'denoise') steps.add(progress.step!);
-          options.onProgress(progress);
-        },
-      }),
-  };
-}
 
 const hasDone = (steps: number) => (job: Job) => (job.checkpoint?.step ?? 0) >= steps;
 
@@ -118,19 +99,9 @@ describe('a job of a diffusion model goes on where it was', () => {
 
   test('when its worker is killed', async () => {
     const { id } = await workshop.submit(photo, DDPM);
-    const script = new URL('../../../support/worker-process.ts', import.meta.url);
-    const worker = fork(script, [workshop.directory, modelsDirectory], { execArgv: [] });
-    const exited = new Promise((resolve) => worker.once('exit', resolve));
-    await workshop.until(id, hasDone(3));
-    worker.kill('SIGKILL');
-    await exited;
-    const job = (await workshop.state.getJob(id))!;
+    const { job, later } = await killWorker(workshop, id, modelsDirectory, hasDone(3));
     expect(job.status).toBe('running');
-    // Lease and visibility are over.
-    const now = () => Date.now() + (VISIBILITY_SECONDS + 1) * 1000;
-    const { database } = workshop;
-    const queue = createSqliteJobQueue(database, { name: 'jobs', now, maxReceives: MAX_RECEIVES, deadLetters: 'dead' });
-    await expectResumed(job, { state: createSqliteStateStore(database, { now }), queue });
+    await expectResumed(job, later);
   });
 
   test('when the child of its worker dies', async () => {

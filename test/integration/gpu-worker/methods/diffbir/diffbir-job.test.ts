@@ -1,4 +1,4 @@
-import { execFile, fork } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createSqliteJobQueue } from '../../../../../shared/adapters/local/sqlite-job-queue.ts';
-import { createSqliteStateStore } from '../../../../../shared/adapters/local/sqlite-state-store.ts';
 import type { ModelList } from '../../../../../shared/client.ts';
 import { isTerminal } from '../../../../../shared/job.ts';
-import { MAX_RECEIVES, VISIBILITY_SECONDS } from '../../../../../shared/limits.ts';
 import { createTestClient } from '../../../../support/client.ts';
+import { endAfterKill } from '../../../../support/killed-worker.ts';
 import { type ServiceProcess, startServiceProcess } from '../../../../support/service-process.ts';
 import { createWorkshop } from '../../../../support/workshop.ts';
 
@@ -88,37 +86,11 @@ test('is listed, quoted and paid by its calls', async () => {
 
 test('goes on at its savepoint when its worker is killed, with the same bytes', async () => {
   const workshop = await createWorkshop({ modelsDirectory });
-  const { database, state, objects } = workshop;
   try {
     const { id } = await workshop.submit(photo, { model: 'diffbir', steps: STEPS });
-    const script = join(ROOT, 'test/support/worker-process.ts');
-    const worker = fork(script, [workshop.directory, modelsDirectory], { execArgv: [] });
-    const exited = new Promise((resolve) => worker.once('exit', resolve));
-    await workshop.until(id, ({ checkpoint }) => (checkpoint?.step ?? 0) >= 3);
-    worker.kill('SIGKILL');
-    await exited;
-    const { checkpoint } = (await state.getJob(id))!;
-    expect(await objects.head(checkpoint!.key)).not.toBeNull();
-    // Lease and visibility are over.
-    const now = () => Date.now() + (VISIBILITY_SECONDS + 1) * 1000;
-    const queue = createSqliteJobQueue(database, { name: 'jobs', now, maxReceives: MAX_RECEIVES, deadLetters: 'dead' });
-    const begun: number[] = [];
-    const { engine } = workshop;
-    const counting: typeof engine = {
-      ...engine,
-      restore: (request, options) =>
-        engine.restore(request, {
-          ...options,
-          onProgress(progress) {
-            if (progress.stage === 'denoise') begun.push(progress.step!);
-            options.onProgress(progress);
-          },
-        }),
-    };
-    workshop.startWorker(counting, { state: createSqliteStateStore(database, { now }), queue });
-    const job = await workshop.until(id, isTerminal);
+    const { job, kept, first } = await endAfterKill(workshop, id, modelsDirectory, { step: 3 });
     expect(job).toMatchObject({ status: 'succeeded', attempt: 2, output: { sha256: whole } });
-    expect(Math.min(...begun)).toBeGreaterThan(checkpoint!.step);
+    expect(first).toBeGreaterThan(kept);
   } finally {
     await workshop.close();
   }
