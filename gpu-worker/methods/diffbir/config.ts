@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { readConfig } from '../../weights/read-config.ts';
 
-export const CONFIG_FILE = 'config.json';
-
 const count = z.int().positive();
 const floatType = z.enum(['float32', 'float16']);
 const configSchema = z.object({

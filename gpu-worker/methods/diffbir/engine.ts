@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
 import { diffbir } from '../../../shared/methods/diffbir.ts';
 import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
-import { licenseNotice } from '../../model-store/licenses.ts';
-import { fingerprint } from '../../runtime/compile.ts';
+import { planNetworks } from '../../model-store/plan-networks.ts';
 import type { MethodEngine } from '../engine.ts';
 import { type DiffbirSources, openDiffbir } from './checkpoints.ts';
-import { CONFIG_FILE, type DiffbirConfig } from './config.ts';
+import type { DiffbirConfig } from './config.ts';
 import { loadDiffbir } from './models.ts';
 import { diffbirNetworks } from './networks.ts';
 import { diffbirRestorer } from './recipe.ts';
@@ -43,20 +41,5 @@ async function planDiffbir(paths: DiffbirSources, { dtype, device }: Precision):
   const { swinir, vae, unet } = checkpoints.sizes;
   const config: DiffbirConfig = { flavor, timeChannels: unet.block_out_channels[0]!, swinir, vae };
   const sources = [paths.full, paths.swinir].map((path) => ({ path, license: LICENSE }));
-  const owned = opened.move();
-  return {
-    model: diffbir.id,
-    dtype,
-    device,
-    networks,
-    texts: new Map([
-      [CONFIG_FILE, `${JSON.stringify(config)}\n`],
-      ['LICENSES.md', licenseNotice(diffbir.id, sources)],
-    ]),
-    recipe: createHash('sha256')
-      .update(JSON.stringify([config, networks.map(({ graph }) => fingerprint(graph))]))
-      .digest('hex'),
-    sources,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  return planNetworks({ model: diffbir.id, dtype, device, networks, sources, config, opened });
 }

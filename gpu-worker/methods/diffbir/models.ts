@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { createDenoiser, type Denoiser } from '../../diffusion/denoiser.ts';
 import { createTextEncoder, type TextEncoder } from '../../diffusion/text-encoder.ts';
+import { CONFIG_FILE } from '../../model-store/plan-networks.ts';
 import type { Device } from '../../runtime/devices.ts';
 import type { NoiseScheduleConfig } from '../../schedulers/noise-schedule.ts';
 import { createVae, type Vae } from '../../vae/vae.ts';
-import { CONFIG_FILE, readDiffbirConfig } from './config.ts';
+import { readDiffbirConfig } from './config.ts';
 import { createSwinir, type FirstStage } from './swinir.ts';
 
 /** All that the recipe of DiffBIR calls. */

@@ -19,9 +19,6 @@ const floatType = z.enum(['float32', 'float16']);
 const configSchema = z.object({ sizes: sizesSchema, flavor: z.object({ storage: floatType, compute: floatType }) });
 export type FemasrConfig = z.infer<typeof configSchema>;
 
-/** Of an installed model. */
-export const CONFIG_FILE = 'config.json';
-
 /** The published network has so many; its file does not tell. */
 const PUBLISHED_GROUPS = 32;
 

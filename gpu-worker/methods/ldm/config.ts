@@ -45,9 +45,6 @@ const floatType = z.enum(['float32', 'float16']);
 const configSchema = z.object({ sizes: sizesSchema, flavor: z.object({ storage: floatType, compute: floatType }) });
 export type LdmConfig = z.infer<typeof configSchema>;
 
-/** Of an installed model. */
-export const CONFIG_FILE = 'config.json';
-
 /** Of a file, or the published ones. Throws AppError `engine-failed`. */
 export async function readLdmSizes(path: string | undefined): Promise<LdmSizes> {
   return path === undefined ? PUBLISHED_SIZES : await readConfig(path, sizesSchema);

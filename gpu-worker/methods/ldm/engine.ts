@@ -1,14 +1,10 @@
-/// <reference lib="esnext.disposable" />
-
-import { createHash } from 'node:crypto';
 import { ldm } from '../../../shared/methods/ldm.ts';
 import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
-import { licenseNotice } from '../../model-store/licenses.ts';
+import { planNetworks } from '../../model-store/plan-networks.ts';
 import { shareOut } from '../../model-store/share-out.ts';
-import { fingerprint } from '../../runtime/compile.ts';
 import type { MethodEngine } from '../engine.ts';
 import { openLdm } from './checkpoint.ts';
-import { CONFIG_FILE, type LdmConfig } from './config.ts';
+import type { LdmConfig } from './config.ts';
 import { loadLdm } from './models.ts';
 import { ldmGraphs } from './networks.ts';
 import { ldmRestorer } from './recipe.ts';
@@ -48,20 +44,5 @@ async function planLdm(path: string, sizesPath: string | undefined, { dtype, dev
     path: file,
     license: LICENSE,
   }));
-  const owned = opened.move();
-  return {
-    model: ldm.id,
-    dtype,
-    device,
-    networks,
-    texts: new Map([
-      [CONFIG_FILE, `${JSON.stringify(config)}\n`],
-      ['LICENSES.md', licenseNotice(ldm.id, sources)],
-    ]),
-    recipe: createHash('sha256')
-      .update(JSON.stringify([config, networks.map(({ graph }) => fingerprint(graph))]))
-      .digest('hex'),
-    sources,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  return planNetworks({ model: ldm.id, dtype, device, networks, sources, config, opened });
 }

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { splitRows, timestepSinusoids } from '../../diffusion/timestep-rows.ts';
+import { CONFIG_FILE } from '../../model-store/plan-networks.ts';
 import type { Device } from '../../runtime/devices.ts';
 import { createLazySession } from '../../runtime/session.ts';
 import { createNoiseSchedule, type NoiseSchedule } from '../../schedulers/noise-schedule.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { createDecoder, type Decoder } from '../../vae/vae.ts';
 import { vqConfig } from '../vq-sizes.ts';
-import { CONFIG_FILE, type LdmConfig, type LdmSizes, readLdmConfig } from './config.ts';
+import { type LdmConfig, type LdmSizes, readLdmConfig } from './config.ts';
 import type { NetworkName } from './networks.ts';
 
 /** All that the recipe of LDM-SR calls; loaded at the first call. */

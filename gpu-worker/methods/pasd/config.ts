@@ -5,8 +5,6 @@ import { PROMPT_LENGTH } from '../../tokenizer/clip-tokenizer.ts';
 import { readConfig } from '../../weights/read-config.ts';
 import type { PasdCheckpoints } from './checkpoints.ts';
 
-export const CONFIG_FILE = 'config.json';
-
 const count = z.int().positive();
 const floatType = z.enum(['float32', 'float16']);
 const pasdConfigSchema = z.object({

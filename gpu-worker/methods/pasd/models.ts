@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { createDenoiser, type Denoiser } from '../../diffusion/denoiser.ts';
 import { createTextEncoder, type TextEncoder } from '../../diffusion/text-encoder.ts';
+import { CONFIG_FILE } from '../../model-store/plan-networks.ts';
 import { DEVICES, type Device } from '../../runtime/devices.ts';
 import { createTokenizer, type Tokenizer } from '../../tokenizer/clip-tokenizer.ts';
 import { createVae, type Vae } from '../../vae/vae.ts';
-import { CONFIG_FILE, type PasdConfig, readPasdConfig } from './config.ts';
+import { type PasdConfig, readPasdConfig } from './config.ts';
 
 /** All that the recipe of PASD calls. */
 export interface PasdModels {

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { pasd } from '../../../shared/methods/pasd.ts';
 import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
-import { licenseNotice } from '../../model-store/licenses.ts';
-import { fingerprint } from '../../runtime/compile.ts';
+import { planNetworks } from '../../model-store/plan-networks.ts';
 import { openPasdCheckpoints } from './checkpoints.ts';
-import { CONFIG_FILE, pasdConfig } from './config.ts';
+import { pasdConfig } from './config.ts';
 import { pasdNetworks } from './networks.ts';
 
 /** Throws AppError `engine-failed` for files that are missing, broken, or not those of the networks. */
@@ -19,22 +17,9 @@ export async function planPasd(
   const flavor = flavorOf(dtype, device);
   const networks = pasdNetworks(checkpoints, { flavor });
   const config = pasdConfig(checkpoints, flavor);
-  const texts = new Map<string, string | Uint8Array>([
-    [CONFIG_FILE, `${JSON.stringify(config)}\n`],
+  const texts = [
     ['tokenizer/vocab.json', await readFile(tokenizer.vocabulary)],
     ['tokenizer/merges.txt', await readFile(tokenizer.merges)],
-    ['LICENSES.md', licenseNotice(pasd.id, sources)],
-  ]);
-  const recipe = createHash('sha256').update(JSON.stringify([config, networks.map(({ graph }) => fingerprint(graph))]));
-  const owned = opened.move();
-  return {
-    model: pasd.id,
-    dtype,
-    device,
-    networks,
-    texts,
-    recipe: recipe.digest('hex'),
-    sources,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  ] as const;
+  return planNetworks({ model: pasd.id, dtype, device, networks, sources, config, texts, opened });
 }

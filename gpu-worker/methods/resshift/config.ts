@@ -76,9 +76,6 @@ const configSchema = z.object({
 });
 export type ResshiftConfig = z.infer<typeof configSchema>;
 
-/** Of an installed model. */
-export const CONFIG_FILE = 'config.json';
-
 /** `path`: of a file of sizes, for networks other than the published ones. Throws AppError `engine-failed`. */
 export async function readSizes(path: string | undefined): Promise<ResshiftSizes> {
   return path === undefined ? PUBLISHED_SIZES : await readConfig(path, sizesSchema);

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { AppError } from '../../../shared/error.ts';
 import { RESSHIFT_STEPS, type ResshiftId, resshift } from '../../../shared/methods/resshift.ts';
 import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
-import { licenseNotice } from '../../model-store/licenses.ts';
-import { fingerprint } from '../../runtime/compile.ts';
+import { planNetworks } from '../../model-store/plan-networks.ts';
 import type { MethodEngine } from '../engine.ts';
 import { openResshift } from './checkpoints.ts';
-import { CONFIG_FILE, type ResshiftConfig, shiftConfig } from './config.ts';
+import { type ResshiftConfig, shiftConfig } from './config.ts';
 import { loadResshift } from './models.ts';
 import { resshiftNetworks } from './networks.ts';
 import { resshiftRestorer } from './restorer.ts';
@@ -59,21 +57,7 @@ async function planResshift(id: ResshiftId, paths: Paths, { dtype, device }: Pre
     { path: paths.unet, license: UNET_LICENSE },
     { path: paths.vq, license: VQ_LICENSE },
   ];
-  const recipe = createHash('sha256').update(JSON.stringify([config, networks.map(({ graph }) => fingerprint(graph))]));
-  const owned = opened.move();
-  return {
-    model: id,
-    dtype,
-    device,
-    networks,
-    texts: new Map([
-      [CONFIG_FILE, `${JSON.stringify(config)}\n`],
-      ['LICENSES.md', licenseNotice(id, sources)],
-    ]),
-    recipe: recipe.digest('hex'),
-    sources,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  return planNetworks({ model: id, dtype, device, networks, sources, config, opened });
 }
 
 /** Files of both kinds hold the same names and shapes: only their own names tell them apart. */

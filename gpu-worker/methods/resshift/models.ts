@@ -1,9 +1,10 @@
 import { join } from 'node:path';
+import { CONFIG_FILE } from '../../model-store/plan-networks.ts';
 import type { Device } from '../../runtime/devices.ts';
 import type { ShiftConfig } from '../../schedulers/residual-shifting.ts';
 import { createVq, type Vq } from '../../vae/vae.ts';
 import { vqConfig } from '../vq-sizes.ts';
-import { CONFIG_FILE, readResshiftConfig } from './config.ts';
+import { readResshiftConfig } from './config.ts';
 import { createDenoiser, type Denoiser } from './denoiser.ts';
 
 /** All that the recipe of ResShift calls. */

@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../../../shared/error.ts';
 import type { SeesrId } from '../../../shared/methods/seesr.ts';
 import type { Flavor } from '../../graphs/onnx.ts';
 import { type BuildPlan, type Dtype, flavorOf } from '../../model-store/build-plan.ts';
-import { licenseNotice } from '../../model-store/licenses.ts';
-import { fingerprint } from '../../runtime/compile.ts';
+import { planNetworks } from '../../model-store/plan-networks.ts';
 import type { Device } from '../../runtime/devices.ts';
 import { PROMPT_LENGTH } from '../../tokenizer/clip-tokenizer.ts';
 import { openSeesrCheckpoints, type SeesrCheckpoints } from './checkpoints.ts';
-import { CONFIG_FILE, type SeesrConfig } from './config.ts';
+import type { SeesrConfig } from './config.ts';
 import { licensesOf } from './licenses.ts';
 import { seesrNetworks } from './networks.ts';
 import { readRamTags } from './ram-tags.ts';
@@ -33,24 +31,11 @@ export async function planSeesr({ model, sources, dtype, device }: PlanOptions):
   const config = await describe(checkpoints, flavor);
   const licensed = licensesOf(checkpoints.sources, sources);
   const { tokenizer } = checkpoints;
-  const texts = new Map<string, string | Uint8Array>([
-    [CONFIG_FILE, `${JSON.stringify(config)}\n`],
+  const texts = [
     ['tokenizer/vocab.json', await readFile(tokenizer.vocabulary)],
     ['tokenizer/merges.txt', await readFile(tokenizer.merges)],
-    ['LICENSES.md', licenseNotice(model, licensed)],
-  ]);
-  const recipe = createHash('sha256').update(JSON.stringify([config, networks.map(({ graph }) => fingerprint(graph))]));
-  const owned = opened.move();
-  return {
-    model,
-    dtype,
-    device,
-    networks,
-    texts,
-    recipe: recipe.digest('hex'),
-    sources: licensed,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  ] as const;
+  return planNetworks({ model, dtype, device, networks, sources: licensed, config, texts, opened });
 }
 
 /** The facts that cannot be read off the networks. */

@@ -1,9 +1,6 @@
 import { z } from 'zod';
 import { readConfig } from '../../weights/read-config.ts';
 
-/** Of an installed model. */
-export const CONFIG_FILE = 'config.json';
-
 const count = z.int().positive();
 const counts = z.array(count).min(3).max(8);
 const unetFields = {

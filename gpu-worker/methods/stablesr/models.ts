@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { createTextEncoder } from '../../diffusion/text-encoder.ts';
+import { CONFIG_FILE } from '../../model-store/plan-networks.ts';
 import type { Device } from '../../runtime/devices.ts';
 import type { NoiseScheduleConfig } from '../../schedulers/noise-schedule.ts';
 import type { Predicts } from '../../schedulers/spaced-ddpm.ts';
 import { createVaeEncoder, type Encoder, type Posterior } from '../../vae/vae.ts';
-import { CONFIG_FILE, readStablesrConfig } from './config.ts';
+import { readStablesrConfig } from './config.ts';
 import { createDenoiser, type Denoiser } from './denoiser.ts';
 import { networksOfSizes } from './sizes.ts';
 import { createWrappedVae, type WrappedVae } from './wrapped-vae.ts';

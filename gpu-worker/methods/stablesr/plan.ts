@@ -1,12 +1,8 @@
-/// <reference lib="esnext.disposable" />
-
-import { createHash } from 'node:crypto';
 import { stablesr } from '../../../shared/methods/stablesr.ts';
 import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
-import { licenseNotice } from '../../model-store/licenses.ts';
-import { fingerprint } from '../../runtime/compile.ts';
+import { planNetworks } from '../../model-store/plan-networks.ts';
 import { openStablesr, type StablesrSources } from './checkpoints.ts';
-import { CONFIG_FILE, type StablesrConfig } from './config.ts';
+import type { StablesrConfig } from './config.ts';
 import { stablesrNetworks } from './networks.ts';
 
 const S_LAB = 'S-Lab License 1.0 (StableSR, github.com/IceClear/StableSR): it forbids commercial use';
@@ -22,19 +18,5 @@ export async function planStablesr(sources: StablesrSources, { dtype, device }: 
   const config: StablesrConfig = { flavor, sizes: checkpoints.sizes };
   const files = [sources.model, sources.wrapped, ...(sources.sizes === undefined ? [] : [sources.sizes])];
   const licensed = files.map((path) => ({ path, license: `${S_LAB}; ${STABLE_DIFFUSION}; ${TURBO}` }));
-  const recipe = JSON.stringify([config, networks.map(({ graph }) => fingerprint(graph))]);
-  const owned = opened.move();
-  return {
-    model: stablesr.id,
-    dtype,
-    device,
-    networks,
-    texts: new Map([
-      [CONFIG_FILE, `${JSON.stringify(config)}\n`],
-      ['LICENSES.md', licenseNotice(stablesr.id, licensed)],
-    ]),
-    recipe: createHash('sha256').update(recipe).digest('hex'),
-    sources: licensed,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  return planNetworks({ model: stablesr.id, dtype, device, networks, sources: licensed, config, opened });
 }
