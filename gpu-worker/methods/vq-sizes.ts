@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { VaeConfig } from '../vae/vae-steps.ts';
-
-const count = z.int().positive();
+import { count } from './config-schemas.ts';
 
 /** Of an autoencoder with a codebook, in the words of the published configurations (github.com/CompVis/latent-diffusion). */
 export const vqSizesSchema = z.object({

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { readConfig } from '../../weights/read-config.ts';
+import { count, flavorSchema } from '../config-schemas.ts';
 
-const count = z.int().positive();
-const floatType = z.enum(['float32', 'float16']);
 const configSchema = z.object({
-  flavor: z.object({ storage: floatType, compute: floatType }),
+  flavor: flavorSchema,
   /** Width of the time embedding. */
   timeChannels: count,
   swinir: z.object({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../../shared/error.ts';
 import { readConfig } from '../../weights/read-config.ts';
+import { flavorSchema } from '../config-schemas.ts';
 
 const sizesSchema = z.object({
   /** At half the photo's resolution, at its own, at twice and four times that. */
@@ -15,8 +16,7 @@ const sizesSchema = z.object({
 /** Of the network; all but `groups` can be told by its tensors. */
 export type FemasrSizes = z.infer<typeof sizesSchema>;
 
-const floatType = z.enum(['float32', 'float16']);
-const configSchema = z.object({ sizes: sizesSchema, flavor: z.object({ storage: floatType, compute: floatType }) });
+const configSchema = z.object({ sizes: sizesSchema, flavor: flavorSchema });
 export type FemasrConfig = z.infer<typeof configSchema>;
 
 /** The published network has so many; its file does not tell. */

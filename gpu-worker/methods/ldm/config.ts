@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { readConfig } from '../../weights/read-config.ts';
+import { count, flavorSchema } from '../config-schemas.ts';
 import { VQ_F4_SIZES, vqSizesSchema } from '../vq-sizes.ts';
-
-const count = z.int().positive();
 
 /** Of the networks, in the words of the published configuration. */
 const sizesSchema = z.object({
@@ -41,8 +40,7 @@ export const PUBLISHED_SIZES: LdmSizes = {
   schedule: { timesteps: 1000, linear_start: 0.0015, linear_end: 0.0155 },
 };
 
-const floatType = z.enum(['float32', 'float16']);
-const configSchema = z.object({ sizes: sizesSchema, flavor: z.object({ storage: floatType, compute: floatType }) });
+const configSchema = z.object({ sizes: sizesSchema, flavor: flavorSchema });
 export type LdmConfig = z.infer<typeof configSchema>;
 
 /** Of a file, or the published ones. Throws AppError `engine-failed`. */

@@ -2,10 +2,8 @@ import { z } from 'zod';
 import { RESSHIFT_STEPS, type ResshiftId } from '../../../shared/methods/resshift.ts';
 import type { ShiftConfig } from '../../schedulers/residual-shifting.ts';
 import { readConfig } from '../../weights/read-config.ts';
+import { count, flavorSchema } from '../config-schemas.ts';
 import { VQ_F4_SIZES, vqSizesSchema } from '../vq-sizes.ts';
-
-const count = z.int().positive();
-const floatType = z.enum(['float32', 'float16']);
 
 /** Under the names of the published configuration. */
 const unetSchema = z.object({
@@ -72,7 +70,7 @@ const configSchema = z.object({
     power: z.number(),
     noiseLevel: z.number(),
   }),
-  flavor: z.object({ storage: floatType, compute: floatType }),
+  flavor: flavorSchema,
 });
 export type ResshiftConfig = z.infer<typeof configSchema>;
 

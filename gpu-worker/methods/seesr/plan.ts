@@ -5,7 +5,7 @@ import type { Flavor } from '../../graphs/onnx.ts';
 import { type BuildPlan, type Dtype, flavorOf } from '../../model-store/build-plan.ts';
 import { planNetworks } from '../../model-store/plan-networks.ts';
 import type { Device } from '../../runtime/devices.ts';
-import { PROMPT_LENGTH } from '../../tokenizer/clip-tokenizer.ts';
+import { pipelineFacts } from '../pipeline-facts.ts';
 import { openSeesrCheckpoints, type SeesrCheckpoints } from './checkpoints.ts';
 import type { SeesrConfig } from './config.ts';
 import { licensesOf } from './licenses.ts';
@@ -40,36 +40,19 @@ export async function planSeesr({ model, sources, dtype, device }: PlanOptions):
 
 /** The facts that cannot be read off the networks. */
 async function describe({ configs, tagger }: SeesrCheckpoints, flavor: Flavor): Promise<SeesrConfig> {
-  const { max_position_embeddings: tokens } = configs.textEncoder;
-  if (tokens !== PROMPT_LENGTH) {
-    throw new AppError('engine-failed', `The text encoder reads ${tokens} tokens; prompts have ${PROMPT_LENGTH}.`);
-  }
+  const facts = pipelineFacts(configs);
   const tags = await tagsOf(configs.tagger);
   const count = tagger.tensors.get('label_embed')!.shape[0];
   if (tags.length !== count) {
     throw new AppError('engine-failed', `The tagger tells ${count} tags apart; the list of tags has ${tags.length}.`);
   }
-  const { scheduler, vae } = configs;
+  const { timestep_spacing: spacing, steps_offset: offset } = configs.scheduler;
   return {
     flavor,
     taggerImageSize: configs.tagger.image_size,
     tags,
-    schedule: {
-      trainSteps: scheduler.num_train_timesteps,
-      betaStart: scheduler.beta_start,
-      betaEnd: scheduler.beta_end,
-      betaSchedule: scheduler.beta_schedule,
-      spacing: scheduler.timestep_spacing,
-      offset: scheduler.steps_offset,
-    },
-    timeChannels: configs.unet.block_out_channels[0]!,
-    vae: {
-      block_out_channels: vae.block_out_channels,
-      layers_per_block: vae.layers_per_block,
-      norm_num_groups: vae.norm_num_groups,
-      latent_channels: vae.latent_channels,
-      scaling_factor: vae.scaling_factor,
-    },
+    ...facts,
+    schedule: { ...facts.schedule, spacing, offset },
   };
 }
 

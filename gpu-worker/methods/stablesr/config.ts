@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { readConfig } from '../../weights/read-config.ts';
+import { count, flavorSchema } from '../config-schemas.ts';
 
-const count = z.int().positive();
 const counts = z.array(count).min(3).max(8);
 const unetFields = {
   in_channels: count,
@@ -36,8 +36,7 @@ const sizesSchema = z.object({
 });
 export type StablesrSizes = z.infer<typeof sizesSchema>;
 
-const floatType = z.enum(['float32', 'float16']);
-const configSchema = z.object({ flavor: z.object({ storage: floatType, compute: floatType }), sizes: sizesSchema });
+const configSchema = z.object({ flavor: flavorSchema, sizes: sizesSchema });
 export type StablesrConfig = z.infer<typeof configSchema>;
 
 /** `stablesr_000117.ckpt` and `vqgan_cfw_00011.ckpt`; that of SD-Turbo has the same. */
