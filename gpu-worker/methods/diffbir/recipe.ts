@@ -1,11 +1,11 @@
 import type { Parameters } from '../../../shared/job.ts';
 import { LATENT_PIXELS } from '../../../shared/methods/tile-plan.ts';
 import { type LatentRun, latentRestorer } from '../../diffusion/latent-restorer.ts';
-import { sampleLatent, type Watch } from '../../diffusion/sample-latent.ts';
+import type { Watch } from '../../diffusion/sample-latent.ts';
+import { sampleSteered } from '../../diffusion/sample-steered.ts';
 import { tellStages } from '../../diffusion/tell-stages.ts';
 import type { Pixels } from '../../images/image.ts';
 import type { Restorer, Savepoints } from '../../restore/restorer.ts';
-import { guideByPrompts } from '../../schedulers/guidance.ts';
 import { createNoiseSchedule } from '../../schedulers/noise-schedule.ts';
 import { createSpacedDdpm } from '../../schedulers/spaced-ddpm.ts';
 import { startLatent } from '../../schedulers/start-latent.ts';
@@ -118,9 +118,7 @@ export async function denoise(
   const shape = [1, models.latentChannels, height, width];
   const count = elementCount(shape);
 
-  // The part that stays the same from step to step.
   const { signal } = watch;
-  const conditioning = await models.denoiser.prepare({ contexts: { text }, timesteps });
   const tiles = mode.latentTiles(height, width);
   const seen = await mode.see(models, condition, tiles, { signal, ...(onEncode && { onTile: onEncode }) });
 
@@ -128,16 +126,17 @@ export async function denoise(
   const startAt = { ...(encoded && { encoded }), noise: noise('start', 0, count), timestep: timesteps[0]! };
   const start = savepoints?.from ?? { step: 0, state: { sample: startLatent(schedule, startAt) } };
 
-  return await sampleLatent({
+  return await sampleSteered(models.denoiser, {
     shape,
     scheduler,
     start,
+    contexts: { text },
     tiles,
-    predict: (tile, latent, step) =>
-      models.denoiser.predict({ latent, conditioning, step, stem: seen.stems.get(tile)!, conditioningScale }),
-    ...(guidance !== 1 && { guide: (predictions) => guideByPrompts(predictions, guidance) }),
-    drawNoise: (index) => noise('step', index, count),
-    ...(savepoints && { save: savepoints.save }),
+    stems: seen.stems,
+    conditioningScale,
+    guidance,
+    noise,
+    savepoints,
     watch,
   });
 }

@@ -1,9 +1,9 @@
 import { LATENT_PIXELS } from '../../../shared/methods/tile-plan.ts';
 import { encodeCondition } from '../../diffusion/encode-condition.ts';
-import { sampleLatent, type Watch } from '../../diffusion/sample-latent.ts';
+import type { Watch } from '../../diffusion/sample-latent.ts';
+import { sampleSteered } from '../../diffusion/sample-steered.ts';
 import { computeStems } from '../../diffusion/stems.ts';
 import type { Savepoints } from '../../restore/restorer.ts';
-import { guideByPrompts } from '../../schedulers/guidance.ts';
 import { addNoise, createNoiseSchedule } from '../../schedulers/noise-schedule.ts';
 import { startLatent } from '../../schedulers/start-latent.ts';
 import { createUniPc } from '../../schedulers/unipc.ts';
@@ -58,31 +58,28 @@ export async function denoise(
   const { parameters, mode, condition } = options;
   const { guidance_scale, conditioning_scale: conditioningScale } = parameters;
   const { signal } = watch;
-  const { scheduler, timesteps } = samplerOf(models, parameters, mode);
+  const { scheduler } = samplerOf(models, parameters, mode);
   const shape = latentShape(models, condition);
   const startAnew = async () => ({ sample: await startingLatent(models, { ...options, signal }) });
   const start = savepoints?.from ?? { step: 0, state: await startAnew() };
 
-  // The part that stays the same from step to step.
-  const conditioning = await models.denoiser.prepare({ contexts: { text }, timesteps });
   const tiles = mode.latentTiles(shape[2], shape[3]);
   const stems = await computeStems(models.denoiser, condition, tiles, {
     scale: LATENT_PIXELS,
     margin: mode.stemMargin,
     signal,
   });
-
-  return await sampleLatent({
+  return await sampleSteered(models.denoiser, {
     shape,
     scheduler,
     start,
+    contexts: { text },
     tiles,
-    predict: (tile, latent, step) => {
-      return models.denoiser.predict({ latent, conditioning, step, stem: stems.get(tile)!, conditioningScale });
-    },
-    ...(guidance_scale > 1 && { guide: (predictions) => guideByPrompts(predictions, guidance_scale) }),
-    drawNoise: (index) => options.noise('step', index, elementCount(shape)),
-    ...(savepoints && { save: savepoints.save }),
+    stems,
+    conditioningScale,
+    guidance: guidance_scale,
+    noise: options.noise,
+    savepoints,
     watch,
   });
 }

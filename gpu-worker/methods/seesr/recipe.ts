@@ -2,7 +2,8 @@ import type { Description, Parameters } from '../../../shared/job.ts';
 import { LATENT_PIXELS } from '../../../shared/methods/tile-plan.ts';
 import { encodeCondition } from '../../diffusion/encode-condition.ts';
 import { type LatentRun, latentRestorer } from '../../diffusion/latent-restorer.ts';
-import { sampleLatent, type Watch } from '../../diffusion/sample-latent.ts';
+import type { Watch } from '../../diffusion/sample-latent.ts';
+import { sampleSteered } from '../../diffusion/sample-steered.ts';
 import { computeStems } from '../../diffusion/stems.ts';
 import { tellStages } from '../../diffusion/tell-stages.ts';
 import { resizeForTagger } from '../../images/bilinear-resize.ts';
@@ -11,7 +12,6 @@ import { fromTensor, toTensor } from '../../images/image-tensor.ts';
 import type { Restorer, Savepoints } from '../../restore/restorer.ts';
 import { createDdpm } from '../../schedulers/ddpm.ts';
 import { createDpmSolver } from '../../schedulers/dpm-solver.ts';
-import { guideByPrompts } from '../../schedulers/guidance.ts';
 import { createNoiseSchedule } from '../../schedulers/noise-schedule.ts';
 import { startLatent } from '../../schedulers/start-latent.ts';
 import type { NoiseSource } from '../../tensor/keyed-normals.ts';
@@ -150,26 +150,23 @@ export async function denoise(
   };
   const start = savepoints?.from ?? { step: 0, state: { sample: await startAtPhoto() } };
 
-  // The part that stays the same from step to step.
-  const conditioning = await models.denoiser.prepare({ contexts: { text, image_embeds: imageEmbeds }, timesteps });
   const tiles = mode.latentTiles(height, width);
   const stems = await computeStems(models.denoiser, condition, tiles, {
     scale: LATENT_PIXELS,
     margin: mode.stemMargin,
     signal,
   });
-
-  return await sampleLatent({
+  return await sampleSteered(models.denoiser, {
     shape,
     scheduler,
     start,
+    contexts: { text, image_embeds: imageEmbeds },
     tiles,
-    predict: (tile, latent, step) => {
-      return models.denoiser.predict({ latent, conditioning, step, stem: stems.get(tile)!, conditioningScale });
-    },
-    ...(guidance_scale > 1 && { guide: (predictions) => guideByPrompts(predictions, guidance_scale) }),
-    drawNoise: (index) => noise('step', index, count),
-    ...(savepoints && { save: savepoints.save }),
+    stems,
+    conditioningScale,
+    guidance: guidance_scale,
+    noise,
+    savepoints,
     watch,
   });
 }
