@@ -2,11 +2,19 @@ import type { Values } from './measure.ts';
 import { type MetricId, metricOf } from './metrics/registry.ts';
 import { toCsvLine } from './report.ts';
 
+/** Of one method. */
+export interface TableRow {
+  model: string;
+  means: Values;
+}
+
 /** Of one data set. */
 export interface TableSet {
   name: string;
   pairs: number;
-  rows: { model: string; means: Values }[];
+  rows: readonly TableRow[];
+  /** Numbers of others for the same set: beside the measured ones, without a rank. */
+  published?: readonly TableRow[];
 }
 
 type Rank = 'best' | 'second' | undefined;
@@ -54,25 +62,35 @@ export function tableLatex(sets: readonly TableSet[], metrics: readonly MetricId
 
 /** All digits, one line a method and set. */
 export function tableCsv(sets: readonly TableSet[], metrics: readonly MetricId[]): string {
-  const lines = sets.flatMap(({ name, rows }) =>
-    rows.map(({ model, means }) => toCsvLine([name, model, ...metrics.map((id) => String(means[id] ?? ''))])),
+  const lines = sets.flatMap((set) =>
+    blocksOf(set).flatMap(({ name, rows }) =>
+      rows.map(({ model, means }) => toCsvLine([name, model, ...metrics.map((id) => String(means[id] ?? ''))])),
+    ),
   );
   return `${[['set', 'model', ...metrics].join(','), ...lines].join('\n')}\n`;
 }
 
-function rowsOf({ name, rows }: TableSet, metrics: readonly MetricId[], { mark }: Format): string[][] {
-  return rows.map(({ model, means }) => {
-    const cells = metrics.map((id) => {
-      const value = means[id];
-      if (typeof value !== 'number') return '–';
-      return mark(value.toFixed(metricOf(id).digits), rankOf(id, value, rows));
-    });
-    return [name, model, ...cells];
-  });
+/** The measured rows, and the published ones under a name that says so. */
+function blocksOf({ name, rows, published }: TableSet): { name: string; rows: readonly TableRow[]; ranked: boolean }[] {
+  const measured = { name, rows, ranked: true };
+  return published ? [measured, { name: `${name}, published`, rows: published, ranked: false }] : [measured];
+}
+
+function rowsOf(set: TableSet, metrics: readonly MetricId[], { mark }: Format): string[][] {
+  return blocksOf(set).flatMap(({ name, rows, ranked }) =>
+    rows.map(({ model, means }) => {
+      const cells = metrics.map((id) => {
+        const value = means[id];
+        if (typeof value !== 'number') return '–';
+        return mark(value.toFixed(metricOf(id).digits), ranked ? rankOf(id, value, rows) : undefined);
+      });
+      return [name, model, ...cells];
+    }),
+  );
 }
 
 /** Equal values have one rank; a method alone has none. */
-function rankOf(id: MetricId, value: number, rows: TableSet['rows']): Rank {
+function rankOf(id: MetricId, value: number, rows: readonly TableRow[]): Rank {
   const known = [...new Set(rows.map(({ means }) => means[id]).filter((one) => typeof one === 'number'))];
   if (known.length < 2) return undefined;
   const sign = metricOf(id).better === 'higher' ? -1 : 1;

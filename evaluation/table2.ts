@@ -6,7 +6,8 @@ import { writeContactSheet } from './contact-sheet.ts';
 import { evaluate } from './evaluate.ts';
 import { METRICS } from './metrics/registry.ts';
 import { EVALUATION_OPTIONS, METRICS_HELP, planEvaluation } from './open-evaluation.ts';
-import { checkSizes, findPairs } from './pairs.ts';
+import { checkSizes, findPairs, type Pair } from './pairs.ts';
+import { findPublished, notePublished, type PublishedSet } from './published-numbers.ts';
 import { openRecords } from './records.ts';
 import { type TableSet, tableCsv, tableLatex, tableMarkdown } from './table-report.ts';
 
@@ -21,6 +22,8 @@ const OPTIONS = {
   protocol: { ...EVALUATION_OPTIONS.protocol, default: 'paper' },
 } as const;
 
+type Plan = Awaited<ReturnType<typeof planEvaluation>>;
+
 async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
   const { hr, lr, out } = values;
   if (hr.length === 0 || hr.length !== lr.length || !out)
@@ -32,21 +35,21 @@ async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
   for (const set of sets) {
     const pairs = await findPairs(set.truths, set.photos);
     await checkSizes(pairs, plan.scale, plan.limits);
-    found.push({ ...set, pairs });
+    found.push({ ...set, pairs, known: await knownSet(pairs, plan) });
   }
   const files = await describeFiles(plan.files);
   const { engine, meter, signal, close } = await plan.open();
   try {
     const { seed, protocol } = plan;
     const table: TableSet[] = [];
-    for (const { name, truths, photos, pairs } of found) {
+    for (const { name, truths, photos, pairs, known } of found) {
       const outputDirectory = join(out, name);
       await mkdir(outputDirectory, { recursive: true });
       const facts = { truths: resolve(truths), photos: resolve(photos), seed, protocol, files, device: engine.name };
       const records = await openRecords(join(outputDirectory, 'records'), facts);
       const onImage = (model: string, image: string) => process.stderr.write(`${name}, ${model}: ${image}\n`);
       const rows = await evaluate({ ...plan, pairs, outputDirectory, records, signal, onImage, engine, meter });
-      table.push({ name, pairs: pairs.length, rows });
+      table.push({ name, pairs: pairs.length, rows, published: known?.rows });
       const columns = ['input', ...rows.map(({ model }) => model), 'ground truth'];
       const paths = pairs.map(({ inputPath, truthPath }, index) => {
         return { paths: [inputPath, ...rows.map(({ images }) => images[index]!.path), truthPath] };
@@ -57,6 +60,7 @@ async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
     const missing = METRICS.filter(({ id }) => !meter.metrics.includes(id)).map(({ label }) => label);
     const notes = [
       `Pictures: ${counts}. Seed ${seed}, ${engine.name}. Compared: ${protocol.about}.`,
+      ...found.flatMap(({ name, known }) => (known ? [notePublished(name, known)] : [])),
       ...(missing.length > 0 ? [`Not measured, for want of their files: ${missing.join(', ')}.`] : []),
     ];
     const markdown = tableMarkdown(table, meter.metrics, notes);
@@ -71,6 +75,11 @@ async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
   } finally {
     await close();
   }
+}
+
+/** Published numbers stand beside a table only where it compares as their paper does. */
+async function knownSet(pairs: Pair[], { protocol, limits }: Plan): Promise<PublishedSet | undefined> {
+  return protocol.arithmetic === 'pyiqa' ? await findPublished(pairs, limits) : undefined;
 }
 
 /** Numbers of other files are not those of a run that goes on. */
@@ -88,7 +97,8 @@ runCommand({
   usage: ['--hr DIR --lr DIR [--hr DIR --lr DIR …] --models A,B --out DIR [options]'],
   about: `
 Restores the photos of several data sets by every model, measures all results and writes one table of methods and metrics,
-as Table 2 of the SeeSR paper is. The best of each column is bold, the second best underlined. A run that was interrupted goes on where it
+as Table 2 of the SeeSR paper is. The best of each column is bold, the second best underlined. Where a set is one of that
+table, numbers published for it stand below. A run that was interrupted goes on where it
 ended, when it is called again with the same options. ${METRICS_HELP}`,
   options: OPTIONS,
   run: makeTable,
