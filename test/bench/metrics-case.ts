@@ -16,6 +16,8 @@ export interface MetricResult {
   openSeconds: number;
   /** Of each picture, with its truth. */
   seconds: number[];
+  /** The same of all cores together: what others do on the machine adds nothing to it. */
+  cpuSeconds: number[];
   /** Of a metric that looks at sets: the comparison at the end. */
   endSeconds: number;
   peakBytes: number;
@@ -26,6 +28,7 @@ async function measure({ metric: id, files, pictures, side }: MetricCase): Promi
     metricOf(id).open({ files, device: 'cpu', protocol: PROTOCOLS.paper }),
   );
   const seconds: number[] = [];
+  const cpuSeconds: number[] = [];
   const features = { results: [] as Float64Array[], truths: [] as Float64Array[] };
   for (let index = 0; index < pictures; index++) {
     const [result, truth] = [pictureOf(side, 2 * index), pictureOf(side, 2 * index + 1)];
@@ -35,17 +38,19 @@ async function measure({ metric: id, files, pictures, side }: MetricCase): Promi
       features.truths.push(await metric.features(truth));
     });
     seconds.push(found.seconds);
+    cpuSeconds.push(found.cpuSeconds);
   }
   const { results, truths } = features;
   const end = await timed(async () => 'distance' in metric && pictures > 1 && metric.distance(results, truths));
   await metric.release();
-  return { openSeconds, seconds, endSeconds: end.seconds };
+  return { openSeconds, seconds, cpuSeconds, endSeconds: end.seconds };
 }
 
-async function timed<Value>(work: () => Promise<Value>): Promise<{ value: Value; seconds: number }> {
-  const started = performance.now();
+async function timed<Value>(work: () => Promise<Value>) {
+  const [started, cpuBefore] = [performance.now(), process.cpuUsage()];
   const value = await work();
-  return { value, seconds: (performance.now() - started) / 1000 };
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return { value, seconds: (performance.now() - started) / 1000, cpuSeconds: (user + system) / 1e6 };
 }
 
 /** Waves and noise. */
