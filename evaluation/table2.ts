@@ -12,7 +12,11 @@ import { openRecords } from './records.ts';
 import { type TableSet, tableCsv, tableLatex, tableMarkdown } from './table-report.ts';
 
 const OPTIONS = {
-  hr: { value: 'DIR', about: 'the ground truth of a data set, whose name is that of the folder', multiple: true },
+  hr: {
+    value: '[NAME=]DIR',
+    about: 'the ground truth of a data set; without a name it has that of the folder',
+    multiple: true,
+  },
   lr: { value: 'DIR', about: 'its photos: as many times as --hr, in the same order', multiple: true },
   out: {
     value: 'DIR',
@@ -29,8 +33,9 @@ async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
   if (hr.length === 0 || hr.length !== lr.length || !out)
     throw usageError('--out, and --hr and --lr of each data set, are needed');
   const plan = await planEvaluation(values);
-  const sets = hr.map((truths, index) => ({ name: basename(resolve(truths)), truths, photos: lr[index]! }));
-  if (new Set(sets.map(({ name }) => name)).size < sets.length) throw usageError('two folders of --hr have one name');
+  const sets = hr.map((truths, index) => ({ ...readSet(truths), photos: lr[index]! }));
+  const twice = sets.find(({ name }, index) => sets.findIndex((set) => set.name === name) < index);
+  if (twice) throw usageError(`two data sets have the name ${twice.name}; give another: --hr NAME=${twice.truths}`);
   const found = [];
   for (const set of sets) {
     const pairs = await findPairs(set.truths, set.photos);
@@ -77,6 +82,12 @@ async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
   }
 }
 
+/** The name is that of a folder of results too. */
+function readSet(given: string): { name: string; truths: string } {
+  const named = /^(\w[\w.-]*)=(.+)$/.exec(given);
+  return named ? { name: named[1]!, truths: named[2]! } : { name: basename(resolve(given)), truths: given };
+}
+
 /** Published numbers stand beside a table only where it compares as their paper does. */
 async function knownSet(pairs: Pair[], { protocol, limits }: Plan): Promise<PublishedSet | undefined> {
   return protocol.arithmetic === 'pyiqa' ? await findPublished(pairs, limits) : undefined;
@@ -94,7 +105,7 @@ async function describeFiles(files: ReadonlyMap<string, readonly string[]>) {
 
 runCommand({
   name: 'table2',
-  usage: ['--hr DIR --lr DIR [--hr DIR --lr DIR …] --models A,B --out DIR [options]'],
+  usage: ['--hr [NAME=]DIR --lr DIR [--hr [NAME=]DIR --lr DIR …] --models A,B --out DIR [options]'],
   about: `
 Restores the photos of several data sets by every model, measures all results and writes one table of methods and metrics,
 as Table 2 of the SeeSR paper is. The best of each column is bold, the second best underlined. Where a set is one of that

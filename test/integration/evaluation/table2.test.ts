@@ -25,7 +25,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'seesr-table-'));
   given = [];
   for (const [set, top] of [['first', 150] as const, ['second', 200] as const]) {
-    const [hr, lr] = [join(folder, set), join(folder, `${set}-photos`)];
+    const [hr, lr] = [join(folder, set === 'first' ? 'truths' : set), join(folder, `${set}-photos`)];
     for (const directory of [hr, lr]) await mkdir(directory);
     for (const [name, left] of [['a', 100] as const, ['b', 180] as const]) {
       await sharp(PHOTO)
@@ -37,7 +37,8 @@ beforeAll(async () => {
         .jpeg({ quality: 60 })
         .toFile(join(lr, `${name}.jpg`));
     }
-    given.push('--hr', hr, '--lr', lr);
+    // One named by the user, one by its folder.
+    given.push('--hr', set === 'first' ? `first=${hr}` : hr, '--lr', lr);
   }
   const pair = join(folder, 'pair.onnx');
   await writeFile(pair, await meanDifference());
@@ -115,7 +116,7 @@ test.each([
   [
     'with one name twice',
     ['--hr', 'a/x', '--hr', 'b/x', '--lr', 'c', '--lr', 'd', '--models', 'bicubic', '--out', 'out'],
-    /have one name/,
+    /two data sets have the name x; give another: --hr NAME=b\/x/,
   ],
 ])('refused is a call %s', async (_, words, message) => {
   await expect(execute(process.execPath, [PROGRAM, ...words])).rejects.toThrow(message);
