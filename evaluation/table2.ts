@@ -109,8 +109,8 @@ runCommand({
   about: `
 Restores the photos of several data sets by every model, measures all results and writes one table of methods and metrics,
 as Table 2 of the SeeSR paper is. The best of each column is bold, the second best underlined. Where a set is one of that
-table, numbers published for it stand below. A run that was interrupted goes on where it
-ended, when it is called again with the same options. ${METRICS_HELP}`,
+table, numbers published for it stand below. A run that was interrupted goes on where it ended, when it is called again with
+the same options. ${METRICS_HELP}`,
   options: OPTIONS,
   run: makeTable,
 });
