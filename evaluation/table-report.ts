@@ -49,7 +49,12 @@ export function tableMarkdown(
 export function tableLatex(sets: readonly TableSet[], metrics: readonly MetricId[], notes: readonly string[]): string {
   const arrows = { higher: '$\\uparrow$', lower: '$\\downarrow$' };
   const heads = ['Data set', 'Method', ...metrics.map((id) => `${metricOf(id).label} ${arrows[metricOf(id).better]}`)];
-  const bodies = sets.map((set) => rowsOf(set, metrics, LATEX).map(LATEX.line).join('\n'));
+  const bodies = sets.map((set) => {
+    const rows = rowsOf(set, metrics, LATEX);
+    return rows
+      .map(([name = '', model = '', ...cells]) => LATEX.line([asLatex(name), asLatex(model), ...cells]))
+      .join('\n');
+  });
   return [
     ...notes.map((note) => `% ${note}`),
     `\\begin{tabular}{ll${'r'.repeat(metrics.length)}}`,
@@ -58,6 +63,11 @@ export function tableLatex(sets: readonly TableSet[], metrics: readonly MetricId
     '\\end{tabular}',
     '',
   ].join('\n');
+}
+
+/** Names of folders and models may have characters that mean something there. */
+function asLatex(name: string): string {
+  return name.replaceAll(/[_&%#$]/g, '\\$&');
 }
 
 /** All digits, one line a method and set. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findPublished, notePublished, PUBLISHED_SETS } from '../../../evaluation/published-numbers.ts';
-import { tableCsv, tableMarkdown } from '../../../evaluation/table-report.ts';
+import { tableCsv, tableLatex, tableMarkdown } from '../../../evaluation/table-report.ts';
 import { readLimits } from '../../../shared/configuration.ts';
 
 const LIMITS = readLimits({});
@@ -77,4 +77,9 @@ test('published rows stand below the measured ones, say so, and take no rank', (
   expect(markdown).toContain('| mine, published | SeeSR | 28.17 | 6.400 | – |');
   expect(markdown).toMatch(/mine is taken for DRealSR of the SeeSR paper .* StableSR, ResShift, SeeSR /);
   expect(tableCsv(sets, ['psnr', 'niqe']).split('\n')).toContain('"mine, published",SeeSR,28.17,6.4');
+});
+
+test('an underscore in the name of a set is one in LaTeX too', () => {
+  const sets = [{ name: 'test_HR', pairs: 1, rows: [{ model: 'bicubic', means: { psnr: 10 } }] }];
+  expect(tableLatex(sets, ['psnr'], [])).toContain(String.raw`test\_HR & bicubic & 10.00 \\`);
 });
