@@ -39,6 +39,12 @@ export function nearestUpsampling(graph: GraphBuilder, input: Value, factor: num
   return graph.node('Resize', [input, '', graph.floats([1, 1, factor, factor])], NEAREST);
 }
 
+/** [1, c, h, w] → [1, c, factor·h, factor·w]: PyTorch's `interpolate`, bilinear, without aligned corners. */
+export function bilinearUpsampling(graph: GraphBuilder, input: Value, factor: number): Value {
+  const scales = graph.floats([1, 1, factor, factor]);
+  return graph.node('Resize', [input, '', scales], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' });
+}
+
 /** Repeats pixels of [batch, c, ..] until height and width are those of `like` [.., .., h, w]. */
 export function nearestUpsamplingTo(graph: GraphBuilder, input: Value, like: Value): Value {
   const outer = graph.node('Shape', [input], { start: 0, end: 2 });

@@ -1,4 +1,4 @@
-import { pixelShuffle } from '../../graphs/convolution.ts';
+import { bilinearUpsampling, pixelShuffle } from '../../graphs/convolution.ts';
 import { createGraphBuilder, type Graph, type GraphBuilder, type GraphOptions, type Value } from '../../graphs/onnx.ts';
 
 export interface GeneratorSizes {
@@ -64,12 +64,6 @@ function mix(graph: GraphBuilder, mixture: Value, name: string, [experts, ...sha
   const mixed = graph.narrow(sum);
   graph.probe(`mixed_${name}`, mixed);
   return mixed;
-}
-
-/** [1, c, h, w] → [1, c, factor·h, factor·w]: PyTorch's `interpolate`, bilinear, without aligned corners. */
-function bilinearUpsampling(graph: GraphBuilder, input: Value, factor: number): Value {
-  const scales = graph.floats([1, 1, factor, factor]);
-  return graph.node('Resize', [input, '', scales], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' });
 }
 
 function leaky(graph: GraphBuilder, input: Value): Value {
