@@ -4,11 +4,12 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DevicePlace } from './device-places.ts';
 import { DEVICES, type Device, missingDevice } from './devices.ts';
+import { listCuda, namesOfGpus } from './list-cuda.ts';
 import type { Probed } from './probe-device.ts';
 
-export interface FoundDevice {
-  device: Device;
+export interface FoundDevice extends DevicePlace {
   /** As its driver calls it, where that can be had. */
   name?: string;
   /** The driver with its version or time of change: what was found out about the device holds for it alone. */
@@ -35,29 +36,41 @@ const NAMED_DRIVERS = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FIL
 const GPU_FILES = /^(dri|nvidia\d+|dxg)$/;
 
 /**
- * Every kind of device, the best first. Tries each in a process of its own, because a driver may crash or hang; takes about
- * half a second, and moments where files show that there is no GPU. Never throws.
+ * Every kind of device, the best first, and of CUDA each GPU. Tries each in a process of its own, because a driver may crash
+ * or hang; takes about half a second, and moments where files show that there is no GPU. Never throws.
  */
 export async function findDevices(): Promise<FoundDevice[]> {
   const [cuda, webgpu] = await Promise.all([
-    hasCudaLibrary() ? tryDevice('cuda') : absent('cuda'),
-    (await mayHaveAdapter()) ? tryDevice('webgpu') : absent('webgpu'),
+    findCuda(),
+    (await mayHaveAdapter()) ? tryDevice({ device: 'webgpu', index: 0 }) : absent('webgpu'),
   ]);
   const nvidia = await readFile('/proc/driver/nvidia/version', 'utf8').catch(() => '');
   return [
-    { device: 'cuda', driver: nvidia || release(), isSoftware: false, ...withObstacle(cuda) },
+    ...cuda.map((gpu) => ({ ...gpu, driver: nvidia || release(), isSoftware: false })),
     {
       device: 'webgpu',
+      index: 0,
       ...(webgpu.name && { name: webgpu.name }),
       driver: `${await versionOf(webgpu.driver)} ${nvidia}`.trim(),
       isSoftware: webgpu.name ? SOFTWARE.test(webgpu.name) : !(await hasGpuFiles()),
       ...withObstacle(webgpu),
     },
-    { device: 'cpu', name: cpus()[0]?.model ?? process.arch, driver: release(), isSoftware: false },
+    { device: 'cpu', index: 0, name: cpus()[0]?.model ?? process.arch, driver: release(), isSoftware: false },
   ];
 }
 
 const absent = (device: Device): Tried => ({ obstacle: missingDevice(DEVICES[device]) });
+
+async function findCuda(): Promise<Omit<FoundDevice, 'driver' | 'isSoftware'>[]> {
+  if (!hasCudaLibrary()) return [{ device: 'cuda', index: 0, ...absent('cuda') }];
+  const listed = listCuda(await namesOfGpus(), process.env.CUDA_VISIBLE_DEVICES);
+  return await Promise.all(
+    listed.map(async (gpu) => {
+      const place = { ...gpu, device: 'cuda' } as const;
+      return gpu.obstacle ? place : { ...place, ...withObstacle(await tryDevice(place)) };
+    }),
+  );
+}
 
 /** Beside the binding of onnxruntime-node, which comes without it. */
 function hasCudaLibrary(): boolean {
@@ -74,9 +87,9 @@ async function mayHaveAdapter(): Promise<boolean> {
 
 const withObstacle = ({ obstacle }: Tried) => (obstacle === undefined ? {} : { obstacle });
 
-function tryDevice(device: Device): Promise<Tried> {
+function tryDevice({ device, index }: DevicePlace): Promise<Tried> {
   const { promise, resolve } = Promise.withResolvers<Tried>();
-  const child = fork(new URL('./probe-device.ts', import.meta.url), [device], {
+  const child = fork(new URL('./probe-device.ts', import.meta.url), [device, String(index)], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, VK_LOADER_DEBUG: 'layer' },

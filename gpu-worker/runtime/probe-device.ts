@@ -1,5 +1,6 @@
 import { isDevice } from './devices.ts';
 import { openDevice } from './session.ts';
+import { takeShare } from './share.ts';
 
 /** A process that only tries a device; find-devices.ts starts it. */
 
@@ -9,8 +10,9 @@ export interface Probed {
   obstacle?: string;
 }
 
-const [, , device = ''] = process.argv;
+const [, , device = '', index] = process.argv;
 if (isDevice(device)) {
+  takeShare({ deviceIndex: Number(index) });
   const probed: Probed = await openDevice(device).then(
     () => ({}),
     (error: Error) => ({ obstacle: error.message }),
