@@ -76,7 +76,7 @@ export async function planEvaluation(values: Values<typeof EVALUATION_OPTIONS>) 
       const {
         engines: [engine],
         choice,
-      } = await openEngines(asked, { modelsDirectory, log });
+      } = await openEngines(asked, { modelsDirectory, log, most: 1 });
       process.stderr.write(`${choice}\n`);
       const { device, index: deviceIndex } = engine.place;
       takeShare({ deviceIndex });

@@ -8,26 +8,30 @@ import { isDeviceFault } from './device-fault.ts';
 import { decodeImage } from './images/decode.ts';
 import { seenPhoto } from './images/seen-photo.ts';
 import type { LoadedMethod } from './methods/engine.ts';
-import { engineOf } from './methods/engines.ts';
+import { type EngineId, engineOf, layersOf } from './methods/engines.ts';
 import { hashOfWeights, openInstalled } from './model-store/installed.ts';
 import type { LivePreviewFile } from './restore/live-preview.ts';
 import { type RestoreRequest, type RestoreResult, restore } from './restore/restore.ts';
 import { openSavepoints, type SavepointFile } from './restore/savepoint.ts';
 import { testMode } from './restore/test-mode.ts';
 import { checkDevice, type KeptChecks } from './runtime/check-device.ts';
+import { LAYER_KINDS, type LayerKind } from './runtime/checked-layers.ts';
 import { placeName } from './runtime/device-places.ts';
-import type { Device } from './runtime/devices.ts';
+import { DEVICES, type Device } from './runtime/devices.ts';
 import { share, takeShare } from './runtime/share.ts';
 import { SOFTWARE } from './software.ts';
 import { sha256Of } from './weights/sha256.ts';
 
 /** Messages of the engine (engine.ts) to the child. */
 export type ToChild =
-  /** Is the device there, and does it compute right? */
-  | { type: 'check'; device: Device; kept?: Omit<KeptChecks, 'program'> }
-  | { type: 'restore'; request: RestoreRequest; tileSize: number; device: Device; modelsDirectory: string }
-  | { type: 'describe'; request: DescribeRequest; device: Device; modelsDirectory: string }
+  /** Is the device there, and does it compute right what these methods, or else any, are made of? */
+  | { type: 'check'; device: Device; methods?: readonly EngineId[]; kept?: Kept }
+  | { type: 'restore'; request: RestoreRequest; tileSize: number; device: Device; modelsDirectory: string; kept?: Kept }
+  | { type: 'describe'; request: DescribeRequest; device: Device; modelsDirectory: string; kept?: Kept }
   | { type: 'cancel' };
+
+/** Where earlier answers about the device may be believed. */
+export type Kept = Omit<KeptChecks, 'program'>;
 
 export type DescribeRequest = Pick<RestoreRequest, 'inputPath' | 'parameters' | 'limits'>;
 
@@ -69,6 +73,8 @@ takeShare(fromArguments(process.argv));
 
 let loaded: LoadedModel | undefined;
 let running: AbortController | undefined;
+/** By the device of this process. */
+const computedRight = new Set<LayerKind>();
 
 process.on('message', (message: ToChild) => {
   if (message.type === 'cancel') running?.abort();
@@ -88,8 +94,18 @@ async function answer(work: () => Promise<EngineResult | Description | undefined
   }
 }
 
-async function check({ device, kept }: Extract<ToChild, { type: 'check' }>): Promise<undefined> {
-  await checkDevice(device, kept && { ...kept, program: SOFTWARE });
+async function check({ device, methods, kept }: Extract<ToChild, { type: 'check' }>): Promise<undefined> {
+  await checkDevice(device, methods ? await layersOf(methods) : LAYER_KINDS, withProgram(kept));
+}
+
+const withProgram = (kept: Kept | undefined) => kept && { ...kept, program: SOFTWARE };
+
+/** Once for each kind of layer. Throws as `checkDevice` does. The records come from a processor: it needs no check. */
+async function checkLayersOf(layers: readonly LayerKind[], { device, kept }: ModelMessage): Promise<void> {
+  const unknown = layers.filter((layer) => !computedRight.has(layer));
+  if (DEVICES[device].isProcessor || unknown.length === 0) return;
+  await checkDevice(device, unknown, withProgram(kept));
+  for (const layer of unknown) computedRight.add(layer);
 }
 
 type RestoreMessage = Extract<ToChild, { type: 'restore' }>;
@@ -144,11 +160,8 @@ async function describe(message: Extract<ToChild, { type: 'describe' }>): Promis
 type ModelMessage = Extract<ToChild, { type: 'restore' | 'describe' }>;
 
 /** One model at a time stays loaded. */
-async function load({
-  request,
-  device,
-  modelsDirectory,
-}: ModelMessage): Promise<LoadedModel & { loadSeconds?: number }> {
+async function load(message: ModelMessage): Promise<LoadedModel & { loadSeconds?: number }> {
+  const { request, device, modelsDirectory } = message;
   const { parameters } = request;
   const { model } = parameters;
   const installed = await openInstalled(modelsDirectory, model);
@@ -161,6 +174,7 @@ async function load({
   const old = loaded;
   loaded = undefined;
   await old?.release();
+  await checkLayersOf(engine.layers, message);
   const started = performance.now();
   loaded = { name, weightsSha256, ...(await engine.load(installed.directory, { device, parameters })) };
   const loadSeconds = (performance.now() - started) / 1000;

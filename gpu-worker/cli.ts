@@ -5,6 +5,7 @@ import { runCommand, usageError } from '../shared/adapters/node/command.ts';
 import type { Values } from '../shared/adapters/node/command-line.ts';
 import { readLimits, readVariables, sharedVariables } from '../shared/configuration.ts';
 import { createLog } from '../shared/log.ts';
+import { methodOf } from '../shared/methods/registry.ts';
 import { readDevice } from './device-settings.ts';
 import { checkHeicDecoder } from './images/heic.ts';
 import { listModels } from './model-store/added-models.ts';
@@ -62,10 +63,11 @@ async function restore(values: Values<typeof OPTIONS>, words: string[]): Promise
   if (folder && tasks.length > 0) await openResultFolder(folder, leftovers);
 
   const log = createLog(variables.LOG_LEVEL, warn);
+  const methods = tasks.map(({ parameters }) => methodOf(parameters).id);
   const {
     engines: [engine],
     choice,
-  } = await openEngines(device, { modelsDirectory, log });
+  } = await openEngines(device, { modelsDirectory, log, methods, most: 1 });
   if (process.stderr.isTTY) warn(choice);
   try {
     const picture = 'file' in destination && destination.file === STANDARD_OUTPUT;

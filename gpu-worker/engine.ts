@@ -5,8 +5,8 @@ import { AppError, type ErrorCode } from '../shared/error.ts';
 import type { Description } from '../shared/job.ts';
 import { STALL_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
-import { methodOf } from '../shared/methods/registry.ts';
-import type { DescribeRequest, EngineResult, ToChild } from './child.ts';
+import { type AnyMethodId, methodOf } from '../shared/methods/registry.ts';
+import type { DescribeRequest, EngineResult, Kept, ToChild } from './child.ts';
 import { converse, type RunOptions } from './converse.ts';
 import { checkAdded } from './model-store/added-models.ts';
 import type { RestoreRequest } from './restore/restore.ts';
@@ -24,13 +24,15 @@ interface EngineOptions {
   name?: string;
   /** Where models that were built from the user's files are. */
   modelsDirectory: string;
+  /** Of the models that it is to run: their layers are checked. Default: every kind of layer is. */
+  methods?: readonly AnyMethodId[] | undefined;
+  /** Default: no earlier check of the device is believed. */
+  kept?: Kept | undefined;
   log: Log;
   stallSeconds?: number;
   /** For a child to be ready. */
   startSeconds?: number;
 }
-
-type CheckMessage = Extract<ToChild, { type: 'check' }>;
 
 /** Runs one photo at a time in a child process that stays warm, can be killed, and takes an out-of-memory kill alone. */
 export interface Engine {
@@ -40,10 +42,9 @@ export interface Engine {
   /** There is a child that answers. Throws `unavailable`; the next call tries again. */
   start(): Promise<void>;
   /**
-   * Throws `engine-failed` when the device cannot be used here, or computes wrong. `kept`: where an earlier answer may be
-   * believed, at a start.
+   * Throws `engine-failed` when the device cannot be used here, or computes wrong. `anew`: whatever earlier checks said.
    */
-  checkDevice(kept?: CheckMessage['kept']): Promise<void>;
+  checkDevice(options?: { anew: boolean }): Promise<void>;
   /**
    * Throws AppError: `unavailable`, `model-unavailable` (of a model that was added) and `model-not-loaded` where nothing has
    * been done with the photo yet. After an out-of-memory
@@ -64,7 +65,8 @@ const WORN_OUT: readonly ErrorCode[] = ['engine-failed', 'out-of-memory', 'model
 
 export function createEngine({ device, modelsDirectory, log, ...options }: EngineOptions): Engine {
   const { stallSeconds = STALL_SECONDS, startSeconds = STALL_SECONDS } = options;
-  const { deviceIndex = 0, threads = availableParallelism() } = options;
+  const { deviceIndex = 0, threads = availableParallelism(), methods, kept } = options;
+  const believed = kept && { kept };
   const place = { device, index: deviceIndex };
   const { name = placeName(place) } = options;
   let child: ChildProcess | undefined;
@@ -108,7 +110,7 @@ export function createEngine({ device, modelsDirectory, log, ...options }: Engin
     const jobLog = options.log ?? log;
     for (const [index, tileSize] of sizes.entries()) {
       try {
-        const message = { type: 'restore', request, tileSize, device, modelsDirectory } as const;
+        const message = { type: 'restore', request, tileSize, device, modelsDirectory, ...believed } as const;
         return await ask<EngineResult>(message, options);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'out-of-memory') throw error;
@@ -124,10 +126,10 @@ export function createEngine({ device, modelsDirectory, log, ...options }: Engin
     async start() {
       await start();
     },
-    async checkDevice(kept) {
+    async checkDevice({ anew } = { anew: false }) {
       const { signal } = new AbortController();
       const options = { onProgress: () => {}, signal, stallSeconds: STALL_SECONDS };
-      await ask<undefined>({ type: 'check', device, ...(kept && { kept }) }, options);
+      await ask<undefined>({ type: 'check', device, ...(methods && { methods }), ...(!anew && believed) }, options);
     },
     async restore(request, options) {
       if (!request.test) await checkAdded(modelsDirectory, request.parameters);
@@ -142,7 +144,7 @@ export function createEngine({ device, modelsDirectory, log, ...options }: Engin
       }
     },
     async describe(request, options) {
-      return await ask<Description>({ type: 'describe', request, device, modelsDirectory }, options);
+      return await ask<Description>({ type: 'describe', request, device, modelsDirectory, ...believed }, options);
     },
     pid: () => (child && !hasEnded(child) ? child.pid : undefined),
     async close() {

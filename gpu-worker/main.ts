@@ -16,7 +16,7 @@ import { AppError } from '../shared/error.ts';
 import { blocking, createHealth } from '../shared/health.ts';
 import { DEAF_SECONDS, DRAIN_SECONDS, SILENCE_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
-import { SHIPPED_IDS } from '../shared/methods/registry.ts';
+import { methodOf, SHIPPED_IDS } from '../shared/methods/registry.ts';
 import { deviceVariables, givenDevice } from './device-settings.ts';
 import { checkHeicDecoder } from './images/heic.ts';
 import { checkAdded } from './model-store/added-models.ts';
@@ -65,7 +65,8 @@ async function main(): Promise<void> {
   if (limits.heic) checkHeicDecoder();
   // A GPU box whose GPU does not work must not take jobs, and never runs them without: its DEVICE names the GPU.
   const { CACHE_DIR: modelsDirectory } = variables;
-  const engineOptions = { modelsDirectory, log, workers, checksDirectory: modelsDirectory };
+  const methods = models.map((model) => methodOf(model).id);
+  const engineOptions = { modelsDirectory, log, workers, methods, checksDirectory: modelsDirectory };
   const { engines } = await openEngines(DEVICE, engineOptions);
   const devices = engines.map(({ name }) => name);
   const objects = openBucket(MODELS_BUCKET, S3_PATH_STYLE);

@@ -19,6 +19,7 @@ import { countEvents } from '../shared/event-metrics.ts';
 import { createHealth } from '../shared/health.ts';
 import { DRAIN_SECONDS } from '../shared/limits.ts';
 import type { Log } from '../shared/log.ts';
+import { methodOf } from '../shared/methods/registry.ts';
 import { createMetrics } from '../shared/metrics.ts';
 import { createRateLimiter } from '../shared/rate-limit.ts';
 import { createSigner } from '../shared/signature.ts';
@@ -67,7 +68,8 @@ export async function startService(config: Config, plainLog: Log & Partial<Stand
   checkCommercialUse(installedModels, prices, config.acceptsNoncommercial);
   // A service that took jobs and could not run them would be worse than none.
   if (limits.heic) checkHeicDecoder();
-  const engineOptions = { modelsDirectory, log, workers: config.workers, checksDirectory: dataDirectory };
+  const methods = installedModels.map((model) => methodOf(model).id);
+  const engineOptions = { modelsDirectory, log, workers: config.workers, methods, checksDirectory: dataDirectory };
   const { engines } = await openEngines(config.devices, engineOptions);
   const signer = createSigner(stores.signingKey);
   const outbound = createGuardedFetch(config.outbound);

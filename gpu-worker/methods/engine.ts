@@ -3,6 +3,7 @@ import type { ModelParameters } from '../../shared/methods/parameters.ts';
 import type { Pixels } from '../images/image.ts';
 import type { BuildPlan, Precision } from '../model-store/build-plan.ts';
 import type { Restorer } from '../restore/restorer.ts';
+import type { LayerKind } from '../runtime/checked-layers.ts';
 import type { Device } from '../runtime/devices.ts';
 
 /** How the worker computes a method. */
@@ -16,6 +17,8 @@ export interface MethodEngine {
      */
     plan(paths: Readonly<Record<string, string | undefined>>, precision: Precision): Promise<BuildPlan>;
   };
+  /** Kinds of layers that its networks are made of: a device must compute them right. */
+  layers: readonly LayerKind[];
   /** Parameters that the loaded weights depend on. */
   loadedBy?: readonly (keyof ModelParameters)[];
   /**

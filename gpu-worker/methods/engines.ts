@@ -29,3 +29,9 @@ export type EngineId = keyof typeof ENGINES;
 export async function engineOf(method: EngineId): Promise<MethodEngine> {
   return await ENGINES[method]();
 }
+
+/** Kinds of layers that networks of these methods are made of. */
+export async function layersOf(methods: readonly EngineId[]) {
+  const engines = await Promise.all(methods.map(engineOf));
+  return [...new Set(engines.flatMap(({ layers }) => layers))];
+}

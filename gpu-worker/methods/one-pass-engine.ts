@@ -11,6 +11,7 @@ import { storedWeights } from '../runtime/share-weights.ts';
 import { type SuperResolver, upscale } from '../tiling/picture-tiles.ts';
 import type { EsrganNaming } from '../weights/esrgan-checkpoint.ts';
 import type { LoadedMethod, MethodEngine, Source } from './engine.ts';
+import { RRDBNET } from './layer-kinds.ts';
 import { type NetworkFacts, type NetworkFile, openNetworkFile, recognizeNetwork } from './network-file.ts';
 import { openStages, withWeightsOf } from './open-stages.ts';
 
@@ -43,9 +44,10 @@ interface Published {
   container?: string;
 }
 
-/** An engine for one published file of a network that makes color pictures four times larger. */
+/** An engine for one published file of RRDBNet that makes color pictures four times larger. */
 export function onePassEngine({ id, context }: Declared, { source, names, container }: Published): MethodEngine {
   return {
+    layers: RRDBNET,
     build: {
       sources: [{ ...source, kind: 'FILE' }],
       async plan(paths, precision) {

@@ -1,4 +1,5 @@
 import {
+  bilinearUpsampling,
   convolution,
   nearestUpsampling,
   nearestUpsamplingTo,
@@ -26,7 +27,7 @@ const TOKENS = [2, 70, 24];
  * operator that any of them uses. Sizes are such as have been computed wrong: 64 queries and more, channels that are a
  * multiple of 3 only.
  */
-export const CHECKED_LAYERS: Readonly<Record<string, CheckedLayer>> = {
+const CHECKED_LAYERS = {
   'convolution 3×3': layer(PICTURE, (graph, input) => convolution(graph, input, 'layer', { from: 12, to: 16 })),
   'convolution 3×3 of a color picture': layer([1, 3, 9, 7], (graph, input) =>
     convolution(graph, input, 'layer', { from: 3, to: 8 }),
@@ -36,6 +37,18 @@ export const CHECKED_LAYERS: Readonly<Record<string, CheckedLayer>> = {
   ),
   'convolution 3×3 of stride 2': layer(PICTURE, (graph, input) =>
     convolution(graph, input, 'layer', { from: 12, to: 5, stride: 2, pads: [0, 0, 1, 1] }),
+  ),
+  'convolution 4×4': layer(PICTURE, (graph, input) =>
+    convolution(graph, input, 'layer', { from: 12, to: 8, kernel: 4, pads: [1, 1, 1, 1] }),
+  ),
+  'convolution 5×5': layer(PICTURE, (graph, input) =>
+    convolution(graph, input, 'layer', { from: 12, to: 8, kernel: 5 }),
+  ),
+  'convolution 5×5 of stride 2': layer(PICTURE, (graph, input) =>
+    convolution(graph, input, 'layer', { from: 12, to: 8, kernel: 5, stride: 2 }),
+  ),
+  'patch embedding': layer([1, 3, 16, 12], (graph, input) =>
+    convolution(graph, input, 'layer', { from: 3, to: 8, kernel: 4, stride: 4, pads: [0, 0, 0, 0] }),
   ),
   'convolution 1×1': layer(PICTURE, (graph, input) =>
     convolution(graph, input, 'layer', { from: 12, to: 8, kernel: 1 }),
@@ -69,6 +82,17 @@ export const CHECKED_LAYERS: Readonly<Record<string, CheckedLayer>> = {
     const slopes = graph.node('Unsqueeze', [graph.weight('slopes', [12]), graph.integers([1, 2])]);
     return graph.node('PRelu', [input, slopes]);
   }),
+  'scaled residual': layer(PICTURE, (graph, input) =>
+    graph.node('Add', [graph.node('Mul', [input, graph.weight('scale', [12, 1, 1])]), input]),
+  ),
+  concatenation: layer(PICTURE, (graph, input) =>
+    graph.node('Concat', [input, graph.weight('skip', [2, 5, 9, 7]), input], { axis: 1 }),
+  ),
+  'mixture of experts': layer([1, 5], (graph, input) => {
+    const flat = graph.node('Reshape', [graph.weight('experts', [5, 8, 3, 3]), graph.integers([5, -1])]);
+    return graph.node('Reshape', [graph.node('MatMul', [input, flat]), graph.integers([8, 1, 3, 3])]);
+  }),
+  'bilinear upsampling': layer(PICTURE, (graph, input) => bilinearUpsampling(graph, input, 4)),
   'nearest upsampling': layer(PICTURE, (graph, input) => nearestUpsampling(graph, input, 2)),
   'nearest upsampling to a size': layer(PICTURE, (graph, input) => {
     const like = graph.node('Concat', [nearestUpsampling(graph, input, 2), graph.weight('row', [2, 12, 1, 14])], {
@@ -108,6 +132,14 @@ export const CHECKED_LAYERS: Readonly<Record<string, CheckedLayer>> = {
     const columns = graph.node('Transpose', [graph.node('Gather', [input, order], { axis: 0 })], { perm: [1, 0] });
     return graph.node('Squeeze', [graph.node('Reshape', [columns, graph.integers([24, 70, 1])]), graph.integers([2])]);
   }),
+  'tokens of a picture': layer([1, 12, 9, 7], (graph, input) => {
+    const planes = graph.node('Reshape', [input, graph.integers([1, 12, -1])]);
+    const places = graph.node('Unsqueeze', [graph.weight('places', [63, 12]), graph.integers([0])]);
+    return graph.node('Add', [graph.node('Transpose', [planes], { perm: [0, 2, 1] }), places]);
+  }),
+  'whole numbers': layer([2, 40], (graph, input) =>
+    graph.toFloat(graph.toInteger(graph.node('Mul', [input, graph.scalar(100)]))),
+  ),
   mask: layer([1, 12], (graph, input) => {
     const region = graph.integers([0, 1, 2, 0, 1, 2, 0, 1, 2, 3, 3, 3]);
     const [rows, columns] = [
@@ -117,15 +149,19 @@ export const CHECKED_LAYERS: Readonly<Record<string, CheckedLayer>> = {
     const mask = graph.node('Where', [graph.node('Equal', [rows!, columns!]), graph.scalar(0), graph.scalar(-100)]);
     return graph.node('Add', [mask, input]);
   }),
-};
+} satisfies Record<string, CheckedLayer>;
+
+export type LayerKind = keyof typeof CHECKED_LAYERS;
+
+export const LAYER_KINDS = Object.keys(CHECKED_LAYERS) as LayerKind[];
 
 function layer(shape: number[], build: CheckedLayer['build']): CheckedLayer {
   return { shape, build };
 }
 
 /** The network of a layer, and what it is asked. */
-export function layerNetwork(name: string, flavor: Flavor): { graph: Graph; input: Tensor } {
-  const { shape, build, offset = 0 } = CHECKED_LAYERS[name]!;
+export function layerNetwork(name: LayerKind, flavor: Flavor): { graph: Graph; input: Tensor } {
+  const { shape, build, offset = 0 }: CheckedLayer = CHECKED_LAYERS[name];
   const graph = createGraphBuilder(name, { flavor });
   const axes = shape.map((_, axis) => `axis${axis}`);
   graph.output('output', build(graph, graph.input('input', axes)));

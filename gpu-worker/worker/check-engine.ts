@@ -9,7 +9,7 @@ const SUSPICIOUS: readonly ErrorCode[] = ['engine-failed', 'model-not-loaded', '
 /** Throws `unavailable` where the engine computes nothing at this moment. */
 export async function checkEngine(engine: Engine): Promise<void> {
   try {
-    await engine.checkDevice();
+    await engine.checkDevice({ anew: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw unavailable(`${engine.name} cannot be used: ${reason}`, cause);

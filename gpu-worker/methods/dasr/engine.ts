@@ -4,6 +4,7 @@ import { type BuildPlan, flavorOf, type Precision } from '../../model-store/buil
 import { licenseNotice } from '../../model-store/licenses.ts';
 import { fingerprint } from '../../runtime/compile.ts';
 import type { MethodEngine } from '../engine.ts';
+import { DASR } from '../layer-kinds.ts';
 import { type DasrSources, openDasrCheckpoints } from './checkpoints.ts';
 import { loadDasr } from './models.ts';
 import { dasrNetworks } from './networks.ts';
@@ -11,6 +12,7 @@ import { lookingFirst } from './restorer.ts';
 
 /** DASR (Liang et al. 2022): a predictor looks at the whole photo and mixes the kernels of the network that enlarges it. */
 export const dasrEngine: MethodEngine = {
+  layers: DASR,
   build: {
     sources: [
       { option: 'dasr', kind: 'FILE', about: 'net_g.pth' },

@@ -2,6 +2,7 @@ import { diffbir } from '../../../shared/methods/diffbir.ts';
 import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
 import { planNetworks } from '../../model-store/plan-networks.ts';
 import type { MethodEngine } from '../engine.ts';
+import { DIFFBIR } from '../layer-kinds.ts';
 import { type DiffbirSources, openDiffbir } from './checkpoints.ts';
 import type { DiffbirConfig } from './config.ts';
 import { loadDiffbir } from './models.ts';
@@ -10,6 +11,7 @@ import { diffbirRestorer } from './recipe.ts';
 
 /** DiffBIR (Lin et al. 2023), in its first version. */
 export const diffbirEngine: MethodEngine = {
+  layers: DIFFBIR,
   build: {
     sources: [
       { option: 'diffbir', kind: 'FILE', about: 'general_full_v1.ckpt' },

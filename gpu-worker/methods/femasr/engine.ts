@@ -6,6 +6,7 @@ import { licenseNotice } from '../../model-store/licenses.ts';
 import { CONFIG_FILE } from '../../model-store/plan-networks.ts';
 import { fingerprint } from '../../runtime/compile.ts';
 import type { MethodEngine } from '../engine.ts';
+import { FEMASR } from '../layer-kinds.ts';
 import { openFemasr } from './checkpoint.ts';
 import { type FemasrConfig, readFemasrConfig } from './config.ts';
 import { femasrGraph } from './graph.ts';
@@ -14,6 +15,7 @@ import { femasrRestorer } from './restorer.ts';
 
 /** FeMaSR (Chen et al. 2022). */
 export const femasrEngine: MethodEngine = {
+  layers: FEMASR,
   build: {
     sources: [
       { option: 'femasr', kind: 'FILE', about: 'FeMaSR_SRX4_model_g.pth' },

@@ -3,6 +3,7 @@ import { type BuildPlan, flavorOf, type Precision } from '../../model-store/buil
 import { planNetworks } from '../../model-store/plan-networks.ts';
 import { shareOut } from '../../model-store/share-out.ts';
 import type { MethodEngine } from '../engine.ts';
+import { LDM } from '../layer-kinds.ts';
 import { openLdm } from './checkpoint.ts';
 import type { LdmConfig } from './config.ts';
 import { loadLdm } from './models.ts';
@@ -11,6 +12,7 @@ import { ldmRestorer } from './recipe.ts';
 
 /** LDM-SR (Rombach et al. 2022). */
 export const ldmEngine: MethodEngine = {
+  layers: LDM,
   build: {
     sources: [
       { option: 'ldm', kind: 'FILE', about: 'last.ckpt' },

@@ -1,10 +1,12 @@
 import type { MethodEngine } from '../engine.ts';
+import { STABLE_DIFFUSION } from '../layer-kinds.ts';
 import { loadPasd } from './models.ts';
 import { planPasd } from './plan.ts';
 import { pasdRestorer } from './recipe.ts';
 
 /** PASD (Yang et al. 2024). */
 export const pasdEngine: MethodEngine = {
+  layers: STABLE_DIFFUSION,
   build: {
     sources: [
       { option: 'pasd', kind: 'DIR', about: 'checkpoint-100000: unet and controlnet' },

@@ -10,6 +10,7 @@ import { type Checkpoint, checkShapes } from '../../weights/checkpoint.ts';
 import { verifiedPath } from '../../weights/manifest.ts';
 import { openSafetensors } from '../../weights/safetensors.ts';
 import type { MethodEngine } from '../engine.ts';
+import { COMPACT, RRDBNET } from '../layer-kinds.ts';
 import { onePass } from '../one-pass-engine.ts';
 import { openStages } from '../open-stages.ts';
 
@@ -32,6 +33,7 @@ export const realEsrganFastEngine: MethodEngine = { ...engineOf('real-esrgan-fas
 
 function engineOf(model: RealEsrganId): MethodEngine {
   return {
+    layers: model === 'real-esrgan' ? RRDBNET : COMPACT,
     load: async (directory, { device, parameters: { denoise } }) =>
       onePass(await loadSuperResolver({ model, denoise, device, directory })),
   };

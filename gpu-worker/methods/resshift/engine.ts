@@ -4,6 +4,7 @@ import { RESSHIFT_STEPS, type ResshiftId, resshift } from '../../../shared/metho
 import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
 import { planNetworks } from '../../model-store/plan-networks.ts';
 import type { MethodEngine } from '../engine.ts';
+import { RESSHIFT } from '../layer-kinds.ts';
 import { openResshift } from './checkpoints.ts';
 import { type ResshiftConfig, shiftConfig } from './config.ts';
 import { loadResshift } from './models.ts';
@@ -17,6 +18,7 @@ export const resshiftFastEngine = engineOf('resshift-fast', 'resshift_realsrx4_s
 
 function engineOf(id: ResshiftId, file: string): MethodEngine {
   return {
+    layers: RESSHIFT,
     build: {
       sources: [
         { option: 'resshift', kind: 'FILE', about: file },

@@ -1,5 +1,6 @@
 import type { SeesrId } from '../../../shared/methods/seesr.ts';
 import type { LoadedMethod, MethodEngine, Source } from '../engine.ts';
+import { STABLE_DIFFUSION_TAGGED } from '../layer-kinds.ts';
 import { loadSeesr, type SeesrModels } from './models.ts';
 import { planSeesr } from './plan.ts';
 import { describePhoto, diffusion } from './recipe.ts';
@@ -33,6 +34,7 @@ export const seesrTurboEngine = engineOf('seesr-turbo', [SEESR, SD_TURBO, { ...S
 
 function engineOf(model: SeesrId, sources: readonly Source[]): MethodEngine {
   return {
+    layers: STABLE_DIFFUSION_TAGGED,
     build: {
       sources,
       plan: ({ seesr, sd, 'sd-turbo': sdTurbo, ram, dape, 'ram-config': ramConfig }, precision) =>

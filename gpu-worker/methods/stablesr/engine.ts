@@ -1,10 +1,12 @@
 import type { MethodEngine } from '../engine.ts';
+import { STABLESR } from '../layer-kinds.ts';
 import { loadStablesr } from './models.ts';
 import { planStablesr } from './plan.ts';
 import { stablesrRestorer } from './restorer.ts';
 
 /** StableSR (Wang et al. 2023). */
 export const stablesrEngine: MethodEngine = {
+  layers: STABLESR,
   build: {
     sources: [
       { option: 'stablesr', kind: 'FILE', about: 'stablesr_000117.ckpt' },

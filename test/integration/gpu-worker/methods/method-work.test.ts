@@ -2,7 +2,8 @@ import { globSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InferenceSession } from 'onnxruntime-node';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Pixels } from '../../../../gpu-worker/images/image.ts';
 import type { Source } from '../../../../gpu-worker/methods/engine.ts';
 import { engineOf } from '../../../../gpu-worker/methods/engines.ts';
@@ -15,14 +16,16 @@ import { planWork } from '../../../../shared/pricing.ts';
 import { buildMethod } from '../../../support/build-method.ts';
 import { recordedSources } from '../../../support/recorded-models.ts';
 import { noise } from '../../../support/sample-images.ts';
+import { graphOfLayer, operatorsOf, readGraph } from '../../../support/used-operators.ts';
 
-/** Price, estimate and progress count the real calls of the network. */
+/** Price, estimate and progress count the real calls of the network; and its layers are checked. */
 
 let modelsDirectory: string;
 beforeAll(async () => {
   modelsDirectory = await mkdtemp(join(tmpdir(), 'seesr-work-'));
 });
 afterAll(() => rm(modelsDirectory, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
 
 /** With more than one tile along a side, and without. */
 const SIZES = [
@@ -35,7 +38,8 @@ const SIZES = [
 const FEW_SIZES = [{ width: 200, height: 2 }];
 
 describe.each(METHODS)('$id', ({ id, defaults, isGenerative }) => {
-  test('the work of its declaration is that of its restorer', async () => {
+  test('the work of its declaration is that of its restorer, and its layers use every operator that its graphs use', async () => {
+    const create = vi.spyOn(InferenceSession, 'create');
     const engine = await engineOf(id);
     if (engine.build) {
       await buildMethod(id, pathsOf(engine.build.sources), modelsDirectory);
@@ -65,6 +69,11 @@ describe.each(METHODS)('$id', ({ id, defaults, isGenerative }) => {
     } finally {
       await loaded.release();
     }
+    const models = create.mock.calls.map(([model]) => model as unknown as Uint8Array | string);
+    const used = new Set(models.flatMap((model) => [...operatorsOf(readGraph(model))]));
+    const checked = new Set(engine.layers.flatMap((layer) => [...operatorsOf(graphOfLayer(layer))]));
+    expect([...used].filter((operator) => !checked.has(operator))).toEqual([]);
+    expect(used.size).toBeGreaterThan(5);
   });
 });
 
