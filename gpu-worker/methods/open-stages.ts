@@ -3,7 +3,7 @@ import type { Graph } from '../graphs/onnx.ts';
 import type { Stage } from '../graphs/stage.ts';
 import { WINOGRAD_COLUMNS } from '../graphs/winograd.ts';
 import { DEVICES, type Device } from '../runtime/devices.ts';
-import { createLazySession, createSession, type Session } from '../runtime/session.ts';
+import { createSession, lazily, type Session } from '../runtime/session.ts';
 import { shareWeights } from '../runtime/share-weights.ts';
 import type { LoadedStage } from '../tiling/run-stages.ts';
 
@@ -16,7 +16,10 @@ interface CompiledGraph {
 /** To load a graph by Winograd, which has fifteen times as many nodes, takes a while: small tiles never win that back. */
 const LEAST_WINOGRAD_PIXELS = 128 ** 2;
 
-/** Sessions of all stages. Throws AppError as `createSession` does. */
+/**
+ * Sessions of all stages. `compile`: also called later, until they are released, so that no copy of the weights waits beside those of the
+ * sessions. Throws AppError as `createSession` does.
+ */
 export async function openStages(
   stages: readonly Stage[],
   device: Device,
@@ -24,22 +27,19 @@ export async function openStages(
 ): Promise<{ stages: LoadedStage[]; release(): Promise<void> }> {
   const sessions: Session[] = [];
   const loaded: LoadedStage[] = [];
-  const open = async (
-    graph: Graph,
-    create: (...given: Parameters<typeof createSession>) => Session | Promise<Session>,
-  ) => {
+  const open = async (graph: Graph) => {
     const { model, weightsDirectory } = await compile(graph);
-    const session = await create(model, device, { weightsDirectory, keepsMemory: false });
-    sessions.push(session);
-    return session;
+    return await createSession(model, device, { weightsDirectory, keepsMemory: false });
   };
   for (const { graph, byWinograd, ...facts } of stages) {
     const isChosen = byWinograd !== undefined && DEVICES[device].gainsByWinograd;
-    const plain = await open(graph, isChosen ? createLazySession : createSession);
-    const quick = isChosen ? await open(byWinograd, createLazySession) : plain;
+    const plain = isChosen ? lazily(() => open(graph)) : await open(graph);
+    const quick = isChosen ? lazily(() => open(byWinograd)) : plain;
+    sessions.push(plain, quick);
     loaded.push({
       ...facts,
       takes: graph.proto.input.map(({ name }) => name),
+      ...(isChosen && { rest: () => quick.release() }),
       async run(inputs) {
         const [, , height, width] = Object.values(inputs)[0]!.shape as [number, number, number, number];
         const gains = height * width >= LEAST_WINOGRAD_PIXELS && width % WINOGRAD_COLUMNS === 0;
@@ -50,7 +50,7 @@ export async function openStages(
   return {
     stages: loaded,
     async release() {
-      for (const session of sessions) await session.release();
+      for (const session of new Set(sessions)) await session.release();
     },
   };
 }

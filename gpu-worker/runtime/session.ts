@@ -81,14 +81,22 @@ export async function createSession(
   };
 }
 
+/** `lazily` for a session of `createSession`. */
+export function createLazySession(
+  model: Uint8Array | string,
+  device: Device,
+  { stays, ...options }: SessionOptions & { stays?: boolean } = {},
+): Session {
+  return lazily(() => createSession(model, device, options), { stays });
+}
+
 /**
  * A session that is made at its first run, and again after it was released: memory only for sessions in use. Where it
  * does not `stay` it is released after every run.
  */
-export function createLazySession(
-  model: Uint8Array | string,
-  device: Device,
-  { stays = true, ...options }: SessionOptions & { stays?: boolean } = {},
+export function lazily(
+  create: () => Promise<Session>,
+  { stays = true }: { stays?: boolean | undefined } = {},
 ): Session {
   let session: Promise<Session> | undefined;
   const release = async () => {
@@ -98,7 +106,7 @@ export function createLazySession(
   };
   return {
     async run(inputs) {
-      session ??= createSession(model, device, options);
+      session ??= create();
       const outputs = await (await session).run(inputs);
       if (!stays) await release();
       return outputs;

@@ -19,6 +19,8 @@ export interface LoadedStage {
   refines?: boolean;
   /** Blocks the thread. */
   run(inputs: Record<string, Tensor>): Promise<Tensor>;
+  /** Gives back memory that the next run would take again, at the cost of moments. */
+  rest?(): Promise<void>;
 }
 
 /** A network that is run as one stage. `run`: from the picture to the result. */
@@ -45,6 +47,9 @@ export interface StagesOptions {
   give: (output: Tensor, from: Window, at: { top: number; left: number }) => void;
 }
 
+/** Of so many tiles and more the kept values are large, and the networks of all stages beside them would be too much. */
+const TILES_TO_REST = 8;
+
 /** Widths of tiles are multiples of it where the picture has room: see `WINOGRAD_COLUMNS`. */
 const WIDTH_UNIT = 4;
 
@@ -67,6 +72,8 @@ export async function runStages(
   const inputsOf = ({ takes }: LoadedStage, part: (name: string, value: Tensor) => Tensor) => {
     return Object.fromEntries(takes.map((name) => [name, kept.has(name) ? part(name, kept.get(name)) : shared[name]!]));
   };
+  const rests = rows.length * columns.length >= TILES_TO_REST;
+  if (rests) for (const stage of stages) await stage.rest?.();
   for (const [index, stage] of stages.entries()) {
     const { context, scale, tileDivisor = 1 } = stage;
     const [, , tall, wide] = kept.get(stage.takes.find(kept.has)!).shape as [number, number, number, number];
@@ -89,6 +96,7 @@ export async function runStages(
         onTile();
       }
     }
+    if (rests) await stage.rest?.();
     if (!result) continue;
     kept.keep(index, result);
     if (stage.refines) onRefined?.((step) => last.run(inputsOf(last, (_, value) => thinned(value, step))));

@@ -33,8 +33,12 @@ const NETWORKS: Record<RealEsrganId, () => Whole> = {
 export async function loadUnstaged(model: RealEsrganId): Promise<SuperResolver> {
   const { file, ...graphs } = NETWORKS[model]();
   const path = fileURLToPath(new URL(`../../gpu-worker/shipped/${file}.safetensors`, import.meta.url));
-  await using checkpoint = await openSafetensors(path);
+  const checkpoint = await openSafetensors(path);
   const compile = async (graph: Graph) => ({ model: await compileModel(graph, checkpoint.read) });
   const opened = await openStages([{ ...graphs, gives: 'output', scale: 4 }], 'cpu', compile);
-  return { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1, context: graphs.context, ...opened };
+  const release = async () => {
+    await opened.release();
+    await checkpoint[Symbol.asyncDispose]();
+  };
+  return { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1, context: graphs.context, ...opened, release };
 }

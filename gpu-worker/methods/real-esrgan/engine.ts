@@ -1,7 +1,10 @@
+/// <reference lib="esnext.disposable" />
+
 import { type RealEsrganId, realEsrgan, realEsrganFast } from '../../../shared/methods/real-esrgan.ts';
 import type { Graph } from '../../graphs/onnx.ts';
 import { REAL_ESRGAN_X4PLUS, rrdbnet, rrdbnetStages } from '../../graphs/rrdbnet.ts';
 import { REAL_ESRGAN_GENERAL_X4V3, srvgg, srvggStages } from '../../graphs/srvgg.ts';
+import type { Stage } from '../../graphs/stage.ts';
 import { directoryOf } from '../../model-store/installed.ts';
 import { compileModel, type ReadWeight } from '../../runtime/compile.ts';
 import type { Device } from '../../runtime/devices.ts';
@@ -41,29 +44,37 @@ function engineOf(model: RealEsrganId): MethodEngine {
 
 /** Throws AppError `engine-failed`: weights that are damaged or do not fit, a device that is not there. */
 export async function loadSuperResolver(options: LoadOptions): Promise<SuperResolver> {
-  const { model, device, directory = directoryOf('', model) } = options;
-  const facts = { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1 };
+  await using opened = new AsyncDisposableStack();
+  const { context, stages, read } = await openFiles(options, opened);
+  const loaded = await openStages(stages, options.device, async (graph) => ({
+    model: await compileModel(graph, read),
+  }));
+  opened.defer(loaded.release);
+  const owned = opened.move();
+  const release = () => owned.disposeAsync();
+  return { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1, context, stages: loaded.stages, release };
+}
+
+interface Opened {
+  context: number;
+  stages: Stage[];
+  read: ReadWeight;
+}
+
+/** `opened` takes the weight files over. */
+async function openFiles(options: LoadOptions, opened: AsyncDisposableStack): Promise<Opened> {
+  const { model, directory = directoryOf('', model) } = options;
   if (model === 'real-esrgan') {
-    await using checkpoint = await openWeights(directory, X4PLUS_FILE, rrdbnet(REAL_ESRGAN_X4PLUS));
-    const stages = rrdbnetStages(REAL_ESRGAN_X4PLUS);
-    return {
-      ...facts,
-      context: realEsrgan.context,
-      ...(await openStages(stages, device, withWeights(checkpoint.read))),
-    };
+    const { read } = opened.use(await openWeights(directory, X4PLUS_FILE, rrdbnet(REAL_ESRGAN_X4PLUS)));
+    return { context: realEsrgan.context, stages: rrdbnetStages(REAL_ESRGAN_X4PLUS), read };
   }
   const { denoise = realEsrganFast.defaults.denoise! } = options;
   const whole = srvgg(REAL_ESRGAN_GENERAL_X4V3);
-  await using general = await openWeights(directory, GENERAL_FILE, whole);
-  await using weak = await openWeights(directory, GENERAL_WDN_FILE, whole);
+  const general = opened.use(await openWeights(directory, GENERAL_FILE, whole));
+  const weak = opened.use(await openWeights(directory, GENERAL_WDN_FILE, whole));
   // Weights between those of two networks: denoise · general + (1 − denoise) · general-wdn.
   const read = async (name: string) => interpolate(await weak.read(name), await general.read(name), denoise);
-  const stages = srvggStages(REAL_ESRGAN_GENERAL_X4V3);
-  return { ...facts, context: realEsrganFast.context, ...(await openStages(stages, device, withWeights(read))) };
-}
-
-function withWeights(read: ReadWeight) {
-  return async (graph: Graph) => ({ model: await compileModel(graph, read) });
+  return { context: realEsrganFast.context, stages: srvggStages(REAL_ESRGAN_GENERAL_X4V3), read };
 }
 
 async function openWeights(directory: string, file: string, graph: Graph): Promise<Checkpoint> {

@@ -11,6 +11,7 @@ import { planAdded } from '../../../../gpu-worker/methods/plan-added.ts';
 import { buildModel } from '../../../../gpu-worker/model-store/build.ts';
 import { directoryOf } from '../../../../gpu-worker/model-store/installed.ts';
 import { elementCount, type Tensor } from '../../../../gpu-worker/tensor/tensor.ts';
+import { copyWindow } from '../../../../gpu-worker/tensor/window.ts';
 import { farthest, type LoadedStage, runStages } from '../../../../gpu-worker/tiling/run-stages.ts';
 import { addedMethod } from '../../../../shared/methods/registry.ts';
 import { upscaleImage } from '../../../support/bands.ts';
@@ -213,3 +214,39 @@ test('an added model is loaded from what was installed', async () => {
   const { release } = await addedEngine.load(directoryOf(directory, model), { device: 'cpu', parameters: {} });
   await release();
 });
+
+test.each([
+  { side: 20, tiles: 1, expected: 0 },
+  { side: 100, tiles: 9, expected: 4 },
+])(
+  'a photo of $tiles tiles lets its stages rest $expected times: before it begins, and each when it is done',
+  async ({ side, expected }) => {
+    const rested: string[] = [];
+    const stage = (gives: string, takes: string): LoadedStage => ({
+      takes: [takes],
+      gives,
+      context: 2,
+      scale: 1,
+      run: async (inputs) => {
+        rested.push(`${gives} runs`);
+        return inputs[takes]!;
+      },
+      rest: async () => void rested.push(gives),
+    });
+    const image = picture(3, side, side);
+    const given = picture(3, side, side);
+    given.data.fill(0);
+    await runStages([stage('features', 'input'), stage('output', 'features')], image, {
+      tileSize: 40,
+      unit: 1,
+      shared: {},
+      takeTurn: async () => {},
+      onTile: () => {},
+      give: (output, from, at) => copyWindow(output, from, given, at),
+    });
+    expect(given.data).toEqual(image.data);
+    const order = rested.filter((word, index) => word !== rested[index - 1]);
+    const runs = ['features runs', 'output runs'];
+    expect(order).toEqual(expected === 0 ? runs : ['features', 'output', runs[0], 'features', runs[1], 'output']);
+  },
+);
