@@ -1,11 +1,9 @@
-import { globSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Pixels } from '../../../../gpu-worker/images/image.ts';
-import type { Source } from '../../../../gpu-worker/methods/engine.ts';
 import { engineOf } from '../../../../gpu-worker/methods/engines.ts';
 import { openNetworkFile } from '../../../../gpu-worker/methods/network-file.ts';
 import { directoryOf } from '../../../../gpu-worker/model-store/installed.ts';
@@ -14,7 +12,7 @@ import { METHODS, type MethodId, methodOf, OWN_MODELS } from '../../../../shared
 import { completeParameters, requestedParametersSchema } from '../../../../shared/parameters.ts';
 import { planWork } from '../../../../shared/pricing.ts';
 import { buildMethod } from '../../../support/build-method.ts';
-import { recordedSources } from '../../../support/recorded-models.ts';
+import { recordedFiles } from '../../../support/recorded-files.ts';
 import { noise } from '../../../support/sample-images.ts';
 import { graphOfLayer, operatorsOf, readGraph } from '../../../support/used-operators.ts';
 
@@ -41,10 +39,8 @@ describe.each(METHODS)('$id', ({ id, defaults, isGenerative }) => {
   test('the work of its declaration is that of its restorer, and its layers use every operator that its graphs use', async () => {
     const create = vi.spyOn(InferenceSession, 'create');
     const engine = await engineOf(id);
-    if (engine.build) {
-      await buildMethod(id, pathsOf(engine.build.sources), modelsDirectory);
-    }
-    const share = engine.build ? await shareOfStages(id, engine.build.sources) : 1;
+    if (engine.build) await buildMethod(id, await recordedFiles(id), modelsDirectory);
+    const share = engine.build ? await shareOfStages(id) : 1;
     const asked = { model: id, ...(defaults.steps && { steps: 2 }) };
     const parameters = completeParameters(requestedParametersSchema.parse(asked), OWN_MODELS);
     const tileSize = methodOf(parameters).tileSizes[0];
@@ -78,25 +74,11 @@ describe.each(METHODS)('$id', ({ id, defaults, isGenerative }) => {
 });
 
 /** The stages of a recorded file, which has fewer blocks than the published one that the declaration is of, unless all is one. */
-async function shareOfStages(id: MethodId, sources: readonly Source[]): Promise<number> {
+async function shareOfStages(id: MethodId): Promise<number> {
   const { stages } = methodOf({ model: id }) as Partial<OnePassMethod<string, 'built'>>;
   if (!stages || stages.count === 1) return 1;
-  await using file = await openNetworkFile(pathsOf(sources)[id]!);
+  await using file = await openNetworkFile((await recordedFiles(id))[id]!);
   return file.stages().length / stages.count;
-}
-
-/** Out of the recorded sets: where SeeSR's files are, or a file of the published name. */
-function pathsOf(sources: readonly Source[]) {
-  const { sdTurbo, ramConfig, ...others } = recordedSources('seesr-turbo');
-  const seesr: Record<string, string | undefined> = { ...others, 'sd-turbo': sdTurbo, 'ram-config': ramConfig };
-  /** Of a folder what is said begins with its name. */
-  const published = (about: string) => globSync(`test/fixtures/*/checkpoints/{,*/}${about.split(':')[0]}`)[0];
-  /** Of a set with files of one method: its sizes, for `NAME-config`. */
-  const sizes = (option: string) =>
-    globSync(`test/fixtures/${option.replace(/-config$/, '')}/checkpoints/config.json`)[0];
-  return Object.fromEntries(
-    sources.map(({ option, about }) => [option, seesr[option] ?? published(about) ?? sizes(option)]),
-  );
 }
 
 /** Of noise. */
