@@ -8,7 +8,7 @@ import { AppError } from '../shared/error.ts';
 import type { Parameters } from '../shared/job.ts';
 import type { Limits } from '../shared/limits.ts';
 import type { InstalledModel } from '../shared/methods/model-facts.ts';
-import { METHOD_IDS, methodOf } from '../shared/methods/registry.ts';
+import { METHOD_IDS, METHODS, methodOf } from '../shared/methods/registry.ts';
 import { MODEL_SCALE } from '../shared/methods/tile-plan.ts';
 import { completeParameters, requestedParametersSchema } from '../shared/parameters.ts';
 import type { Measured, Meter, Values } from './measure.ts';
@@ -34,6 +34,8 @@ interface EvaluateOptions {
   meter: Meter;
   limits: Limits;
   seed: number;
+  /** Of models that have them; undefined: as many as each has by itself. */
+  steps: number | undefined;
   /** Results are written to `results/MODEL/NAME.png` below it. */
   outputDirectory: string;
   /** Of an earlier run that was interrupted. */
@@ -90,9 +92,11 @@ export async function evaluate(options: EvaluateOptions): Promise<CandidateResul
 }
 
 /** Undefined for the filter. Throws AppError `model-unavailable`, and `invalid` for one that makes nothing so large. */
-function parametersOf(model: string, { seed, installed, scale }: EvaluateOptions): Parameters | undefined {
+function parametersOf(model: string, { seed, steps, installed, scale }: EvaluateOptions): Parameters | undefined {
   if (model === BASELINE) return undefined;
-  const requested = requestedParametersSchema.parse({ model, scale, seed, metadata: 'strip', format: 'png' });
+  const hasSteps = METHODS.find(({ id }) => id === model)?.defaults.steps !== undefined;
+  const asked = { model, scale, seed, ...(hasSteps && { steps }), metadata: 'strip', format: 'png' };
+  const requested = requestedParametersSchema.parse(asked);
   return completeParameters(requested, installed);
 }
 

@@ -30,6 +30,7 @@ async function evaluateModels(values: Values<typeof OPTIONS>): Promise<void> {
     await report(out, pairs, meter.metrics, results, {
       pairs: pairs.length,
       seed: plan.seed,
+      steps: plan.steps,
       device: engine.name,
       protocol: plan.protocol.about,
       notMeasured: without(meter.metrics),

@@ -9,6 +9,7 @@ import type { Values } from '../shared/adapters/node/command-line.ts';
 import { readLimits, readVariables } from '../shared/configuration.ts';
 import { AppError } from '../shared/error.ts';
 import { createLog } from '../shared/log.ts';
+import { MODEL_PARAMETERS } from '../shared/methods/parameters.ts';
 import { METHOD_IDS } from '../shared/methods/registry.ts';
 import { parseCandidates, scaleOf } from './evaluate.ts';
 import { createMeter } from './measure.ts';
@@ -20,6 +21,7 @@ import { isProtocol, PROTOCOLS, type Protocol, withDrawnCrops } from './metrics/
 export const EVALUATION_OPTIONS = {
   models: { value: 'A,B', about: `${['bicubic', ...METHOD_IDS].join(', ')}, and names of models that were added` },
   seed: { value: 'N', about: 'of diffusion models', default: '0' },
+  steps: { value: 'N', about: 'of models whose steps are a choice (default: those of the published script of each)' },
   protocol: {
     value: Object.keys(PROTOCOLS).join(' | '),
     about: `how pictures are compared. ${Object.entries(PROTOCOLS)
@@ -49,6 +51,7 @@ ${describeMetrics()}
 
 An ONNX file in place of these has ${NETWORK_CONTRACT}.`;
 
+const MAX_STEPS = MODEL_PARAMETERS.steps.maxValue!;
 const LARGEST_SEED = 2 ** 32 - 1;
 const environmentSchema = z.object({ MODELS_DIR: z.string().default('models') });
 
@@ -61,6 +64,7 @@ export async function planEvaluation(values: Values<typeof EVALUATION_OPTIONS>) 
   const asked = readDevice(values.device);
   const protocol = readProtocol(values.protocol, values['crop-seed']);
   const seed = wholeNumber('seed', values.seed, LARGEST_SEED);
+  const steps = values.steps === undefined ? undefined : wholeNumber('steps', values.steps, MAX_STEPS, 1);
   const modelsDirectory = resolve(values['models-directory'] ?? MODELS_DIR);
   const installed = await listModels(modelsDirectory);
   const candidates = parseCandidates(values.models, installed);
@@ -68,7 +72,7 @@ export async function planEvaluation(values: Values<typeof EVALUATION_OPTIONS>) 
   const scale = scaleOf(candidates, installed);
   const files = await findMetricFiles(values.metric, values['metrics-directory']);
   return {
-    ...{ installed, candidates, limits, scale, seed, protocol, files },
+    ...{ installed, candidates, limits, scale, seed, steps, protocol, files },
     async open() {
       const stop = new AbortController();
       process.once('SIGINT', () => stop.abort(new AppError('conflict', 'Stopped.')));

@@ -7,6 +7,8 @@ const ARROW = { higher: '↑', lower: '↓' } as const;
 export interface Facts {
   pairs: number;
   seed: number;
+  /** That were asked for of models that have them. */
+  steps: number | undefined;
   device: string;
   /** How pictures were compared, in words. */
   protocol: string;
@@ -19,7 +21,7 @@ export function toMarkdown(metrics: readonly MetricId[], results: readonly Candi
   const columns = metrics.map(metricOf);
   const rows = results.map(({ model, means }) => ({ name: model, values: metrics.map((id) => means[id]) }));
   const notes = [
-    `${facts.pairs} ${facts.pairs === 1 ? 'picture' : 'pictures'}, seed ${facts.seed}, ${facts.device}. Compared: ${facts.protocol}.`,
+    `${facts.pairs} ${facts.pairs === 1 ? 'picture' : 'pictures'}, seed ${facts.seed}${facts.steps === undefined ? '' : `, ${facts.steps} steps`}, ${facts.device}. Compared: ${facts.protocol}.`,
     ...(facts.notMeasured.length > 0 ? [`Not measured, for want of a network: ${facts.notMeasured.join(', ')}.`] : []),
     ...(results.some(({ means }) => metrics.some((id) => means[id] === null))
       ? ['–: at least one picture has no such value (NIQE needs two blocks of 96×96 with contrast, FID two pictures).']

@@ -45,12 +45,13 @@ async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
   const files = await describeFiles(plan.files);
   const { engine, meter, signal, close } = await plan.open();
   try {
-    const { seed, protocol } = plan;
+    const { seed, steps, protocol } = plan;
     const table: TableSet[] = [];
     for (const { name, truths, photos, pairs, known } of found) {
       const outputDirectory = join(out, name);
       await mkdir(outputDirectory, { recursive: true });
-      const facts = { truths: resolve(truths), photos: resolve(photos), seed, protocol, files, device: engine.name };
+      const places = { truths: resolve(truths), photos: resolve(photos) };
+      const facts = { ...places, seed, steps, protocol, files, device: engine.name };
       const records = await openRecords(join(outputDirectory, 'records'), facts);
       const onImage = (model: string, image: string) => process.stderr.write(`${name}, ${model}: ${image}\n`);
       const rows = await evaluate({ ...plan, pairs, outputDirectory, records, signal, onImage, engine, meter });
@@ -64,7 +65,7 @@ async function makeTable(values: Values<typeof OPTIONS>): Promise<void> {
     const counts = table.map(({ name, pairs }) => `${name} ${pairs}`).join(', ');
     const missing = METRICS.filter(({ id }) => !meter.metrics.includes(id)).map(({ label }) => label);
     const notes = [
-      `Pictures: ${counts}. Seed ${seed}, ${engine.name}. Compared: ${protocol.about}.`,
+      `Pictures: ${counts}. Seed ${seed}${steps === undefined ? '' : `, ${steps} steps`}, ${engine.name}. Compared: ${protocol.about}.`,
       ...found.flatMap(({ name, known }) => (known ? [notePublished(name, known)] : [])),
       ...(missing.length > 0 ? [`Not measured, for want of their files: ${missing.join(', ')}.`] : []),
     ];
@@ -88,9 +89,9 @@ function readSet(given: string): { name: string; truths: string } {
   return named ? { name: named[1]!, truths: named[2]! } : { name: basename(resolve(given)), truths: given };
 }
 
-/** Published numbers stand beside a table only where it compares as their paper does. */
-async function knownSet(pairs: Pair[], { protocol, limits }: Plan): Promise<PublishedSet | undefined> {
-  return protocol.arithmetic === 'pyiqa' ? await findPublished(pairs, limits) : undefined;
+/** Published numbers stand beside a table only where it restores and compares as their paper does. */
+async function knownSet(pairs: Pair[], { steps, protocol, limits }: Plan): Promise<PublishedSet | undefined> {
+  return steps === undefined && protocol.arithmetic === 'pyiqa' ? await findPublished(pairs, limits) : undefined;
 }
 
 /** Numbers of other files are not those of a run that goes on. */

@@ -15,3 +15,8 @@ test.each(['', '-1', '1.5', '1e3', '0x10', ' 1', 'one', '4294967296', '9'.repeat
     expect.objectContaining({ code: 'malformed', message }),
   );
 });
+
+test('the least is another where one is given', () => {
+  expect(wholeNumber('steps', '1', 200, 1)).toBe(1);
+  expect(() => wholeNumber('steps', '0', 200, 1)).toThrow('--steps 0: it is a whole number from 1 to 200.');
+});
