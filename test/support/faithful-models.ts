@@ -41,12 +41,14 @@ export async function addFaithful(name: FaithfulName, modelsDirectory: string, f
   return await run(process.execPath, [MODELS_CLI, 'add', name, '--weights', path, ...about]);
 }
 
-/** Layers in a line to the result give each channel on; layers that correct it are zero. */
-function faithfulFile(shapes: Shapes): Buffer {
+const LINE = /^(conv_(first|up\d|hr|last)|upconv\d|HRconv)\.weight$/;
+
+/** A safetensors file in which layers in a line to the result give each channel on; layers that correct it are zero. */
+export function faithfulFile(shapes: Shapes): Buffer {
   const tensors = Object.entries(shapes).map(([name, shape]) => {
     const values = new Array<number>(shape.reduce((product, size) => product * size, 1)).fill(0);
     const [to = 0, from = 0] = shape;
-    if (/^conv_(first|up\d|hr|last)\.weight$/.test(name)) {
+    if (LINE.test(name)) {
       // Of an unshuffled picture one of four.
       const step = name.startsWith('conv_last') && from === 12 ? 4 : 1;
       for (let channel = 0; channel < Math.min(to, from); channel++) {
