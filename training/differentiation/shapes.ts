@@ -42,7 +42,7 @@ export async function measureShapes(
   });
   const numbers = found[OUTPUT]!.data;
   let place = 0;
-  for (const value of values) {
+  for (const value of values.toReversed()) {
     const end = numbers.indexOf(END, place);
     shapes.set(value, [...numbers.subarray(place, end)]);
     place = end + 1;
@@ -50,11 +50,14 @@ export async function measureShapes(
   return shapes;
 }
 
-/** The sizes of each value, one value after the other, as one output: ONNX Runtime is slow with thousands. */
+/**
+ * The sizes of each value, the last value first, as one output: ONNX Runtime is slow with thousands. It also goes to the inputs
+ * of a node from the last one on: in this order each value is asked for its sizes, and given up, before the next is made.
+ */
 function shapesOf(values: readonly Value[]): GraphProto {
   const builder = createGraphBuilder('shapes', { prefix: '/shape' });
   const end = builder.integers([END]);
-  const parts = values.flatMap((value) => [builder.node('Shape', [value]), end]);
+  const parts = values.toReversed().flatMap((value) => [builder.node('Shape', [value]), end]);
   builder.output(OUTPUT, builder.toFloat(builder.node('Concat', parts, { axis: 0 })));
   return builder.build().proto;
 }
