@@ -32,6 +32,11 @@ export const BENCHES: Record<string, BenchEntry> = {
       'The same tile and the same step in other engines, in turn with ours: how much faster or slower we are, for equal numbers.',
     load: () => import('./peers.ts'),
   },
+  training: {
+    claim:
+      'Training without Python learns, needs less memory where it computes activations again, and keeps pace with PyTorch.',
+    load: () => import('./training.ts'),
+  },
   semantic: {
     claim: 'AP, PQ and mIoU of our semantic evaluation are those of pycocotools and of NumPy on fresh random cases.',
     load: () => import('./semantic.ts'),
