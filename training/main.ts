@@ -1,3 +1,4 @@
+import { findPictures } from '../evaluation/pairs.ts';
 import { isDevice } from '../gpu-worker/runtime/devices.ts';
 import { notACommand, runCommand, usageError, wholeNumber } from '../shared/adapters/node/command.ts';
 import type { Values } from '../shared/adapters/node/command-line.ts';
@@ -24,6 +25,12 @@ const OPTIONS = {
   crop: { value: 'N', about: 'side of the part that is taken of each photo', default: '512' },
   seed: { value: 'N', about: 'same seed, same bytes', default: '10' },
   'save-every': { value: 'N', about: 'steps between two saves', default: '100' },
+  validation: {
+    value: 'DIR',
+    about: 'good pictures that nothing is learned from: their loss, and samples, every n steps',
+  },
+  'validation-degraded': { value: 'DIR', about: 'the degraded ones of the same names; default: they are made' },
+  'validate-every': { value: 'N', about: 'steps between two validations', default: '100' },
   memory: { about: 'compute activations again instead of keeping them: less memory, more time' },
   device: { value: 'NAME', about: 'cpu or cuda', default: 'cpu' },
 } as const;
@@ -32,10 +39,13 @@ async function train(values: Values<typeof OPTIONS>, words: string[]): Promise<v
   if (words.length !== 1 || words[0] !== 'dape') throw notACommand('train', words);
   const { photos, good, degraded, ram, device } = values;
   const isStored = good !== undefined && degraded !== undefined;
-  if (!ram) throw usageError('--ram is needed');
+  if (!ram)
+    throw usageError('--ram is needed: a built model has DAPE merged into RAM, and training learns from plain RAM');
   if ((photos === undefined) !== isStored) throw usageError('give either --photos, or --good and --degraded');
+  if (values['validation-degraded'] !== undefined && values.validation === undefined)
+    throw usageError('--validation-degraded needs --validation');
   if (!isDevice(device)) throw usageError(`--device ${device}: there is no such device`);
-  const count = (name: 'steps' | 'batch' | 'save-every' | 'crop') => {
+  const count = (name: 'steps' | 'batch' | 'save-every' | 'validate-every' | 'crop') => {
     return Math.max(1, wholeNumber(name, values[name], MOST));
   };
   const settings = {
@@ -48,13 +58,28 @@ async function train(values: Values<typeof OPTIONS>, words: string[]): Promise<v
     batch: count('batch'),
     learningRate: positive('rate', values.rate),
     lambda: positive('lambda', values.lambda),
+    validation: values.validation,
+    validationDegraded: values['validation-degraded'],
+    validateEvery: values.validation === undefined ? undefined : count('validate-every'),
   };
   const limits = readLimits(process.env);
+  const sourceOf = async (folder: string, poor: string | undefined) => {
+    return poor === undefined
+      ? await degradedPairs(folder, { ...settings, limits })
+      : await storedPairs(folder, poor, settings.seed, limits);
+  };
+  const { validation, validationDegraded, validateEvery: every } = settings;
   await trainDape({
     settings,
-    source: isStored
-      ? await storedPairs(good, degraded, settings.seed, limits)
-      : await degradedPairs(photos!, { ...settings, limits }),
+    source: await sourceOf(isStored ? good : photos!, isStored ? degraded : undefined),
+    validation:
+      validation === undefined || every === undefined
+        ? undefined
+        : {
+            source: await sourceOf(validation, validationDegraded),
+            count: (await findPictures(validation)).size,
+            every,
+          },
     ram,
     ramConfig: values['ram-config'],
     run: values.run,

@@ -6,4 +6,13 @@ export interface Metrics {
   learningRate: number;
   /** Length of all gradients. */
   gradientNorm: number;
+  /** Behind the step, in those that have one. */
+  validation?: Validation;
+}
+
+/** The mean loss of the validation pairs, nothing left out by chance. */
+export interface Validation {
+  /** Before the first step. */
+  before: number;
+  now: number;
 }

@@ -25,13 +25,15 @@ interface SavedState {
 }
 
 /**
- * The directory of one training: config.json, state.pth, metrics.jsonl, loss.svg. Everything is written beside its place and then
+ * The directory of one training: config.json, state.pth, metrics.jsonl, loss.svg, samples. Everything is written beside its place and then
  * put there, the state last: whenever the process dies, the state is whole, and what lies beside it is at least as new.
  */
 export interface RunDirectory {
   /** What was saved last; undefined at the start. */
   load(): Promise<State | undefined>;
   save(state: SavedState): Promise<void>;
+  /** The pictures of a step, SVG. */
+  saveSamples(step: number, sheet: string): Promise<void>;
 }
 
 const STATE = 'state.pth';
@@ -59,6 +61,10 @@ export async function openRunDirectory(directory: string, config: object, resume
       await writeWhole(path(METRICS), lines.join(''));
       await writeWhole(path('loss.svg'), lossPlot(state.metrics));
       await writeWhole(path(STATE), torchFile('state', stateTensors(state)));
+    },
+    async saveSamples(step, sheet) {
+      await mkdir(path('samples'), { recursive: true });
+      await writeWhole(path(`samples/step-${`${step}`.padStart(6, '0')}.svg`), sheet);
     },
   };
 }

@@ -60,6 +60,13 @@ export function drawFactors(factors: readonly RandomFactor[], uniform: () => num
   return Object.fromEntries(tensors);
 }
 
+/** Factors of one pass in which nothing is left out. */
+export function wholeFactors(factors: readonly RandomFactor[]): Record<string, Tensor> {
+  return Object.fromEntries(
+    factors.map(({ name, shape }) => [name, { data: new Float32Array(elementCount(shape)).fill(1), shape }]),
+  );
+}
+
 function factor(layer: string, of: RandomFactor['of'], shape: readonly number[], rate: number): RandomFactor {
   return { name: `${of} of ${layer}`, layer, of, shape, rate };
 }

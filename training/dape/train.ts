@@ -1,6 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRandom } from '../../evaluation/degradation/random.ts';
+import { valueInfo } from '../../gpu-worker/graphs/onnx.ts';
+import { readRamTags } from '../../gpu-worker/methods/seesr/ram-tags.ts';
 import { ramTagger } from '../../gpu-worker/methods/seesr/tagger-checkpoint.ts';
 import type { Device } from '../../gpu-worker/runtime/devices.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
@@ -16,10 +18,12 @@ import { createTrainer, meanGradients } from '../trainer.ts';
 import { torchFile } from '../write-torch.ts';
 import { dapeTrainingGraph, PICTURES } from './graph.ts';
 import { dapeLoraLayers, type SizedTagger } from './layers.ts';
+import { STUDENT, TEACHER } from './loss.ts';
 import type { PairSource } from './pairs.ts';
 import { pictureForDape } from './prepare-picture.ts';
-import { dapeRandomFactors, drawFactors } from './randomness.ts';
+import { dapeRandomFactors, drawFactors, wholeFactors } from './randomness.ts';
 import { startPairs } from './start-pairs.ts';
+import { type ValidationPairs, validateDape } from './validate.ts';
 
 /** All that decides about the bytes of the result, but the pictures: it is kept in the run directory. */
 interface DapeSettings {
@@ -33,11 +37,16 @@ interface DapeSettings {
   batch: number;
   learningRate: number;
   lambda: number;
+  /** Folders of validation pictures, and steps between two validations. */
+  validation: string | undefined;
+  validationDegraded: string | undefined;
+  validateEvery: number | undefined;
 }
 
 interface DapeTrainingOptions {
   settings: DapeSettings;
   source: PairSource;
+  validation: ValidationPairs | undefined;
   /** Path of `ram_swin_large_14m.pth`, and of the sizes of one that is not the published one. */
   ram: string;
   ramConfig: string | undefined;
@@ -65,22 +74,24 @@ export async function trainDape(options: DapeTrainingOptions): Promise<void> {
   const { settings, run, out, resumes } = options;
   const directory = await openRunDirectory(run, settings, resumes);
   await using ram = ramTagger(await openCheckpoint(options.ram));
-  const config: SizedTagger = {
-    ...(options.ramConfig ? await readTaggerConfig(options.ramConfig) : RAM_SWIN_LARGE),
-    tagCount: ram.tensors.get('label_embed')?.shape[0] ?? 0,
-  };
+  const sizes = options.ramConfig ? await readTaggerConfig(options.ramConfig) : RAM_SWIN_LARGE;
+  const config: SizedTagger = { ...sizes, tagCount: ram.tensors.get('label_embed')?.shape[0] ?? 0 };
+  const tags = sizes.tags ?? (await readRamTags()).map(({ name }) => name);
   const layers = dapeLoraLayers(config);
   const factors = dapeRandomFactors(config);
   const begun = await directory.load();
   const metrics = begun?.metrics ?? [];
-  const trainer = createTrainer(begun?.tensors ?? startPairs(layers, settings.seed), ADAMW, begun?.moments);
+  const before = () => startPairs(layers, settings.seed);
+  const trainer = createTrainer(begun?.tensors ?? before(), ADAMW, begun?.moments);
   const inputs = async (turn: number) => ({
     ...(await itemInputs(options.source, turn, config.image_size)),
     ...drawFactors(factors, createRandom(settings.seed, `factors ${turn}`).uniform),
   });
   const weights = join(run, 'network');
   await mkdir(weights, { recursive: true });
-  const network = await openTrainingNetwork(dapeTrainingGraph(config, { lambda: settings.lambda, layers, factors }), {
+  const graph = dapeTrainingGraph(config, { lambda: settings.lambda, layers, factors });
+  graph.proto.output.push(...[STUDENT.logits, TEACHER.logits].map((name) => valueInfo(name)));
+  const network = await openTrainingNetwork(graph, {
     read: ram.read,
     wanted: [...trainer.tensors.keys()],
     upstream: new Map([['loss', 1]]),
@@ -101,13 +112,31 @@ export async function trainDape(options: DapeTrainingOptions): Promise<void> {
     checkFinite(step, loss, gradients);
     const learningRate = rateOf(step);
     const gradientNorm = trainer.step(gradients, learningRate);
-    metrics.push({ step, loss, learningRate, gradientNorm });
+    metrics.push({ step, loss, learningRate, gradientNorm, ...(await validate(step)) });
     options.onStep(metrics.at(-1)!);
     if (step % options.saveEvery === 0 || step === settings.steps) await directory.save({ ...trainer, metrics });
   }
   await network.release();
   await rm(weights, { recursive: true });
   await writeWhole(out, torchFile('DAPE', trainer.tensors));
+
+  async function validate(step: number): Promise<Pick<Metrics, 'validation'>> {
+    const { validation: pairs } = options;
+    if (!pairs || (step % pairs.every !== 0 && step !== settings.steps)) return {};
+    const found = await validateDape({
+      pairs,
+      network,
+      inputs: async (turn) => ({
+        ...(await itemInputs(pairs.source, turn, config.image_size)),
+        ...wholeFactors(factors),
+      }),
+      before: Object.fromEntries(before()),
+      now: Object.fromEntries(trainer.tensors),
+      tags,
+    });
+    await directory.saveSamples(step, found.sheet);
+    return { validation: found.validation };
+  }
 }
 
 async function itemInputs(source: PairSource, turn: number, side: number): Promise<Record<string, Tensor>> {

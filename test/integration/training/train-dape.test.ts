@@ -23,8 +23,9 @@ afterAll(() => rm(folder, { recursive: true }));
 /** Runs the training, and kills it with SIGKILL behind the step `until`. */
 async function train(name: string, options: readonly string[], until = Number.POSITIVE_INFINITY) {
   const { ram, ramConfig } = recordedSources('seesr');
-  const paths = { photos: join(folder, 'photos'), ram, 'ram-config': ramConfig };
-  const settings = { steps: STEPS, batch: 1, rate: 0.05, crop: 128, 'save-every': 2 };
+  const photos = join(folder, 'photos');
+  const paths = { photos, validation: photos, ram, 'ram-config': ramConfig };
+  const settings = { steps: STEPS, batch: 1, rate: 0.05, crop: 128, 'save-every': 2, 'validate-every': 2 };
   const places = { run: join(folder, name), out: join(folder, `${name}.pth`) };
   const given = Object.entries({ ...paths, ...settings, ...places }).flatMap(([key, value]) => [
     `--${key}`,
@@ -49,10 +50,25 @@ test('a run that is killed again and again ends with the bytes of one that was n
   const ended = await train('killed', ['--resume']);
   expect(ended.told).not.toContain('step 1 of');
   expect(ended.code).toBe(0);
-  for (const file of ['.pth', '/metrics.jsonl', '/loss.svg', '/state.pth', '/config.json']) {
+  for (const file of [
+    '.pth',
+    '/metrics.jsonl',
+    '/loss.svg',
+    '/state.pth',
+    '/config.json',
+    '/samples/step-000004.svg',
+  ]) {
     expect(await ended.read(`killed${file}`), file).toEqual(await whole.read(`whole${file}`));
   }
   expect(await readdir(join(folder, 'killed'))).not.toContain('network');
+  const metrics = `${await whole.read('whole/metrics.jsonl')}`.trim().split('\n');
+  const validations = metrics.map((line) => JSON.parse(line).validation);
+  expect(validations.map((one) => one !== undefined)).toEqual([false, true, false, true, true]);
+  expect(validations[3].before).toBe(validations[1].before);
+  expect(validations[3].now).not.toBe(validations[3].before);
+  const samples = `${await whole.read('whole/samples/step-000005.svg')}`;
+  expect(samples.match(/data:image\/png/g)).toHaveLength(4);
+  expect(samples.match(/degraded, now \(loss [\d.]+\): \S.* 0\.\d{3}/g)).toHaveLength(2);
 
   const path = join(folder, 'whole.pth');
   await using trained = await openCheckpoint(path);
