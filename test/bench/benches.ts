@@ -34,7 +34,7 @@ export const BENCHES: Record<string, BenchEntry> = {
   },
   training: {
     claim:
-      'Training without Python learns, needs less memory where it computes activations again, and keeps pace with PyTorch.',
+      'Training without Python: its pace beside PyTorch on the same network, and its memory with activations computed again.',
     load: () => import('./training.ts'),
   },
   semantic: {
