@@ -3,9 +3,9 @@ import { isDevice } from '../gpu-worker/runtime/devices.ts';
 import { notACommand, runCommand, usageError, wholeNumber } from '../shared/adapters/node/command.ts';
 import type { Values } from '../shared/adapters/node/command-line.ts';
 import { readLimits } from '../shared/configuration.ts';
-import { degradedPairs, storedPairs } from './dape/pairs.ts';
 import { trainDape } from './dape/train.ts';
 import type { Metrics } from './metrics.ts';
+import { degradedPairs, storedPairs } from './pairs.ts';
 
 const MOST = 999_999_999;
 

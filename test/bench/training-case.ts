@@ -8,10 +8,10 @@ import { RAM_SWIN_LARGE } from '../../gpu-worker/weights/diffusers-configs.ts';
 import { dapeTrainingGraph, PICTURES } from '../../training/dape/graph.ts';
 import { dapeLoraLayers } from '../../training/dape/layers.ts';
 import { dapeRandomFactors, drawFactors } from '../../training/dape/randomness.ts';
-import { startPairs } from '../../training/dape/start-pairs.ts';
 import { denoiserTrainingGraph, isPublishedlyTrained } from '../../training/denoiser/graph.ts';
 import { toGraphLayout } from '../../training/graph-layout.ts';
 import { openTrainingNetwork, type TrainingNetwork } from '../../training/network.ts';
+import { startLora } from '../../training/start-lora.ts';
 import { createTrainer, meanGradients, type Trainer } from '../../training/trainer.ts';
 import { peakBytes } from '../support/peak-memory.ts';
 import { PUBLISHED_CONFIGS, randomTensor, uniform } from '../support/random-seesr.ts';
@@ -51,7 +51,7 @@ async function dape({ directory, steps, width, side, tagCount, recomputes }: Giv
     [PICTURES.degraded]: numbers([1, 3, side, side], 2),
     ...drawFactors(factors, () => 0.5),
   };
-  const trainer = createTrainer(startPairs(layers, 1), { ...ADAMW, weightDecay: 0 });
+  const trainer = createTrainer(startLora(layers, 1), { ...ADAMW, weightDecay: 0 });
   const graph = dapeTrainingGraph(config, { lambda: 1, layers, factors });
   return await measureSteps(graph, { trainer, inputs, directory, steps, recomputes });
 }

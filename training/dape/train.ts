@@ -12,17 +12,17 @@ import { AppError } from '../../shared/error.ts';
 import { isOutOfMemory } from '../../shared/out-of-memory.ts';
 import type { Metrics } from '../metrics.ts';
 import { openTrainingNetwork, type TrainingNetwork } from '../network.ts';
+import type { PairSource } from '../pairs.ts';
+import { pictureForDape } from '../prepare-picture.ts';
 import { openRunDirectory, writeWhole } from '../run-directory.ts';
 import { publishedDapeSchedule } from '../schedules.ts';
+import { startLora } from '../start-lora.ts';
 import { createTrainer, meanGradients } from '../trainer.ts';
 import { torchFile } from '../write-torch.ts';
 import { dapeTrainingGraph, PICTURES } from './graph.ts';
 import { dapeLoraLayers, type SizedTagger } from './layers.ts';
 import { STUDENT, TEACHER } from './loss.ts';
-import type { PairSource } from './pairs.ts';
-import { pictureForDape } from './prepare-picture.ts';
 import { dapeRandomFactors, drawFactors, wholeFactors } from './randomness.ts';
-import { startPairs } from './start-pairs.ts';
 import { type ValidationPairs, validateDape } from './validate.ts';
 
 /** All that decides about the bytes of the result, but the pictures: it is kept in the run directory. */
@@ -81,7 +81,7 @@ export async function trainDape(options: DapeTrainingOptions): Promise<void> {
   const factors = dapeRandomFactors(config);
   const begun = await directory.load();
   const metrics = begun?.metrics ?? [];
-  const before = () => startPairs(layers, settings.seed);
+  const before = () => startLora(layers, settings.seed);
   const trainer = createTrainer(begun?.tensors ?? before(), ADAMW, begun?.moments);
   const inputs = async (turn: number) => ({
     ...(await itemInputs(options.source, turn, config.image_size)),

@@ -7,10 +7,10 @@ import { elementCount, type Tensor } from '../../../../gpu-worker/tensor/tensor.
 import { openCheckpoint } from '../../../../gpu-worker/weights/open-checkpoint.ts';
 import { dapeTrainingGraph, PICTURES } from '../../../../training/dape/graph.ts';
 import { dapeLoraLayers, headLayers, type SizedTagger, swinBlocks } from '../../../../training/dape/layers.ts';
-import { pictureForDape } from '../../../../training/dape/prepare-picture.ts';
 import { dapeRandomFactors, type RandomFactor } from '../../../../training/dape/randomness.ts';
 import { loraShapes } from '../../../../training/lora-layers.ts';
 import { openTrainingNetwork, type TrainingNetwork } from '../../../../training/network.ts';
+import { pictureForDape } from '../../../../training/prepare-picture.ts';
 import { createTrainer, meanGradients } from '../../../../training/trainer.ts';
 import type { RecordedCase } from '../../../support/recorded-case.ts';
 import { openRecordedCheckpoints } from '../../../support/recorded-checkpoints.ts';

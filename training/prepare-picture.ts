@@ -1,7 +1,7 @@
-import type { Picture } from '../../evaluation/degradation/jpeg.ts';
-import { createPlane, type Plane } from '../../evaluation/plane.ts';
-import { type ResizeMode, resizePlane } from '../../gpu-worker/images/torch-resize.ts';
-import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
+import type { Picture } from '../evaluation/degradation/jpeg.ts';
+import { createPlane, type Plane } from '../evaluation/plane.ts';
+import { type ResizeMode, resizePlane } from '../gpu-worker/images/torch-resize.ts';
+import type { Tensor } from '../gpu-worker/tensor/tensor.ts';
 
 /** Of ImageNet, for red, green, blue in 0..1. */
 const MEAN = [0.485, 0.456, 0.406] as const;

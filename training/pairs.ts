@@ -1,14 +1,14 @@
-import { degradePicture, sharpenPicture } from '../../evaluation/degradation/degrade-picture.ts';
-import { drawDegradation } from '../../evaluation/degradation/draw.ts';
-import type { Picture } from '../../evaluation/degradation/jpeg.ts';
-import { createRandom } from '../../evaluation/degradation/random.ts';
-import { toPicture } from '../../evaluation/degradation/to-picture.ts';
-import { findPairs, findPictures } from '../../evaluation/pairs.ts';
-import { createPlane, cutPlane, type Plane } from '../../evaluation/plane.ts';
-import { decodeImage } from '../../gpu-worker/images/decode.ts';
-import { resizePlane } from '../../gpu-worker/images/torch-resize.ts';
-import { AppError } from '../../shared/error.ts';
-import type { Limits } from '../../shared/limits.ts';
+import { degradePicture, sharpenPicture } from '../evaluation/degradation/degrade-picture.ts';
+import { drawDegradation } from '../evaluation/degradation/draw.ts';
+import type { Picture } from '../evaluation/degradation/jpeg.ts';
+import { createRandom } from '../evaluation/degradation/random.ts';
+import { toPicture } from '../evaluation/degradation/to-picture.ts';
+import { findPairs, findPictures } from '../evaluation/pairs.ts';
+import { createPlane, cutPlane, type Plane } from '../evaluation/plane.ts';
+import { decodeImage } from '../gpu-worker/images/decode.ts';
+import { resizePlane } from '../gpu-worker/images/torch-resize.ts';
+import { AppError } from '../shared/error.ts';
+import type { Limits } from '../shared/limits.ts';
 
 /** A good picture and the same one degraded, as large. */
 interface PicturePair {
