@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { syncFolder } from '../gpu-worker/sync-folder.ts';
@@ -8,7 +8,7 @@ import { AppError } from '../shared/error.ts';
 import type { Moments } from './adamw.ts';
 import { lossPlot } from './loss-plot.ts';
 import type { Metrics } from './metrics.ts';
-import { torchFile } from './write-torch.ts';
+import { safetensorsParts } from './write-safetensors.ts';
 
 /** All that a training goes on from. */
 interface State {
@@ -25,7 +25,7 @@ interface SavedState {
 }
 
 /**
- * The directory of one training: config.json, state.pth, metrics.jsonl, loss.svg, samples. Everything is written beside its place and then
+ * The directory of one training: config.json, state.safetensors, metrics.jsonl, loss.svg, samples. Everything is written beside its place and then
  * put there, the state last: whenever the process dies, the state is whole, and what lies beside it is at least as new.
  */
 export interface RunDirectory {
@@ -36,7 +36,7 @@ export interface RunDirectory {
   saveSamples(step: number, sheet: string): Promise<void>;
 }
 
-const STATE = 'state.pth';
+const STATE = 'state.safetensors';
 const METRICS = 'metrics.jsonl';
 
 /** Throws AppError `invalid` where the directory holds a run of another configuration, or a run that is not to go on. */
@@ -53,14 +53,19 @@ export async function openRunDirectory(directory: string, config: object, resume
   await writeWhole(path('config.json'), `${JSON.stringify(plain, null, 2)}\n`);
   return {
     async load() {
-      const isThere = (await readIfThere(path(STATE))) !== undefined;
+      const isThere = await stat(path(STATE)).catch(ifMissing);
       return isThere ? await loadState(path(STATE), (await readIfThere(path(METRICS))) ?? '') : undefined;
     },
     async save(state) {
       const lines = state.metrics.map((line) => `${JSON.stringify(line)}\n`);
       await writeWhole(path(METRICS), lines.join(''));
       await writeWhole(path('loss.svg'), lossPlot(state.metrics));
-      await writeWhole(path(STATE), torchFile('state', stateTensors(state)));
+      const tensors = stateTensors(state);
+      const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+      await writeWhole(
+        path(STATE),
+        safetensorsParts(shapes, (name) => tensors.get(name)!.data),
+      );
     },
     async saveSamples(step, sheet) {
       await mkdir(path('samples'), { recursive: true });
@@ -70,7 +75,10 @@ export async function openRunDirectory(directory: string, config: object, resume
 }
 
 /** Writes a file in one piece: as it was, or as it shall be, also when the machine stops. */
-export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeWhole(
+  path: string,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const part = `${path}.part`;
   const file = await open(part, 'w');
   try {
@@ -116,8 +124,9 @@ async function loadState(path: string, lines: string): Promise<State> {
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
-  return await readFile(path, 'latin1').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+  return await readFile(path, 'utf8').catch(ifMissing);
+}
+
+function ifMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }

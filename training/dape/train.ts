@@ -2,22 +2,21 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRandom } from '../../evaluation/degradation/random.ts';
 import { valueInfo } from '../../gpu-worker/graphs/onnx.ts';
-import { readRamTags } from '../../gpu-worker/methods/seesr/ram-tags.ts';
+import { readTags } from '../../gpu-worker/methods/seesr/ram-tags.ts';
 import { ramTagger } from '../../gpu-worker/methods/seesr/tagger-checkpoint.ts';
 import type { Device } from '../../gpu-worker/runtime/devices.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { RAM_SWIN_LARGE, readTaggerConfig } from '../../gpu-worker/weights/diffusers-configs.ts';
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
-import { AppError } from '../../shared/error.ts';
-import { isOutOfMemory } from '../../shared/out-of-memory.ts';
 import type { Metrics } from '../metrics.ts';
-import { openTrainingNetwork, type TrainingNetwork } from '../network.ts';
+import { openTrainingNetwork } from '../network.ts';
 import type { PairSource } from '../pairs.ts';
 import { pictureForDape } from '../prepare-picture.ts';
 import { openRunDirectory, writeWhole } from '../run-directory.ts';
+import { runSteps } from '../run-steps.ts';
 import { publishedDapeSchedule } from '../schedules.ts';
 import { startLora } from '../start-lora.ts';
-import { createTrainer, meanGradients } from '../trainer.ts';
+import { createTrainer } from '../trainer.ts';
 import { torchFile } from '../write-torch.ts';
 import { dapeTrainingGraph, PICTURES } from './graph.ts';
 import { dapeLoraLayers, type SizedTagger } from './layers.ts';
@@ -76,7 +75,7 @@ export async function trainDape(options: DapeTrainingOptions): Promise<void> {
   await using ram = ramTagger(await openCheckpoint(options.ram));
   const sizes = options.ramConfig ? await readTaggerConfig(options.ramConfig) : RAM_SWIN_LARGE;
   const config: SizedTagger = { ...sizes, tagCount: ram.tensors.get('label_embed')?.shape[0] ?? 0 };
-  const tags = sizes.tags ?? (await readRamTags()).map(({ name }) => name);
+  const tags = (await readTags(sizes)).map(({ name }) => name);
   const layers = dapeLoraLayers(config);
   const factors = dapeRandomFactors(config);
   const begun = await directory.load();
@@ -101,21 +100,8 @@ export async function trainDape(options: DapeTrainingOptions): Promise<void> {
     directory: weights,
   });
   const rateOf = publishedDapeSchedule({ ...SCHEDULE, learningRate: settings.learningRate });
-  for (let step = metrics.length + 1; step <= settings.steps; step++) {
-    const passes = [];
-    for (let item = 0; item < settings.batch; item++) {
-      const given = await inputs((step - 1) * settings.batch + item);
-      passes.push(await pass(network, { ...given, ...Object.fromEntries(trainer.tensors) }));
-    }
-    const loss = passes.reduce((sum, { outputs }) => sum + outputs.loss!.data[0]!, 0) / passes.length;
-    const gradients = meanGradients(passes.map((one) => one.gradients));
-    checkFinite(step, loss, gradients);
-    const learningRate = rateOf(step);
-    const gradientNorm = trainer.step(gradients, learningRate);
-    metrics.push({ step, loss, learningRate, gradientNorm, ...(await validate(step)) });
-    options.onStep(metrics.at(-1)!);
-    if (step % options.saveEvery === 0 || step === settings.steps) await directory.save({ ...trainer, metrics });
-  }
+  const { steps, batch } = settings;
+  await runSteps({ ...options, network, trainer, inputs, rateOf, steps, batch, metrics, directory, validate });
   await network.release();
   await rm(weights, { recursive: true });
   await writeWhole(out, torchFile('DAPE', trainer.tensors));
@@ -142,22 +128,4 @@ export async function trainDape(options: DapeTrainingOptions): Promise<void> {
 async function itemInputs(source: PairSource, turn: number, side: number): Promise<Record<string, Tensor>> {
   const { good, degraded } = await source(turn);
   return { [PICTURES.good]: pictureForDape(good, side), [PICTURES.degraded]: pictureForDape(degraded, side) };
-}
-
-async function pass(network: TrainingNetwork, inputs: Record<string, Tensor>) {
-  try {
-    return await network.run(inputs);
-  } catch (error) {
-    if (!isOutOfMemory(String(error))) throw error;
-    const advice = 'go on with --resume and --memory, which keeps fewer values';
-    throw new AppError('out-of-memory', `A step did not fit into memory: ${advice}.`, { cause: error });
-  }
-}
-
-function checkFinite(step: number, loss: number, gradients: ReadonlyMap<string, Float32Array>): void {
-  const broken = [...gradients].find(([, data]) => !data.every(Number.isFinite));
-  if (Number.isFinite(loss) && !broken) return;
-  const what = broken ? `the gradient of ${broken[0]}` : 'the loss';
-  const advice = 'start anew with a smaller --rate; what was saved before is whole';
-  throw new AppError('invalid', `In step ${step} ${what} is no number: ${advice}.`);
 }

@@ -1,9 +1,9 @@
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import type { Validation } from '../metrics.ts';
 import type { TrainingNetwork } from '../network.ts';
+import type { PairSource } from '../pairs.ts';
 import { type Sample, sampleSheet } from '../sample-sheet.ts';
 import { STUDENT, TEACHER } from './loss.ts';
-import type { PairSource } from './pairs.ts';
 
 type Tensors = Readonly<Record<string, Tensor>>;
 

@@ -10,7 +10,7 @@ import { openSeesrCheckpoints, type SeesrCheckpoints } from './checkpoints.ts';
 import type { SeesrConfig } from './config.ts';
 import { licensesOf } from './licenses.ts';
 import { seesrNetworks } from './networks.ts';
-import { readRamTags } from './ram-tags.ts';
+import { readTags } from './ram-tags.ts';
 
 /** Where the published files are; see `openSeesrCheckpoints`. */
 type SeesrSources = Parameters<typeof openSeesrCheckpoints>[0];
@@ -41,7 +41,7 @@ export async function planSeesr({ model, sources, dtype, device }: PlanOptions):
 /** The facts that cannot be read off the networks. */
 async function describe({ configs, tagger }: SeesrCheckpoints, flavor: Flavor): Promise<SeesrConfig> {
   const facts = pipelineFacts(configs);
-  const tags = await tagsOf(configs.tagger);
+  const tags = await readTags(configs.tagger);
   const count = tagger.tensors.get('label_embed')!.shape[0];
   if (tags.length !== count) {
     throw new AppError('engine-failed', `The tagger tells ${count} tags apart; the list of tags has ${tags.length}.`);
@@ -54,13 +54,4 @@ async function describe({ configs, tagger }: SeesrCheckpoints, flavor: Flavor): 
     ...facts,
     schedule: { ...facts.schedule, spacing, offset },
   };
-}
-
-/** Those in the configuration of a tagger, else those of the published RAM. */
-async function tagsOf({ tags, thresholds }: SeesrCheckpoints['configs']['tagger']): Promise<SeesrConfig['tags']> {
-  if (!tags) return await readRamTags();
-  if (thresholds?.length !== tags.length) {
-    throw new AppError('engine-failed', `There are ${tags.length} tags and ${thresholds?.length ?? 0} thresholds.`);
-  }
-  return tags.map((name, index) => ({ name, threshold: thresholds[index]! }));
 }
