@@ -21,6 +21,7 @@ import {
 } from '../../weights/diffusers-configs.ts';
 import { currentVae, withoutPositions } from '../../weights/diffusers-names.ts';
 import { openCheckpoint } from '../../weights/open-checkpoint.ts';
+import { withDenoiserLora } from './denoiser-lora.ts';
 import { dapeTagger, ramTagger } from './tagger-checkpoint.ts';
 
 interface SeesrSources {
@@ -38,6 +39,8 @@ interface SeesrSources {
   dape?: string | undefined;
   /** Sizes of a RAM that is not the published one. */
   ramConfig?: string | undefined;
+  /** Updates of UNet and ControlNet, see `withDenoiserLora`. */
+  denoiserLora?: string | undefined;
 }
 
 export interface SeesrCheckpoints extends AsyncDisposable {
@@ -55,6 +58,8 @@ export interface SeesrCheckpoints extends AsyncDisposable {
     scheduler: SchedulerConfig;
     tagger: TaggerConfig;
   };
+  /** Paths of the files of these configurations that are in folders. */
+  configPaths: { unet: string; controlNet: string };
   /** Paths. */
   tokenizer: { vocabulary: string; merges: string };
   /** Paths of all files that were opened. */
@@ -66,7 +71,7 @@ export interface SeesrCheckpoints extends AsyncDisposable {
  * part that is missing, broken or not supported; whether the tensors fit the networks is for `checkShapes`.
  */
 export async function openSeesrCheckpoints(sources: SeesrSources): Promise<SeesrCheckpoints> {
-  const { seesr, sd, sdTurbo, ram, dape, ramConfig } = sources;
+  const { seesr, sd, sdTurbo, ram, dape, ramConfig, denoiserLora } = sources;
   const pipelines = [sdTurbo, sd].filter((directory) => directory !== undefined);
   const folders = {
     unet: await findComponent([sdTurbo ?? seesr], 'unet'),
@@ -96,9 +101,12 @@ export async function openSeesrCheckpoints(sources: SeesrSources): Promise<Seesr
   const openFolder = async (directory: string) => await open(await findWeights(directory));
 
   const seesrUnet = await openFolder(await findComponent([seesr], 'unet'));
-  const checkpoints = {
+  const nets = {
     unet: sdTurbo ? overlaid(await openFolder(folders.unet), seesrUnet, isImageAttention) : seesrUnet,
     controlNet: await openFolder(folders.controlNet),
+  };
+  const checkpoints = {
+    ...(denoiserLora ? withDenoiserLora(nets, await open(denoiserLora)) : nets),
     textEncoder: renamed(await openFolder(folders.textEncoder), withoutPositions),
     vae: currentVae(await openFolder(folders.vae)),
     tagger: await openTagger(open, { ram, dape, config: configs.tagger }),
@@ -111,12 +119,13 @@ export async function openSeesrCheckpoints(sources: SeesrSources): Promise<Seesr
   return {
     ...checkpoints,
     configs,
+    configPaths,
     tokenizer,
     sources: [
       ...Object.values(configPaths),
       ...(ramConfig ? [ramConfig] : []),
       ...Object.values(tokenizer),
-      ...Object.values(checkpoints).flatMap(({ files }) => files),
+      ...new Set(Object.values(checkpoints).flatMap(({ files }) => files)),
     ],
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

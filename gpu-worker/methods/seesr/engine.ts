@@ -29,16 +29,34 @@ const TAGGER: readonly Source[] = [
   },
 ];
 
-export const seesrEngine = engineOf('seesr', [SEESR, SD, ...TAGGER]);
-export const seesrTurboEngine = engineOf('seesr-turbo', [SEESR, SD_TURBO, { ...SD, isOptional: true }, ...TAGGER]);
+const DENOISER_LORA: Source = {
+  option: 'denoiser-lora',
+  kind: 'FILE',
+  about: 'what "train denoiser --lora" wrote: updates of unet and controlnet',
+  isOptional: true,
+};
+
+export const seesrEngine = engineOf('seesr', [SEESR, SD, ...TAGGER, DENOISER_LORA]);
+export const seesrTurboEngine = engineOf('seesr-turbo', [
+  SEESR,
+  SD_TURBO,
+  { ...SD, isOptional: true },
+  ...TAGGER,
+  DENOISER_LORA,
+]);
 
 function engineOf(model: SeesrId, sources: readonly Source[]): MethodEngine {
   return {
     layers: STABLE_DIFFUSION_TAGGED,
     build: {
       sources,
-      plan: ({ seesr, sd, 'sd-turbo': sdTurbo, ram, dape, 'ram-config': ramConfig }, precision) =>
-        planSeesr({ model, sources: { seesr: seesr!, sd, sdTurbo, ram: ram!, dape: dape!, ramConfig }, ...precision }),
+      plan(
+        { seesr, sd, 'sd-turbo': sdTurbo, ram, dape, 'ram-config': ramConfig, 'denoiser-lora': denoiserLora },
+        precision,
+      ) {
+        const sources = { seesr: seesr!, sd, sdTurbo, ram: ram!, dape: dape!, ramConfig, denoiserLora };
+        return planSeesr({ model, sources, ...precision });
+      },
     },
     load: async (directory, { device }) => loadedMethod(await loadSeesr(directory, device)),
   };

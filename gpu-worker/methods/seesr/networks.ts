@@ -1,7 +1,7 @@
 import { clipText } from '../../graphs/clip-text.ts';
 import { stemGraph } from '../../graphs/control-stem.ts';
 import { controlledUnet } from '../../graphs/controlled-unet.ts';
-import type { Flavor, Graph } from '../../graphs/onnx.ts';
+import { type Flavor, FULL_PRECISION, type Graph } from '../../graphs/onnx.ts';
 import { contextGraph, timeGraph } from '../../graphs/unet-conditions.ts';
 import type { Network } from '../../model-store/build-plan.ts';
 import { type Share, shareOut } from '../../model-store/share-out.ts';
@@ -15,17 +15,22 @@ type Networks = Pick<SeesrCheckpoints, 'unet' | 'controlNet' | 'textEncoder' | '
 const IMAGE_CONTEXT_KEY = 'mid_block.image_attentions.0.transformer_blocks.0.attn2.to_k.weight';
 const DENOISER = ['context', 'time', 'stem', 'denoiser'];
 
-/**
- * Every network of SeeSR with its weights. Throws AppError `engine-failed` that lists the differences unless the graphs
- * use every tensor of every checkpoint, and no other.
- */
-export function seesrNetworks(checkpoints: Networks, flavor: Flavor): Network[] {
-  const { unet, controlNet, textEncoder, vae, tagger, configs } = checkpoints;
-  const config = seesrDenoiser({
+/** The sizes of the denoiser. */
+export function seesrConfigOf({ unet, configs }: Pick<SeesrCheckpoints, 'unet' | 'configs'>) {
+  return seesrDenoiser({
     unet: configs.unet,
     controlNet: configs.controlNet,
     imageContextSize: unet.tensors.get(IMAGE_CONTEXT_KEY)?.shape[1] ?? configs.tagger.image_embed_dim,
   });
+}
+
+/**
+ * Every network of SeeSR with its weights. Throws AppError `engine-failed` that lists the differences unless the graphs
+ * use every tensor of every checkpoint, and no other.
+ */
+export function seesrNetworks(checkpoints: Networks, flavor: Flavor = FULL_PRECISION): Network[] {
+  const { unet, controlNet, textEncoder, vae, tagger, configs } = checkpoints;
+  const config = seesrConfigOf(checkpoints);
   const tags = tagger.tensors.get('label_embed')?.shape[0] ?? 0;
   const graphs: Record<string, Graph> = {
     // Runs once a photo, in fp32 as in the published script.
