@@ -2,11 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 
-/** What each method computes: the recorded sets, whole, and what becomes of photos. `npm run test:methods`. */
+/** What each method computes and learns: the recorded sets, whole, and what becomes of photos. `npm run test:methods`. */
 const METHODS = [
   'test/parity/**/*.test.ts',
   'test/integration/gpu-worker/{methods,restore}/**/*.test.ts',
   'test/integration/evaluation/all-methods.test.ts',
+  'test/integration/training/*.test.ts',
 ];
 
 /** What runs networks, or waits for long. Two at a time: while one starts processes and waits, the other computes. */

@@ -33,7 +33,7 @@ export const GROUPS: Record<string, Record<string, Entry>> = {
     degrade: { about: 'make poor photos from good ones', load: () => import('../evaluation/degradation/main.ts') },
   },
   'Adapt models': {
-    train: { about: 'train DAPE on photos of your own', load: () => import('../training/main.ts') },
+    train: { about: 'train SeeSR on photos of your own', load: () => import('../training/main.ts') },
   },
   'Change the program, in a clone': {
     parity: { about: 'compare with recorded outputs', load: () => import('../test/parity/main.ts') },

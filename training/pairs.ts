@@ -1,7 +1,7 @@
 import { degradePicture, sharpenPicture } from '../evaluation/degradation/degrade-picture.ts';
 import { drawDegradation } from '../evaluation/degradation/draw.ts';
 import type { Picture } from '../evaluation/degradation/jpeg.ts';
-import { createRandom } from '../evaluation/degradation/random.ts';
+import { createRandom, type Random } from '../evaluation/degradation/random.ts';
 import { toPicture } from '../evaluation/degradation/to-picture.ts';
 import { findPairs, findPictures } from '../evaluation/pairs.ts';
 import { createPlane, cutPlane, type Plane } from '../evaluation/plane.ts';
@@ -36,13 +36,7 @@ export async function degradedPairs(directory: string, { seed, crop, limits }: D
     const random = createRandom(seed, `pair ${turn}`);
     const path = inRounds(paths, seed, turn);
     const whole = toPicture((await decodeImage(path, limits)).pixels);
-    const { width, height } = whole[0];
-    if (Math.min(width, height) < crop) {
-      throw new AppError('invalid', `${path} has ${width}×${height} pixels, fewer than ${crop} a side (--crop).`);
-    }
-    const left = Math.floor(random.uniform() * (width - crop + 1));
-    const top = Math.floor(random.uniform() * (height - crop + 1));
-    const good = sharpenPicture(each(whole, (plane) => cutPlane(plane, left, top, crop, crop)));
+    const good = sharpenPicture(each(whole, drawSquare(whole[0], crop, random, path)));
     const poor = degradePicture(good, drawDegradation(random), random);
     return { good, degraded: enlarged(poor, good[0]) };
   };
@@ -57,6 +51,25 @@ export async function storedPairs(good: string, degraded: string, seed: number, 
     const picture = toPicture(truth.pixels);
     return { good: picture, degraded: enlarged(toPicture(input.pixels), picture[0]) };
   };
+}
+
+/** Square parts of the pairs of a source, each at a place that is drawn; a pair of that size stays whole. */
+export function squares(source: PairSource, { seed, crop }: Pick<DegradeOptions, 'seed' | 'crop'>): PairSource {
+  return async (turn) => {
+    const { good, degraded } = await source(turn);
+    const cut = drawSquare(good[0], crop, createRandom(seed, `square ${turn}`), `The good picture of item ${turn}`);
+    return { good: each(good, cut), degraded: each(degraded, cut) };
+  };
+}
+
+/** Cuts the same square out of every plane of that size. Throws AppError `invalid` that begins with `name`. */
+function drawSquare({ width, height }: Plane, side: number, random: Random, name: string): (plane: Plane) => Plane {
+  if (Math.min(width, height) < side) {
+    throw new AppError('invalid', `${name} has ${width}×${height} pixels, fewer than ${side} a side (--crop).`);
+  }
+  const left = Math.floor(random.uniform() * (width - side + 1));
+  const top = Math.floor(random.uniform() * (height - side + 1));
+  return (plane) => cutPlane(plane, left, top, side, side);
 }
 
 function inRounds<Item>(items: readonly Item[], seed: number, turn: number): Item {

@@ -1,76 +1,41 @@
-import { spawn } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSeesrCheckpoints } from '../../../gpu-worker/methods/seesr/checkpoints.ts';
 import { openCheckpoint } from '../../../gpu-worker/weights/open-checkpoint.ts';
 import { recordedSources } from '../../support/recorded-models.ts';
+import { openTrainingRuns } from '../../support/training-run.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../../cli/seesr.mjs', import.meta.url));
-const PAIRS = fileURLToPath(new URL('../../fixtures/pairs', import.meta.url));
-const STEPS = 5;
-
-let folder: string;
+let runs: Awaited<ReturnType<typeof openTrainingRuns>>;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'seesr-train-'));
-  await mkdir(join(folder, 'photos'));
-  for (const name of ['kodim08.jpg', 'kodim23.jpg']) await copyFile(join(PAIRS, name), join(folder, 'photos', name));
+  runs = await openTrainingRuns();
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(() => runs[Symbol.asyncDispose]());
 
-/** Runs the training, and kills it with SIGKILL behind the step `until`. */
-async function train(name: string, options: readonly string[], until = Number.POSITIVE_INFINITY) {
+async function train(name: string, options: Record<string, string | number | boolean>, until?: number) {
   const { ram, ramConfig } = recordedSources('seesr');
-  const photos = join(folder, 'photos');
-  const paths = { photos, validation: photos, ram, 'ram-config': ramConfig };
-  const settings = { steps: STEPS, batch: 1, rate: 0.05, crop: 128, 'save-every': 2, 'validate-every': 2 };
-  const places = { run: join(folder, name), out: join(folder, `${name}.pth`) };
-  const given = Object.entries({ ...paths, ...settings, ...places }).flatMap(([key, value]) => [
-    `--${key}`,
-    `${value}`,
-  ]);
-  const child = spawn(process.execPath, [PROGRAM, 'train', 'dape', ...given, ...options]);
-  let told = '';
-  child.stderr.on('data', (data) => {
-    told += data;
-    if (told.includes(`step ${until} of`)) child.kill('SIGKILL');
-  });
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  return { code, told, read: (file: string) => readFile(join(folder, file)) };
+  const validation = { validation: join(runs.folder, 'photos'), 'validate-every': 2 };
+  const settings = { steps: 5, batch: 1, rate: 0.05, crop: 128, 'save-every': 2 };
+  const given = { ram, 'ram-config': ramConfig, ...settings, ...validation, out: join(runs.folder, `${name}.pth`) };
+  return await runs.train('dape', name, { ...given, ...options }, until);
 }
 
 test('a run that is killed again and again ends with the bytes of one that was not, which is a DAPE', async () => {
-  const whole = await train('whole', []);
+  const whole = await train('whole', {});
   expect(whole.told).toContain('is written');
-  expect(await train('killed', [], 3)).toMatchObject({ code: null });
-  expect((await train('killed', [])).told).toContain('holds a run already');
-  expect((await train('killed', ['--resume', '--seed', '11'])).told).toContain('other settings');
-  const ended = await train('killed', ['--resume']);
+  expect(await train('killed', {}, 3)).toMatchObject({ code: null });
+  expect((await train('killed', {})).told).toContain('holds a run already');
+  expect((await train('killed', { resume: true, seed: 11 })).told).toContain('other settings');
+  const ended = await train('killed', { resume: true });
   expect(ended.told).not.toContain('step 1 of');
   expect(ended.code).toBe(0);
-  for (const file of [
-    '.pth',
-    '/metrics.jsonl',
-    '/loss.svg',
-    '/state.pth',
-    '/config.json',
-    '/samples/step-000004.svg',
-  ]) {
-    expect(await ended.read(`killed${file}`), file).toEqual(await whole.read(`whole${file}`));
+  const inside = ['metrics.jsonl', 'loss.svg', 'state.safetensors', 'config.json', 'samples/step-000004.svg'];
+  for (const file of ['.pth', ...inside.map((name) => `/${name}`)]) {
+    expect(await runs.read(`killed${file}`), file).toEqual(await runs.read(`whole${file}`));
   }
-  expect(await readdir(join(folder, 'killed'))).not.toContain('network');
-  const metrics = `${await whole.read('whole/metrics.jsonl')}`.trim().split('\n');
-  const validations = metrics.map((line) => JSON.parse(line).validation);
-  expect(validations.map((one) => one !== undefined)).toEqual([false, true, false, true, true]);
-  expect(validations[3].before).toBe(validations[1].before);
-  expect(validations[3].now).not.toBe(validations[3].before);
-  const samples = `${await whole.read('whole/samples/step-000005.svg')}`;
-  expect(samples.match(/data:image\/png/g)).toHaveLength(4);
-  expect(samples.match(/degraded, now \(loss [\d.]+\): \S.* 0\.\d{3}/g)).toHaveLength(2);
+  expect(await readdir(join(runs.folder, 'killed'))).not.toContain('network');
 
-  const path = join(folder, 'whole.pth');
+  const path = join(runs.folder, 'whole.pth');
   await using trained = await openCheckpoint(path);
   const up = [...trained.tensors.keys()].filter((name) => name.endsWith('.lora_B'));
   for (const name of up)

@@ -8,7 +8,7 @@ import { elementCount, type Tensor } from '../../../../gpu-worker/tensor/tensor.
 import { openCheckpoint } from '../../../../gpu-worker/weights/open-checkpoint.ts';
 import { denoiserTrainingGraph, isPublishedlyTrained } from '../../../../training/denoiser/graph.ts';
 import { pictureForStem } from '../../../../training/denoiser/prepare-item.ts';
-import { toFileLayout, toGraphLayout } from '../../../../training/graph-layout.ts';
+import { readTrained, toFileLayout } from '../../../../training/graph-layout.ts';
 import type { LoraLayer } from '../../../../training/lora-layers.ts';
 import { openTrainingNetwork, type TrainingNetwork } from '../../../../training/network.ts';
 import { createTrainer, meanGradients } from '../../../../training/trainer.ts';
@@ -116,7 +116,11 @@ async function open(recorded: RecordedCase, networks: DenoiserNetworks): Promise
     ...(!pairs && { isTrained: isPublishedlyTrained }),
   });
   graph.proto.output.push(valueInfo('eps'));
-  const tensors = pairs ?? (await readTrained(graph, files.read, parameters.zero_tensors));
+  const readStart = async (name: string) => {
+    const values = await files.read(name);
+    return matches(parameters.zero_tensors, name) ? values.fill(0) : values;
+  };
+  const tensors = pairs ?? (await readTrained(graph, isPublishedlyTrained, readStart));
   const places = pairs ? new Map<Value, string>() : placesIn(graph);
   // Schedule of Stable Diffusion, which the set trains with.
   const schedule = createNoiseSchedule({
@@ -152,23 +156,6 @@ async function open(recorded: RecordedCase, networks: DenoiserNetworks): Promise
     });
   networks.set(key, network);
   return { graph, network: await network, tensors, places, inputs };
-}
-
-async function readTrained(
-  graph: Graph,
-  read: (name: string) => Promise<Float32Array<ArrayBuffer>>,
-  zero: string | undefined,
-): Promise<Map<string, Tensor>> {
-  const tensors = new Map<string, Tensor>();
-  for (const { name, type } of graph.proto.input) {
-    if (!isPublishedlyTrained(name)) continue;
-    const sizes = type!.value.case === 'tensorType' ? type!.value.value.shape!.dim : [];
-    const shape = sizes.map(({ value }) => Number(value.value));
-    const fileShape = graph.transposed.has(name) ? shape.toReversed() : shape;
-    const data = matches(zero, name) ? new Float32Array(elementCount(shape)) : await read(name);
-    tensors.set(name, toGraphLayout(graph, name, { data, shape: fileShape }));
-  }
-  return tensors;
 }
 
 /** A list of names, whose ends may be `*`. */
