@@ -119,7 +119,9 @@ const MAY: Record<string, string> = {
   'evaluation/study/planted.ts': `evaluation/study ${CORE} @hono/node-server hono esbuild sharp zod ${NODE}`,
   ...each(
     of('training', 'planted.ts dape/planted.ts denoiser/planted.ts'),
-    () => `training ${TRAINING.join(' ')} evaluation/degradation gpu-worker/diffusion gpu-worker/graphs gpu-worker/images
+    (
+      path,
+    ) => `${path === 'training/planted.ts' ? 'sharp' : ''} training ${TRAINING.join(' ')} evaluation/degradation gpu-worker/diffusion gpu-worker/graphs gpu-worker/images
       gpu-worker/methods/seesr gpu-worker/runtime gpu-worker/schedulers gpu-worker/tensor gpu-worker/tokenizer
       gpu-worker/vae gpu-worker/weights ${CORE} onnx-buf @bufbuild/protobuf zod ${NODE}`,
   ),
