@@ -97,11 +97,11 @@ export function compactShapes({ in: from = 3, last = 12, features = 6, convoluti
   return shapes;
 }
 
-/** A safetensors file of such tensors; their numbers are small, and the same in each run. */
-export function networkFile(shapes: Shapes): Buffer {
+/** A safetensors file of such tensors; their numbers are at most as large as `largest`, and the same in each run. */
+export function networkFile(shapes: Shapes, largest = 0.2): Buffer {
   const tensors = Object.entries(shapes).map(([name, shape], index) => {
     const length = shape.reduce((product, size) => product * size, 1);
-    const values = Array.from({ length }, (_, place) => 0.2 * Math.sin((place + 1) ** 2 + index));
+    const values = Array.from({ length }, (_, place) => largest * Math.sin((place + 1) ** 2 + index));
     return [name, { shape, values }] as const;
   });
   return safetensorsBytes(Object.fromEntries(tensors));

@@ -44,9 +44,9 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 /** Installed as a person does it. */
-async function install(name: string, dtype: 'fp32' | 'fp16' = 'fp32') {
+async function install(name: string, dtype: 'fp32' | 'fp16' = 'fp32', largestWeight?: number) {
   const path = join(directory, `${names.indexOf(name)}.safetensors`);
-  await writeFile(path, networkFile(NETWORKS[name]!));
+  await writeFile(path, networkFile(NETWORKS[name]!, largestWeight));
   const model = `${dtype}-${names.indexOf(name)}`;
   const about = { name: model, path, title: name, license: 'MIT', dtype, device: 'cpu' as const };
   await using plan = await planAdded(about);
@@ -104,7 +104,8 @@ describe.each(names)('%s', (name) => {
 
 test('every stage needs all of the context that it declares', async () => {
   for (const name of names) {
-    const { resolver } = await install(name);
+    // With small weights the farthest pixel adds less than the sums are rounded by.
+    const { resolver } = await install(name, 'fp32', 0.8);
     const { inputChannels, unit } = resolver;
     const input = picture(inputChannels, unit * 90, unit * 90);
     const exact = await runNetwork(resolver, input, unit * 48);
