@@ -16,8 +16,8 @@ export async function openTrainingRuns() {
   for (const name of ['kodim08.jpg', 'kodim23.jpg']) await copyFile(join(PAIRS, name), join(folder, 'photos', name));
   return {
     folder,
-    /** Runs a training into `NAME`, and kills it with SIGKILL behind the step `until`. */
-    async train(command: string, name: string, options: Options, until = Number.POSITIVE_INFINITY) {
+    /** Runs a training into `NAME`, and kills it with SIGKILL `afterwards` milliseconds behind the step `until`. */
+    async train(command: string, name: string, options: Options, until = Number.POSITIVE_INFINITY, afterwards = 0) {
       const given: Options = { photos: join(folder, 'photos'), run: join(folder, name), ...options };
       const words = Object.entries(given).flatMap(([key, value]) =>
         value === true ? [`--${key}`] : [`--${key}`, `${value}`],
@@ -26,7 +26,7 @@ export async function openTrainingRuns() {
       let told = '';
       child.stderr.on('data', (data) => {
         told += data;
-        if (told.includes(`step ${until} of`)) child.kill('SIGKILL');
+        if (told.includes(`step ${until} of`)) setTimeout(() => child.kill('SIGKILL'), afterwards);
       });
       const code = await new Promise((resolve) => child.on('close', resolve));
       return { code, told };
