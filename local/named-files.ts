@@ -9,7 +9,12 @@ export interface NamedFile {
 }
 
 /** Of a job: the files that are kept as long as its result. */
-const RESULT_FIELDS = ['output', 'heatmap', 'photo_webp', 'output_webp'] as const satisfies readonly (keyof Job)[];
+export const RESULT_FIELDS = [
+  'output',
+  'heatmap',
+  'photo_webp',
+  'output_webp',
+] as const satisfies readonly (keyof Job)[];
 
 /** Every file that a start from this database may ask for. `now`: milliseconds since 1970; results whose time is over are erased. */
 export function namedFiles(database: DatabaseSync, now: number): NamedFile[] {

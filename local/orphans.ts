@@ -2,6 +2,7 @@ import { opendir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { isTerminal } from '../shared/job.ts';
 import type { ObjectStore, StateStore } from '../shared/ports.ts';
+import { RESULT_FIELDS } from './named-files.ts';
 
 interface Options {
   state: StateStore;
@@ -31,7 +32,7 @@ async function isOrphan(state: StateStore, key: string): Promise<boolean> {
   if (kind !== 'out') return false;
   const job = await state.getJob(id);
   if (!job) return true;
-  return isTerminal(job) && key !== job.output?.key && key !== job.heatmap?.key;
+  return isTerminal(job) && RESULT_FIELDS.every((field) => key !== job[field]?.key);
 }
 
 async function* keysIn(directory: string): AsyncGenerator<string> {

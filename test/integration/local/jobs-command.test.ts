@@ -86,6 +86,27 @@ test('lists, shows, cancels and sweeps', async () => {
   expect((await client.job(done.id)).status).toBe('succeeded');
 });
 
+test('sweeps away no file that a finished job shows', async () => {
+  const client = createTestClient(service.url, service.firstKey!);
+  const create = { width: 16, height: 12, channels: 3 as const, background: '#3060a0' };
+  const file = new Uint8Array(await sharp({ create }).tiff().toBuffer());
+  // Browsers show neither photo nor result: both have a copy for the screen, and the photo a heat map.
+  const { id } = await client.submit({
+    input: { upload_id: await client.upload(file) },
+    model: 'real-esrgan-fast',
+    format: 'tiff',
+  });
+  const { heatmap, photo_webp, output_webp } = await client.end(id);
+  const objects = join(directory, 'objects');
+  const before = (await filesIn(objects)).toSorted();
+  expect(before).toHaveLength(5);
+  expect(JSON.parse(await jobs('sweep', '--json'))).toMatchObject({ orphans: 0, errors: 0 });
+  expect((await filesIn(objects)).toSorted()).toEqual(before);
+  for (const { url } of [heatmap!, photo_webp!, output_webp!]) {
+    expect((await fetch(url, { headers: { Authorization: `Bearer ${service.firstKey}` } })).status, url).toBe(200);
+  }
+});
+
 async function filesIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
