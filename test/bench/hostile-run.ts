@@ -81,6 +81,8 @@ export async function runHostile(options: HostileOptions): Promise<HostileReport
   if (peaks.service > MAX_SERVICE_MEGABYTES) faults.push(`The service had ${peaks.service} MB.`);
   if (peaks.children !== 1) faults.push(`There were ${peaks.children} inference processes.`);
   faults.push(...faultsInLog(service), ...(await leftovers(directory)));
+  // An attempt too many says nothing about its cause.
+  if (faults.length > 0) faults.push(...linesOf(service, 'warn'));
   return { endings, shapes, peaks, faults };
 }
 
@@ -119,9 +121,15 @@ function* numberFiles(files: Iterable<HostileFile>): Generator<HostileFile & { i
   for (const file of files) yield { ...file, index: index++ };
 }
 
-function faultsInLog({ log }: ServiceProcess): string[] {
-  const faults = log.filter(({ level, event }) => level === 'error' || event === 'engine.out-of-memory');
-  return faults.map((line) => `The log: ${JSON.stringify(line)}`);
+function faultsInLog(service: ServiceProcess): string[] {
+  return [...linesOf(service, 'error'), ...linesOf(service, 'engine.out-of-memory')];
+}
+
+/** Of a level, or an event. */
+function linesOf({ log }: ServiceProcess, kind: string): string[] {
+  return log
+    .filter(({ level, event }) => level === kind || event === kind)
+    .map((line) => `The log: ${JSON.stringify(line)}`);
 }
 
 /** Leftovers on disk, at once and a day later, when uploads that no job has are erased; and faults of the ledger. */
