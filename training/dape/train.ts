@@ -4,7 +4,6 @@ import { createRandom } from '../../evaluation/degradation/random.ts';
 import { valueInfo } from '../../gpu-worker/graphs/onnx.ts';
 import { readTags } from '../../gpu-worker/methods/seesr/ram-tags.ts';
 import { ramTagger } from '../../gpu-worker/methods/seesr/tagger-checkpoint.ts';
-import type { Device } from '../../gpu-worker/runtime/devices.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
 import { RAM_SWIN_LARGE, readTaggerConfig } from '../../gpu-worker/weights/diffusers-configs.ts';
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
@@ -17,6 +16,7 @@ import { runSteps } from '../run-steps.ts';
 import { publishedDapeSchedule } from '../schedules.ts';
 import { startLora } from '../start-lora.ts';
 import { createTrainer } from '../trainer.ts';
+import type { TrainingOptions, TrainingSettings } from '../training-options.ts';
 import { torchFile } from '../write-torch.ts';
 import { dapeTrainingGraph, PICTURES } from './graph.ts';
 import { dapeLoraLayers, type SizedTagger } from './layers.ts';
@@ -24,17 +24,7 @@ import { STUDENT, TEACHER } from './loss.ts';
 import { dapeRandomFactors, drawFactors, wholeFactors } from './randomness.ts';
 import { type ValidationPairs, validateDape } from './validate.ts';
 
-/** All that decides about the bytes of the result, but the pictures: it is kept in the run directory. */
-interface DapeSettings {
-  photos: string | undefined;
-  good: string | undefined;
-  degraded: string | undefined;
-  crop: number;
-  seed: number;
-  steps: number;
-  /** Pictures of a step. */
-  batch: number;
-  learningRate: number;
+interface DapeSettings extends TrainingSettings {
   lambda: number;
   /** Folders of validation pictures, and steps between two validations. */
   validation: string | undefined;
@@ -42,22 +32,11 @@ interface DapeSettings {
   validateEvery: number | undefined;
 }
 
-interface DapeTrainingOptions {
-  settings: DapeSettings;
-  source: PairSource;
+interface DapeTrainingOptions extends TrainingOptions<DapeSettings> {
   validation: ValidationPairs | undefined;
   /** Path of `ram_swin_large_14m.pth`, and of the sizes of one that is not the published one. */
   ram: string;
   ramConfig: string | undefined;
-  /** Directory of the run, and path of the result. */
-  run: string;
-  out: string;
-  resumes: boolean;
-  /** Steps between two saves. */
-  saveEvery: number;
-  recomputes: boolean;
-  device: Device;
-  onStep(metrics: Metrics): void;
 }
 
 /** As published (Wu et al. 2024, section 4.1 and the training program): no decay, no clipping. */

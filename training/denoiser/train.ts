@@ -4,53 +4,30 @@ import { openSeesrCheckpoints, type SeesrCheckpoints } from '../../gpu-worker/me
 import { seesrConfigOf } from '../../gpu-worker/methods/seesr/networks.ts';
 import { readTags } from '../../gpu-worker/methods/seesr/ram-tags.ts';
 import { ramTagger } from '../../gpu-worker/methods/seesr/tagger-checkpoint.ts';
-import type { Device } from '../../gpu-worker/runtime/devices.ts';
 import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.ts';
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
 import { readTrained } from '../graph-layout.ts';
-import type { Metrics } from '../metrics.ts';
 import { openTrainingNetwork } from '../network.ts';
-import type { PairSource } from '../pairs.ts';
 import { openRunDirectory } from '../run-directory.ts';
 import { runSteps } from '../run-steps.ts';
 import { startLora } from '../start-lora.ts';
 import { createTrainer } from '../trainer.ts';
+import type { TrainingOptions, TrainingSettings } from '../training-options.ts';
 import { openFrozenNetworks } from './frozen-networks.ts';
 import { denoiserTrainingGraph, isPublishedlyTrained } from './graph.ts';
 import { denoiserItems } from './items.ts';
 import { denoiserLoraLayers } from './layers.ts';
 import { checkAbsent, writeLora, writeTrained } from './write-result.ts';
 
-/** All that decides about the bytes of the result, but the pictures: it is kept in the run directory. */
-interface DenoiserSettings {
-  photos: string | undefined;
-  good: string | undefined;
-  degraded: string | undefined;
-  crop: number;
-  seed: number;
-  steps: number;
-  /** Items of a step. */
-  batch: number;
-  learningRate: number;
+interface DenoiserSettings extends TrainingSettings {
   /** Rank of the updates; undefined: the tensors themselves are trained, as published. */
   lora: number | undefined;
 }
 
-interface DenoiserTrainingOptions {
-  settings: DenoiserSettings;
-  /** Its pictures are squares of one size, a multiple of 64 pixels. */
-  source: PairSource;
+/** The pictures of `source` are squares of one size, a multiple of 64 pixels; `out` is a folder, or with `lora` a file. */
+interface DenoiserTrainingOptions extends TrainingOptions<DenoiserSettings> {
   /** Paths of SeeSR, Stable Diffusion 2, RAM and DAPE. */
   files: Parameters<typeof openSeesrCheckpoints>[0];
-  /** Directory of the run, and path of the result: a folder, or with `lora` a file. */
-  run: string;
-  out: string;
-  resumes: boolean;
-  /** Steps between two saves. */
-  saveEvery: number;
-  recomputes: boolean;
-  device: Device;
-  onStep(metrics: Metrics): void;
 }
 
 /** As published: norms and biases decay as well, and all gradients together are shortened to 1. */
