@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSeesrCheckpoints, type SeesrCheckpoints } from '../../gpu-worker/methods/seesr/checkpoints.ts';
-import { seesrConfigOf } from '../../gpu-worker/methods/seesr/networks.ts';
+import { openSeesrCheckpoints } from '../../gpu-worker/methods/seesr/checkpoints.ts';
+import { denoiserWeights, seesrConfigOf } from '../../gpu-worker/methods/seesr/networks.ts';
 import { readTags } from '../../gpu-worker/methods/seesr/ram-tags.ts';
 import { ramTagger } from '../../gpu-worker/methods/seesr/tagger-checkpoint.ts';
 import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.ts';
@@ -50,13 +50,14 @@ export async function trainDenoiser(options: DenoiserTrainingOptions): Promise<v
   const { configs, unet, controlNet } = checkpoints;
   const config = seesrConfigOf(checkpoints);
   const networks = await openFrozenNetworks(checkpoints, ram, { directory: scratch, device });
-  const read = readerOf(checkpoints);
+  const read = denoiserWeights(checkpoints);
   const layers = lora === undefined ? [] : denoiserLoraLayers(denoiserTrainingGraph(config, {}), lora);
   const graph = denoiserTrainingGraph(config, lora === undefined ? { isTrained: isPublishedlyTrained } : { layers });
 
   const begun = await directory.load();
-  const start = lora === undefined ? await readTrained(graph, isPublishedlyTrained, read) : startLora(layers, seed);
-  const trainer = createTrainer(begun?.tensors ?? start, ADAMW, begun?.moments);
+  const start = async () =>
+    lora === undefined ? await readTrained(graph, isPublishedlyTrained, read) : startLora(layers, seed);
+  const trainer = createTrainer(begun?.tensors ?? (await start()), ADAMW, begun?.moments);
   const { scheduler } = configs;
   const inputs = denoiserItems(options.source, networks, {
     seed,
@@ -92,12 +93,4 @@ export async function trainDenoiser(options: DenoiserTrainingOptions): Promise<v
     controlnet: { checkpoint: controlNet, prefix: 'controlnet.', config: checkpoints.configPaths.controlNet },
   };
   await writeTrained(out, nets, graph, trainer.tensors);
-}
-
-/** By the names of the graphs. */
-function readerOf({ unet, controlNet }: SeesrCheckpoints) {
-  return async (name: string) => {
-    const net = name.startsWith('unet.') ? unet : controlNet;
-    return await net.read(name.slice(name.indexOf('.') + 1));
-  };
 }

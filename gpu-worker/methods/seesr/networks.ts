@@ -5,6 +5,7 @@ import { type Flavor, FULL_PRECISION, type Graph } from '../../graphs/onnx.ts';
 import { contextGraph, timeGraph } from '../../graphs/unet-conditions.ts';
 import type { Network } from '../../model-store/build-plan.ts';
 import { type Share, shareOut } from '../../model-store/share-out.ts';
+import type { ReadWeight } from '../../runtime/compile.ts';
 import { vaeDecoder, vaeEncoder } from '../../vae/vae-graphs.ts';
 import type { SeesrCheckpoints } from './checkpoints.ts';
 import { seesrDenoiser } from './denoiser-config.ts';
@@ -22,6 +23,14 @@ export function seesrConfigOf({ unet, configs }: Pick<SeesrCheckpoints, 'unet' |
     controlNet: configs.controlNet,
     imageContextSize: unet.tensors.get(IMAGE_CONTEXT_KEY)?.shape[1] ?? configs.tagger.image_embed_dim,
   });
+}
+
+/** Reads the weights of the denoiser's graphs, whose names say which of the nets is meant. */
+export function denoiserWeights({ unet, controlNet }: Pick<SeesrCheckpoints, 'unet' | 'controlNet'>): ReadWeight {
+  return async (name) => {
+    const net = name.startsWith('unet.') ? unet : controlNet;
+    return await net.read(name.slice(name.indexOf('.') + 1));
+  };
 }
 
 /**

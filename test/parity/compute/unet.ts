@@ -3,7 +3,7 @@ import { stemGraph } from '../../../gpu-worker/graphs/control-stem.ts';
 import { controlledUnet } from '../../../gpu-worker/graphs/controlled-unet.ts';
 import type { Graph, GraphOptions } from '../../../gpu-worker/graphs/onnx.ts';
 import { contextGraph, timeGraph } from '../../../gpu-worker/graphs/unet-conditions.ts';
-import { seesrDenoiser } from '../../../gpu-worker/methods/seesr/denoiser-config.ts';
+import { denoiserWeights, seesrConfigOf } from '../../../gpu-worker/methods/seesr/networks.ts';
 import { compileModel, type ReadWeight } from '../../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
@@ -14,24 +14,19 @@ import { PARITY_DEVICE } from '../device.ts';
 
 /** SeeSR's two networks of a set. */
 export interface DenoiserFiles extends AsyncDisposable {
-  config: ReturnType<typeof seesrDenoiser>;
+  config: ReturnType<typeof seesrConfigOf>;
   unet: Checkpoint;
   controlNet: Checkpoint;
-  /** Of the graphs, whose names say which of the two is meant. */
   read: ReadWeight;
 }
 
 export async function openDenoiserFiles(folder: string): Promise<DenoiserFiles> {
   const { unet, controlNet, configs, ...rest } = await openRecordedCheckpoints(folder);
-  const key = unet.tensors.get('mid_block.image_attentions.0.transformer_blocks.0.attn2.to_k.weight');
   return {
-    config: seesrDenoiser({ unet: configs.unet, controlNet: configs.controlNet, imageContextSize: key!.shape[1]! }),
+    config: seesrConfigOf({ unet, configs }),
     unet,
     controlNet,
-    read: (name) => {
-      const checkpoint = name.startsWith('unet.') ? unet : controlNet;
-      return checkpoint.read(name.slice(name.indexOf('.') + 1));
-    },
+    read: denoiserWeights({ unet, controlNet }),
     [Symbol.asyncDispose]: () => rest[Symbol.asyncDispose](),
   };
 }
