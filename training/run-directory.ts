@@ -8,7 +8,7 @@ import { AppError } from '../shared/error.ts';
 import type { Moments } from './adamw.ts';
 import { lossPlot } from './loss-plot.ts';
 import type { Metrics } from './metrics.ts';
-import { safetensorsParts } from './write-safetensors.ts';
+import { tensorParts } from './write-safetensors.ts';
 
 /** All that a training goes on from. */
 interface State {
@@ -60,12 +60,7 @@ export async function openRunDirectory(directory: string, config: object, resume
       const lines = state.metrics.map((line) => `${JSON.stringify(line)}\n`);
       await writeWhole(path(METRICS), lines.join(''));
       await writeWhole(path('loss.svg'), lossPlot(state.metrics));
-      const tensors = stateTensors(state);
-      const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-      await writeWhole(
-        path(STATE),
-        safetensorsParts(shapes, (name) => tensors.get(name)!.data),
-      );
+      await writeWhole(path(STATE), tensorParts(stateTensors(state)));
     },
     async saveSamples(step, sheet) {
       await mkdir(path('samples'), { recursive: true });

@@ -1,4 +1,4 @@
-import { elementCount } from '../gpu-worker/tensor/tensor.ts';
+import { elementCount, type Tensor } from '../gpu-worker/tensor/tensor.ts';
 
 const BYTES = 4;
 /** The data begin at a multiple of it, as in files of the format's own library. */
@@ -29,4 +29,10 @@ export async function* safetensorsParts(
     const data = await read(name);
     yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
+}
+
+/** The same of tensors in memory. */
+export function tensorParts(tensors: ReadonlyMap<string, Tensor>): AsyncGenerator<Uint8Array> {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  return safetensorsParts(shapes, (name) => tensors.get(name)!.data);
 }

@@ -8,16 +8,17 @@ import { createNoiseSchedule } from '../../gpu-worker/schedulers/noise-schedule.
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
 import { readTrained } from '../graph-layout.ts';
 import { openTrainingNetwork } from '../network.ts';
-import { openRunDirectory } from '../run-directory.ts';
+import { openRunDirectory, writeWhole } from '../run-directory.ts';
 import { runSteps } from '../run-steps.ts';
 import { startLora } from '../start-lora.ts';
 import { createTrainer } from '../trainer.ts';
 import type { TrainingOptions, TrainingSettings } from '../training-options.ts';
+import { tensorParts } from '../write-safetensors.ts';
 import { openFrozenNetworks } from './frozen-networks.ts';
 import { denoiserTrainingGraph, isPublishedlyTrained } from './graph.ts';
 import { denoiserItems } from './items.ts';
 import { denoiserLoraLayers } from './layers.ts';
-import { checkAbsent, writeLora, writeTrained } from './write-result.ts';
+import { checkAbsent, writeTrained } from './write-result.ts';
 
 interface DenoiserSettings extends TrainingSettings {
   /** Rank of the updates; undefined: the tensors themselves are trained, as published. */
@@ -87,7 +88,7 @@ export async function trainDenoiser(options: DenoiserTrainingOptions): Promise<v
   await network.release();
   await networks.release();
   await rm(scratch, { recursive: true });
-  if (lora !== undefined) return await writeLora(out, trainer.tensors);
+  if (lora !== undefined) return await writeWhole(out, tensorParts(trainer.tensors));
   const nets = {
     unet: { checkpoint: unet, prefix: 'unet.', config: checkpoints.configPaths.unet },
     controlnet: { checkpoint: controlNet, prefix: 'controlnet.', config: checkpoints.configPaths.controlNet },

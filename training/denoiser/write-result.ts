@@ -49,12 +49,3 @@ export async function writeTrained(
   await mkdir(dirname(out), { recursive: true });
   await rename(part, out);
 }
-
-/** Writes the pairs of LoRA as one safetensors file. */
-export async function writeLora(out: string, pairs: ReadonlyMap<string, Tensor>): Promise<void> {
-  const shapes = new Map([...pairs].map(([name, { shape }]) => [name, shape]));
-  await writeWhole(
-    out,
-    safetensorsParts(shapes, (name) => pairs.get(name)!.data),
-  );
-}
