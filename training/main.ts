@@ -102,7 +102,7 @@ async function dape(values: Given): Promise<void> {
 
 async function denoiser(values: Given): Promise<void> {
   const { photos, good, degraded } = values;
-  const lora = values.lora === undefined ? undefined : Math.max(1, wholeNumber('lora', values.lora, MOST));
+  const lora = values.lora === undefined ? undefined : count('lora', values.lora);
   const { out = lora === undefined ? 'seesr-trained' : 'denoiser-lora.safetensors', run = 'denoiser-run' } = values;
   const settings = {
     ...{ photos, good, degraded },
@@ -165,7 +165,7 @@ async function pairsOf(good: string, degraded: string | undefined, { seed, crop 
 }
 
 function count(option: string, value: string): number {
-  return Math.max(1, wholeNumber(option, value, MOST));
+  return wholeNumber(option, value, MOST, 1);
 }
 
 function positive(option: string, value: string): number {

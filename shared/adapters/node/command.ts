@@ -25,7 +25,7 @@ export function usageError(message: string): AppError {
   return new AppError(UNREADABLE, message);
 }
 
-/** Reads the value of an option. Throws `malformed` unless it is a whole number from 0 to `most`. */
+/** Reads the value of an option. Throws `malformed` unless it is a whole number from `least` to `most`. */
 export function wholeNumber(option: string, value: string, most: number, least = 0): number {
   if (/^\d{1,15}$/.test(value) && Number(value) >= least && Number(value) <= most) return Number(value);
   throw usageError(`--${option} ${value}: it is a whole number from ${least} to ${most}.`);

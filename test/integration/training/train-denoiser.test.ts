@@ -101,6 +101,8 @@ test.each([
   [{ crop: 96 }, '--crop 96: it is a multiple of 64'],
   [{ lambda: 2 }, '--lambda is no option of denoiser'],
   [{ lora: 0.5 }, '--lora'],
+  [{ lora: 0 }, '--lora 0: it is a whole number from 1 to'],
+  [{ steps: 0 }, '--steps 0: it is a whole number from 1 to'],
   [{ rate: 0 }, '--rate 0: it is a number above 0'],
 ])('%o is refused', async (options, message) => {
   expect((await train('refused', options)).told).toContain(message);
