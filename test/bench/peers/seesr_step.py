@@ -225,6 +225,17 @@ def load(network, directory, name):
     return network.eval()
 
 
+def least_cost(work, repeats):
+    """Of so many calls the least seconds, and the least CPU seconds."""
+    seconds, cpu_seconds = [], []
+    for _ in range(repeats):
+        started, cpu_started = time.perf_counter(), time.process_time()
+        work()
+        seconds.append(time.perf_counter() - started)
+        cpu_seconds.append(time.process_time() - cpu_started)
+    return {"seconds": min(seconds), "cpuSeconds": min(cpu_seconds)}
+
+
 def main():
     directory, side, repeats, threads = sys.argv[1], *map(int, sys.argv[2:])
     torch.set_num_threads(threads)
@@ -242,16 +253,10 @@ def main():
         )
         result = step(control, unet, *inputs).numpy()
         ours = np.fromfile(Path(directory, "ours"), "<f4").reshape(result.shape)
-        seconds, cpu_seconds = [], []
-        for _ in range(repeats):
-            started, cpu_started = time.perf_counter(), time.process_time()
-            step(control, unet, *inputs)
-            seconds.append(time.perf_counter() - started)
-            cpu_seconds.append(time.process_time() - cpu_started)
+        cost = least_cost(lambda: step(control, unet, *inputs), repeats)
     measured = {
         "version": torch.__version__,
-        "seconds": min(seconds),
-        "cpuSeconds": min(cpu_seconds),
+        **cost,
         "peakBytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         "difference": float(np.abs(result - ours).max()),
         "deviation": float(result.std()),

@@ -7,7 +7,6 @@ weights and inputs lie in the directory (written by training-case.ts). Prints JS
 import json
 import resource
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -51,16 +50,11 @@ def main():
         optimizer.zero_grad()
         return loss.item()
 
-    losses, seconds, cpu_seconds = [step()], [], []
-    for _ in range(given["steps"]):
-        started, cpu_started = time.perf_counter(), time.process_time()
-        losses.append(step())
-        seconds.append(time.perf_counter() - started)
-        cpu_seconds.append(time.process_time() - cpu_started)
+    losses = [step()]
+    cost = seesr_step.least_cost(lambda: losses.append(step()), given["steps"])
     measured = {
         "version": torch.__version__,
-        "seconds": min(seconds),
-        "cpuSeconds": min(cpu_seconds),
+        **cost,
         "losses": losses,
         "peakBytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
