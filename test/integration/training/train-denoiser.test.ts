@@ -1,4 +1,4 @@
-import { copyFile, readdir } from 'node:fs/promises';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSeesrCheckpoints } from '../../../gpu-worker/methods/seesr/checkpoints.ts';
@@ -6,6 +6,7 @@ import { planSeesr } from '../../../gpu-worker/methods/seesr/plan.ts';
 import { openCheckpoint } from '../../../gpu-worker/weights/open-checkpoint.ts';
 import { recordedSources } from '../../support/recorded-models.ts';
 import { openTrainingRuns } from '../../support/training-run.ts';
+import { safetensorsBytes } from '../../support/weight-files.ts';
 
 const { ramConfig, ...SOURCES } = recordedSources('seesr');
 const MATRIX = 'mid_block.image_attentions.0.transformer_blocks.0.attn1.to_q.weight';
@@ -90,6 +91,20 @@ test.each([
   const found =
     source === 'dape' ? SOURCES.dape : join(SOURCES.seesr, 'unet', await weightsIn(join(SOURCES.seesr, 'unet')));
   await copyFile(found, path);
+  await expect(openSeesrCheckpoints({ ...recordedSources('seesr'), denoiserLora: path })).rejects.toThrow(message);
+});
+
+const LAYER = `unet.${MATRIX.replace('.weight', '')}`;
+const zeros = (...shape: number[]) => ({ shape, values: new Float32Array(shape.reduce((all, size) => all * size)) });
+test.each([
+  ['half a pair', { A: zeros(2, 16) }, /without .*lora_B/],
+  ['too few rows', { A: zeros(2, 16), B: zeros(1, 2) }, /lora_B has 1 rows/],
+  ['other columns', { A: zeros(2, 3), B: zeros(16, 2) }, /does not fit/],
+  ['another rank', { A: zeros(2, 16), B: zeros(16, 3) }, /does not fit/],
+])('updates of %s are refused', async (_, pair, message) => {
+  const path = join(runs.folder, 'misfit.safetensors');
+  const tensors = Object.entries(pair).map(([half, tensor]) => [`${LAYER}.lora_${half}`, tensor]);
+  await writeFile(path, safetensorsBytes(Object.fromEntries(tensors)));
   await expect(openSeesrCheckpoints({ ...recordedSources('seesr'), denoiserLora: path })).rejects.toThrow(message);
 });
 
