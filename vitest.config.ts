@@ -43,6 +43,8 @@ export default defineConfig({
     testTimeout: 2 * PATIENCE_MILLISECONDS,
     hookTimeout: 2 * PATIENCE_MILLISECONDS,
     expect: { poll: { timeout: PATIENCE_MILLISECONDS } },
+    // "expected [ Array(1) ]" would not say which.
+    chaiConfig: { truncateThreshold: 2_000 },
     env: { LOG_LEVEL: 'silent', NODE_COMPILE_CACHE: COMPILED },
     projects: [
       project(0, 'quick', {
