@@ -6,7 +6,8 @@ import { PATIENCE_MILLISECONDS } from './test/support/patience.ts';
 const METHODS = [
   'test/parity/**/*.test.ts',
   'test/integration/gpu-worker/{methods,restore}/**/*.test.ts',
-  'test/integration/evaluation/all-methods.test.ts',
+  'test/integration/gpu-worker/worker/resume.test.ts',
+  'test/integration/evaluation/{all-methods,table2}.test.ts',
   'test/integration/training/*.test.ts',
 ];
 

@@ -9,7 +9,7 @@ import { PARTS, startServers } from '../support/troubled-stores.ts';
 import type { World } from '../support/world.ts';
 
 /**
- * The same life of an account as in test/integration/faults.test.ts, on AWS: undisturbed and with some fifty faults, each at
+ * The same life of an account as in local-faults.test.ts, on AWS: undisturbed and with some fifty faults, each at
  * every call that it can be at, its outcome is always that of the local mode. Time is made short: pauses of the SDK, of
  * workers and of clients, and the clock; and several worlds live side by side.
  */

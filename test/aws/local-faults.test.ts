@@ -8,7 +8,7 @@ import { createTrials, faultsOf } from '../support/trials.ts';
 /**
  * The same life of an account, undisturbed and with some forty faults, each at every call that it can be at: its outcome is
  * always the same. Time is made short: pauses of workers and of clients, the patience with the stores, and the clock. For the
- * same on AWS, see test/aws/faults.test.ts.
+ * same on AWS, see faults.test.ts.
  */
 
 /** They are signed, and looked at, without asking anybody. */
