@@ -286,6 +286,40 @@ describe('checkpoints', () => {
     },
   );
 
+  /** A checkpoint writes page after page, the first one first, which tells how many there are. */
+  test.each([
+    ['its first page', (pages: number) => 1 / pages],
+    ['half of its pages', () => 0.5],
+    ['all but its last', (pages: number) => 1 - 1 / pages],
+    ['nothing', () => 0],
+    ['all', () => 1],
+  ])('one that was broken off after %s loses nothing', async (_, share) => {
+    const { stores, release } = await takeDataDirectory(directory);
+    const path = join(directory, 'state.sqlite');
+    for (let i = 0; i < 40; i++) await stores.state.createAccount({ ...ACCOUNT, id: `acc_${i}` });
+    await copyWhenQuiet(join(directory, 'copy.sqlite'), 40);
+    stores.database.exec(`UPDATE accounts SET name = printf('%.*c', 5000, 'x')`);
+    const old = readFileSync(path); // at once: no checkpoint comes between
+    const log = readFileSync(wal());
+    await expect.poll(() => statSync(path).size).toBeGreaterThan(old.length + 40 * 4096);
+    await copyWhenQuiet(join(directory, 'copy.sqlite'), 40);
+    const whole = readFileSync(path);
+    stores.database.close();
+    release();
+
+    const page = whole.readUInt16BE(16);
+    const written = Math.round(share(whole.length / page) * (whole.length / page)) * page;
+    rmSync(`${path}-shm`, { force: true });
+    await writeFile(path, Buffer.concat([whole.subarray(0, written), old.subarray(written)]));
+    await writeFile(wal(), log);
+    openDatabase(directory, { isGuest: true }).close();
+    const { stores: again, release: end } = await takeDataDirectory(directory);
+    expect(again.database.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
+    expect(nameIn(path)).toEqual(Array.from({ length: 40 }, () => 'x'.repeat(5000)));
+    again.database.close();
+    end();
+  });
+
   test('deleted words are in no free page', async () => {
     const { stores, release } = await takeDataDirectory(directory);
     const word = 'erika@example.org';

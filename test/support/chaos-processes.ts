@@ -16,7 +16,8 @@ export type ChaosProcesses = Awaited<ReturnType<typeof startProcesses>>;
 const HOOK = new URL('./chaos-hook.ts', import.meta.url).href;
 const WORKER = fileURLToPath(new URL('./chaos-worker.ts', import.meta.url));
 const RESTART_MILLISECONDS = 100;
-const MAX_STARTS = 100;
+/** Longer than faults last, so that a start that is refused without one does not stay unseen. */
+const MOST_START_MILLISECONDS = 60_000;
 
 /**
  * The service and one more worker on one data directory, `folder`/data, each started again after its death, and the
@@ -41,13 +42,13 @@ export async function startProcesses(folder: string, environment: Record<string,
   let refusedStarts = 0;
 
   async function startService(): Promise<ServiceProcess> {
-    for (let tries = 1; ; tries++) {
+    for (const began = performance.now(); ; ) {
       try {
         const started = await startServiceProcess(directory, ownEnvironment);
         logs.push({ of: 'service', lines: started.log });
         return started;
       } catch (error) {
-        if (tries === MAX_STARTS) throw error;
+        if (performance.now() > began + MOST_START_MILLISECONDS) throw error;
         refusedStarts++;
         await sleep(RESTART_MILLISECONDS);
       }
@@ -55,7 +56,7 @@ export async function startProcesses(folder: string, environment: Record<string,
   }
 
   async function startWorker(): Promise<ChildProcess> {
-    for (let tries = 1; ; tries++) {
+    for (const began = performance.now(); ; ) {
       const started = spawn(process.execPath, [WORKER, directory, scratchOfWorker], {
         env: { ...process.env, ...ownEnvironment },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -67,7 +68,9 @@ export async function startProcesses(folder: string, environment: Record<string,
       });
       const first = await Promise.race([once(started.stdout, 'data'), once(started, 'exit').then(() => undefined)]);
       if (first) return started;
-      if (tries === MAX_STARTS) throw new Error(`The worker does not start: ${JSON.stringify(lines)}`);
+      if (performance.now() > began + MOST_START_MILLISECONDS) {
+        throw new Error(`The worker does not start: ${JSON.stringify(lines)}`);
+      }
       refusedStarts++;
       await sleep(RESTART_MILLISECONDS);
     }

@@ -9,7 +9,8 @@ import { isDatabaseLocked } from '../../store-error.ts';
  * A commit is in `state.sqlite-wal` first; a checkpoint brings it into `state.sqlite`. Each checkpoint is counted by
  * the first thing that is in the -wal after it. So the two files tell whether they belong together: the count of both
  * is at most one more than that of `state.sqlite` alone. A copy that was put back beside the later -wal has missed
- * more.
+ * more. A checkpoint that was broken off (a kill, a full disk) may leave a `state.sqlite` that cannot be read alone: then
+ * both belong together if nothing is wrong with them together.
  */
 
 const LOOK_EVERY_MILLISECONDS = 250;
@@ -29,11 +30,12 @@ export function checkWal(directory: string): void {
   const path = join(directory, 'state.sqlite');
   if (!sizeOf(`${path}-wal`)) return;
   for (let look = 1; ; look++) {
-    const together = countIn(path);
-    if (together === undefined) return; // of a version that did not count
-    const alone = countIn(path, { isAlone: true }) ?? 0;
-    if (together === alone || together === alone + 1) return;
+    const together = readCount(path);
+    if (together === undefined) return; // of a version that did not count, or the process that opens it names the fault
+    const alone = readCount(path, { isAlone: true });
+    if (together === alone || together === (alone ?? 0) + 1) return;
     if (look < LOOKS) continue;
+    if (alone === undefined && isSound(path)) return;
     const advice = `move ${path}-wal and ${path}-shm away to go on with ${path} as it is, or put back the file that they belong to`;
     throw new AppError(
       'conflict',
@@ -72,16 +74,26 @@ export function keepCheckpoints(db: DatabaseSync, directory: string): void {
   bringIn();
 }
 
-function countIn(path: string, { isAlone = false } = {}): number | undefined {
+/** Undefined where there is none, or it cannot be read. */
+function readCount(path: string, { isAlone = false } = {}): number | undefined {
   const url = pathToFileURL(path);
   if (isAlone) url.searchParams.set('immutable', '1');
+  return readIn(url, (db) => db.prepare('SELECT number FROM checkpoints').get()?.number as number | undefined);
+}
+
+function isSound(path: string): boolean {
+  return readIn(path, (db) => db.prepare('PRAGMA quick_check').get()?.quick_check === 'ok') ?? false;
+}
+
+/** What `read` returns; undefined where it throws. */
+function readIn<T>(path: string | URL, read: (db: DatabaseSync) => T): T | undefined {
   let db: DatabaseSync | undefined;
   try {
     // A reader brings nothing in when it closes.
-    db = new DatabaseSync(url, { readOnly: true });
-    return db.prepare('SELECT number FROM checkpoints').get()?.number as number | undefined;
+    db = new DatabaseSync(path, { readOnly: true });
+    return read(db);
   } catch {
-    return undefined; // The process that opens it for work names the fault.
+    return undefined;
   } finally {
     db?.close();
   }
