@@ -219,8 +219,9 @@ async function linkOnce(finished: string, target: string): Promise<boolean> {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST') return false;
-      // Meanwhile, deleting the last other object of the folder has removed it.
-      if (code !== 'ENOENT' || attempt === MAX_LINK_ATTEMPTS) throw error;
+      // Meanwhile, deleting the last other object of the folder has removed it. (`mkdir` says ENOTDIR where a parent that it
+      // has just found is gone when it looks again.)
+      if (!isMissing(error) || attempt === MAX_LINK_ATTEMPTS) throw error;
     }
   }
 }

@@ -101,6 +101,20 @@ it('an upload that could not be removed goes with the next object', async () => 
 
 describe('folders', () => {
   it.each([
+    ['mkdir 2', 'ENOENT'],
+    ['mkdir 2', 'ENOTDIR'],
+    ['link 1', 'ENOENT'],
+    ['link 1', 'ENOTDIR'],
+  ])('that vanish while an object enters them are made again (%s: %s)', async (command, code) => {
+    const store = openStore();
+    let count = 0;
+    files.doHarm((call) => (call.asked.command === command && count++ === 0 ? { code } : undefined));
+    expect(await asked(() => store.put(KEY, bodyOf('photo'), PNG))).toEqual({ bytes: 5 });
+    expect(count).toBeGreaterThan(0);
+    expect(await asked(() => store.head(KEY))).toMatchObject({ bytes: 5 });
+  });
+
+  it.each([
     ['a put that failed', 'put', 'link 1'],
     ['a delete that failed', 'delete', 'sync 1'],
     ['a folder that could not be removed', 'delete', 'rmdir 2'],
