@@ -1,12 +1,19 @@
 import { multistep } from './dpm-solver.ts';
 import { combine, type NoiseSchedule, type Rates } from './noise-schedule.ts';
+import type { Predicts } from './predicts.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { Predicts } from './spaced-ddpm.ts';
 
 interface ContinuousOptions {
   /** Calls of the network. */
   steps: number;
   predicts: Predicts;
+  /** The latent starts at this timestep, and all steps lie below. Default: the last one that is called. */
+  startSteps?: number;
+}
+
+interface Begins {
+  /** The timestep whose noise the start has: the network counts them otherwise. */
+  begins: number;
 }
 
 /** ln(α/σ) of a timestep that is left out: next to nothing of the picture is there. */
@@ -18,11 +25,15 @@ const FEW_STEPS = 10;
  * DPM-Solver++(2M) as its authors have it (github.com/LuChengTHU/dpm-solver, `time_uniform`): evenly spaced times between
  * those of the training, to timestep 0 and not to the clean latent. The network is called with fractions of timesteps.
  */
-export function createContinuousDpmSolver(schedule: NoiseSchedule, { steps, predicts }: ContinuousOptions): Scheduler {
+export function createContinuousDpmSolver(
+  schedule: NoiseSchedule,
+  { steps, predicts, startSteps = schedule.trainSteps - 1 }: ContinuousOptions,
+): Scheduler & Begins {
   const logAlphas = usableLogAlphas(schedule);
   const count = logAlphas.length;
+  const begins = Math.min(count - 1, startSteps);
   // Times of the training lie at 1/count, 2/count .. 1.
-  const positions = Array.from({ length: steps + 1 }, (_, index) => (count - 1) * (1 - index / steps));
+  const positions = Array.from({ length: steps + 1 }, (_, index) => begins * (1 - index / steps));
   const rates = positions.map((position) => ratesAt(logAlphas, position));
   const expectClean: Scheduler['expectClean'] = ({ sample, index, prediction }) => {
     const { alpha, sigma } = rates[index]!;
@@ -31,6 +42,7 @@ export function createContinuousDpmSolver(schedule: NoiseSchedule, { steps, pred
       : combine(1 / alpha, sample, -sigma / alpha, prediction);
   };
   return {
+    begins,
     timesteps: positions.slice(0, -1).map((position) => (position / count) * schedule.trainSteps),
     expectClean,
     step({ state, index, prediction }) {

@@ -1,11 +1,13 @@
 import { combine, type NoiseSchedule } from './noise-schedule.ts';
+import type { Predicts } from './predicts.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { Predicts } from './spaced-ddpm.ts';
 
 interface DpmSolverSdeOptions {
   /** Calls of the network. */
   steps: number;
   predicts: Predicts;
+  /** The latent starts at this timestep, and all steps lie below. Default: the last one of the training. */
+  startSteps?: number;
 }
 
 /** Share of the picture's variance in the start, which is all noise. */
@@ -13,15 +15,15 @@ const LEAST_ALPHA_BAR = 1e-8;
 
 /**
  * DPM-Solver++(3M) SDE: the diffusion SDE in the expected clean latent, with two steps of memory, as k-diffusion has it
- * (github.com/crowsonkb/k-diffusion, `sample_dpmpp_3m_sde`, η = 1). Timesteps are evenly spaced from the last of the training
+ * (github.com/crowsonkb/k-diffusion, `sample_dpmpp_3m_sde`, η = 1). Timesteps are evenly spaced from the start
  * down, the last step ends at the clean latent. Noise levels σ = √((1−ᾱ)/ᾱ) (Karras et al. 2022); samples are kept at unit
  * variance, x / √(1+σ²), which is what the network sees.
  */
-export function createDpmSolverSde(schedule: NoiseSchedule, { steps, predicts }: DpmSolverSdeOptions): Scheduler {
-  const last = schedule.trainSteps - 1;
-  const timesteps = Array.from({ length: steps }, (_, index) => Math.trunc(last - (index * last) / steps));
-  const sigmas = timesteps.map((timestep, index) => {
-    const alphaBar = index === 0 ? LEAST_ALPHA_BAR : schedule.alphaBar(timestep);
+export function createDpmSolverSde(schedule: NoiseSchedule, options: DpmSolverSdeOptions): Scheduler {
+  const { steps, predicts, startSteps: start = schedule.trainSteps - 1 } = options;
+  const timesteps = Array.from({ length: steps }, (_, index) => Math.trunc(start - (index * start) / steps));
+  const sigmas = timesteps.map((timestep) => {
+    const alphaBar = timestep === schedule.trainSteps - 1 ? LEAST_ALPHA_BAR : schedule.alphaBar(timestep);
     return Math.sqrt((1 - alphaBar) / alphaBar);
   });
   const scaleOf = (index: number) => Math.sqrt(1 + (sigmas[index] ?? 0) ** 2);

@@ -1,14 +1,13 @@
 import { spaceTimesteps, type TimestepsOptions } from '../../shared/methods/timesteps.ts';
 import { ddpmStep } from './ddpm.ts';
 import { combine, type NoiseSchedule } from './noise-schedule.ts';
+import { cleanFactors, type Predicts } from './predicts.ts';
 import type { Scheduler } from './scheduler.ts';
 
 interface SpacedDdpmOptions extends TimestepsOptions {
-  /** The prediction of the network: the noise in the sample (default), or the velocity (Salimans & Ho 2022, appendix D). */
+  /** Default: the noise. */
   predicts?: Predicts;
 }
-
-export type Predicts = 'noise' | 'velocity';
 
 /**
  * Ancestral sampling of the process that has only the called timesteps (Nichol & Dhariwal 2021, section 4, "respacing"):
@@ -37,11 +36,4 @@ export function createSpacedDdpm(
       return combine(ofSample, sample, ofPrediction, prediction);
     },
   };
-}
-
-/** Of sample and prediction in the clean latent that they stand for. */
-function cleanFactors(alphaBar: number, predicts: Predicts): { ofSample: number; ofPrediction: number } {
-  return predicts === 'noise'
-    ? { ofSample: 1 / Math.sqrt(alphaBar), ofPrediction: -Math.sqrt(1 / alphaBar - 1) }
-    : { ofSample: Math.sqrt(alphaBar), ofPrediction: -Math.sqrt(1 - alphaBar) };
 }

@@ -3,7 +3,7 @@ import { createTextEncoder } from '../../diffusion/text-encoder.ts';
 import { CONFIG_FILE } from '../../model-store/plan-networks.ts';
 import type { Device } from '../../runtime/devices.ts';
 import type { NoiseScheduleConfig } from '../../schedulers/noise-schedule.ts';
-import type { Predicts } from '../../schedulers/spaced-ddpm.ts';
+import type { Predicts } from '../../schedulers/predicts.ts';
 import { createVaeEncoder, type Encoder, type Posterior } from '../../vae/vae.ts';
 import { readStablesrConfig } from './config.ts';
 import { createDenoiser, type Denoiser } from './denoiser.ts';

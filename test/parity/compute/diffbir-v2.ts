@@ -22,8 +22,9 @@ import { createContinuousDpmSolver } from '../../../gpu-worker/schedulers/dpm-so
 import { createDpmSolverSde } from '../../../gpu-worker/schedulers/dpm-solver-sde.ts';
 import { guideByPrompts } from '../../../gpu-worker/schedulers/guidance.ts';
 import { addNoise, createNoiseSchedule, type NoiseSchedule } from '../../../gpu-worker/schedulers/noise-schedule.ts';
+import type { Predicts } from '../../../gpu-worker/schedulers/predicts.ts';
 import type { Scheduler } from '../../../gpu-worker/schedulers/scheduler.ts';
-import { createSpacedDdpm, type Predicts } from '../../../gpu-worker/schedulers/spaced-ddpm.ts';
+import { createSpacedDdpm } from '../../../gpu-worker/schedulers/spaced-ddpm.ts';
 import type { Tensor } from '../../../gpu-worker/tensor/tensor.ts';
 import { elementCount } from '../../../gpu-worker/tensor/tensor.ts';
 import { cutWindow } from '../../../gpu-worker/tensor/window.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { createDdim, ddimStep } from '../../../../gpu-worker/schedulers/ddim.ts';
-import { createNoiseSchedule } from '../../../../gpu-worker/schedulers/noise-schedule.ts';
+import { combine, createNoiseSchedule } from '../../../../gpu-worker/schedulers/noise-schedule.ts';
 
 /** That of LDM-SR. */
 const schedule = createNoiseSchedule({
@@ -57,6 +57,18 @@ describe('DDIM', () => {
       const expected = Math.sqrt(0.9985) * clean[index]! + 0.0387298 * prediction[index]!;
       expect(value).toBeCloseTo(expected, 5);
     }
+  });
+
+  test('of the velocity it makes the same step as of the noise that follows from it', () => {
+    const step = { index: 2, drawNoise: () => sample };
+    const [ofNoise, ofVelocity] = (['noise', 'velocity'] as const).map((predicts) =>
+      createDdim(schedule, { steps: 5, eta: 0, predicts }),
+    );
+    const alphaBar = schedule.alphaBar(ofNoise!.timesteps[2]!);
+    const noise = combine(Math.sqrt(1 - alphaBar), sample, Math.sqrt(alphaBar), prediction);
+    const expected = ofNoise!.step({ ...step, state: { sample }, prediction: noise }).sample;
+    const found = ofVelocity!.step({ ...step, state: { sample }, prediction }).sample;
+    for (const [place, value] of found.entries()) expect(value).toBeCloseTo(expected[place]!, 5);
   });
 
   test('adds noise by its share, in the last step too', () => {

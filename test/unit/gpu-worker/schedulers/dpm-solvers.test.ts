@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { createDdim } from '../../../../gpu-worker/schedulers/ddim.ts';
 import { createContinuousDpmSolver } from '../../../../gpu-worker/schedulers/dpm-solver-continuous.ts';
 import { createDpmSolverSde } from '../../../../gpu-worker/schedulers/dpm-solver-sde.ts';
 import { guideLatent } from '../../../../gpu-worker/schedulers/latent-guidance.ts';
-import { createNoiseSchedule, type NoiseSchedule } from '../../../../gpu-worker/schedulers/noise-schedule.ts';
+import {
+  addNoise,
+  combine,
+  createNoiseSchedule,
+  type NoiseSchedule,
+} from '../../../../gpu-worker/schedulers/noise-schedule.ts';
 import type { SamplerState, Scheduler } from '../../../../gpu-worker/schedulers/scheduler.ts';
 import { createSpacedDdpm } from '../../../../gpu-worker/schedulers/spaced-ddpm.ts';
 
@@ -63,9 +69,40 @@ describe.each([
   });
 });
 
-test('timesteps of the SDE solver: even, cut down', () => {
-  const { timesteps } = createDpmSolverSde(ZERO, { steps: 4, predicts: 'velocity' });
-  expect(timesteps).toEqual([999, 749, 499, 249]);
+test('timesteps of the SDE solver: even, cut down, all of them below a later start', () => {
+  const timestepsOf = (more: object) => createDpmSolverSde(ZERO, { steps: 4, predicts: 'velocity', ...more }).timesteps;
+  expect(timestepsOf({})).toEqual([999, 749, 499, 249]);
+  expect(timestepsOf({ startSteps: 399 })).toEqual([399, 299, 199, 99]);
+});
+
+test('the continuous solver begins at the last timestep where anything of the picture is left, or later', () => {
+  const begin = (schedule: NoiseSchedule, more: object) => {
+    const { begins, timesteps } = createContinuousDpmSolver(schedule, { steps: 4, predicts: 'velocity', ...more });
+    return { begins, first: timesteps[0]! };
+  };
+  expect(begin(PLAIN, {})).toEqual({ begins: 999, first: 999 });
+  const { begins } = begin(ZERO, {});
+  expect([begins < 999, begins > 900]).toEqual([true, true]);
+  expect(begin(PLAIN, { startSteps: 399 })).toEqual({ begins: 399, first: 399 });
+  expect(begin(ZERO, { startSteps: 399 }).begins).toBe(399);
+});
+
+test('a latent that is as noisy as the start goes to the clean one with every solver', () => {
+  const noise = Float32Array.of(1.5, -0.4, 0.7);
+  for (const scheduler of [
+    createDpmSolverSde(ZERO, { steps: 6, predicts: 'velocity', startSteps: 499 }),
+    createContinuousDpmSolver(ZERO, { steps: 6, predicts: 'velocity', startSteps: 499 }),
+    createDdim(ZERO, { steps: 12, eta: 0, predicts: 'velocity', startSteps: 499 }),
+    createSpacedDdpm(ZERO, { steps: 12, spacing: 'even', offset: 0, predicts: 'velocity', startSteps: 499 }),
+  ]) {
+    const timestep = 'begins' in scheduler ? Number(scheduler.begins) : scheduler.timesteps[0]!;
+    const sample = addNoise(ZERO, CLEAN, noise, timestep);
+    // The velocity of the start is known; a wrong level of noise would give another clean latent.
+    const alphaBar = ZERO.alphaBar(timestep);
+    const prediction = combine(Math.sqrt(alphaBar), noise, -Math.sqrt(1 - alphaBar), CLEAN);
+    const clean = scheduler.expectClean({ sample, index: 0, prediction });
+    for (const [place, value] of clean.entries()) expect(value).toBeCloseTo(CLEAN[place]!, 5);
+  }
 });
 
 describe('latent guidance', () => {
