@@ -30,13 +30,15 @@ async function readBuilds(): Promise<ReadonlyMap<string, Build>> {
   return builds;
 }
 
-/** `build ID --source DIR …`, a line for each of them. */
+/** `build ID --source DIR …`, a line for each of them; of the first version its option may be left out. */
 function usageOf(builds: ReadonlyMap<string, Build>): string[] {
-  return [...builds].map(([id, { sources }]) => {
+  return [...builds].map(([id, { sources, version }]) => {
     const options = sources.map(({ option, kind, isOptional }) => {
       return isOptional ? `[--${option} ${kind}]` : `--${option} ${kind}`;
     });
-    return `build ${id} ${options.join(' ')} [options]`;
+    const named = version && `--version ${version.name}`;
+    const model = named ? `${version.of} ${version.of === id ? `[${named}]` : named}` : id;
+    return `build ${model} ${options.join(' ')} [options]`;
   });
 }
 
@@ -51,6 +53,10 @@ const DTYPES = Object.entries(DEVICES)
   .join(', ');
 const OPTIONS = {
   ...sourceOptions(builds),
+  version: {
+    value: 'VERSION',
+    about: 'of build, of a method that has several; each is a model of its own (default: the first)',
+  },
   weights: { value: 'FILE', about: 'of add: .pth, .ckpt, .pt or .safetensors, as it was published' },
   license: {
     value: 'LICENSE',
@@ -88,7 +94,7 @@ async function models(values: Given, words: string[]): Promise<void> {
 }
 
 async function build(id: string, values: Given, modelsDirectory: string): Promise<void> {
-  const model = oneOf('The model', id, [...builds.keys()]);
+  const model = versionOf(oneOf('The model', id, [...builds.keys()]), values.version);
   const { sources, plan: planBuild } = builds.get(model)!;
   for (const [other, build] of builds) {
     const foreign = build.sources.find(({ option }) => values[option] && !sources.some((own) => own.option === option));
@@ -102,6 +108,21 @@ async function build(id: string, values: Given, modelsDirectory: string): Promis
   await write(plan, values, modelsDirectory);
   print(`${model} is installed in ${modelsDirectory}. Whose weights it holds: ${model}/LICENSES.md.`);
   warnOfLicense(methodOf({ model }).license);
+}
+
+/** The model that is a version of a method. */
+function versionOf(model: string, wanted: string | undefined): string {
+  if (wanted === undefined) return model;
+  const versions = [...builds].flatMap(([id, { version }]) =>
+    version?.of === model ? [{ id, name: version.name }] : [],
+  );
+  if (versions.length === 0) throw usageError(`--version ${wanted}: ${model} has no versions.`);
+  const name = oneOf(
+    '--version',
+    wanted,
+    versions.map((version) => version.name),
+  );
+  return versions.find((version) => version.name === name)!.id;
 }
 
 function warnOfLicense(license: string): void {

@@ -27,7 +27,7 @@ export interface Sampling {
    */
   predict: (tile: LatentTile, latent: Tensor, index: number) => Promise<Tensor>;
   /** From the predictions of all tiles, blended, to the one that the scheduler takes; absent: as they are. */
-  guide?: (predictions: Tensor) => Float32Array;
+  guide?: (predictions: Tensor, index: number) => Float32Array;
   /** Normal noise, as long as the latent; keyed by the step, so that the result does not tell where sampling went on. */
   drawNoise: (index: number) => Float32Array;
   /** After every step but the last. */
@@ -52,7 +52,7 @@ export async function sampleLatent(sampling: Sampling): Promise<Tensor> {
       onTile?.({ step: index + 1, steps, tile: position + 1, tiles: tiles.length });
       return part;
     });
-    const prediction = guide ? guide(predictions) : predictions.data;
+    const prediction = guide ? guide(predictions, index) : predictions.data;
     state = scheduler.step({ state, index, prediction, drawNoise: () => drawNoise(index) });
     if (index + 1 < steps) save?.({ step: index + 1, state });
     const expectClean = () => ({ data: scheduler.expectClean({ sample, index, prediction }), shape });

@@ -12,8 +12,8 @@ interface Steered extends Pick<Sampling, 'shape' | 'scheduler' | 'start' | 'tile
   /** What ControlNet sees of each tile, [1, C, h, w]. */
   stems: ReadonlyMap<LatentTile, Tensor>;
   conditioningScale: number;
-  /** 1: none. */
-  guidance: number;
+  /** 1: none. Of each timestep, where it is not the same for all. */
+  guidance: number | ((timestep: number) => number);
   noise: NoiseSource;
   savepoints?: Savepoints | undefined;
 }
@@ -30,7 +30,12 @@ export async function sampleSteered(
     ...sampling,
     predict: (tile, latent, step) =>
       denoiser.predict({ latent, conditioning, step, stem: stems.get(tile)!, conditioningScale }),
-    ...(guidance !== 1 && { guide: (predictions) => guideByPrompts(predictions, guidance) }),
+    ...(guidance !== 1 && {
+      guide: (predictions, index) => {
+        const scale = typeof guidance === 'number' ? guidance : guidance(scheduler.timesteps[index]!);
+        return guideByPrompts(predictions, scale);
+      },
+    }),
     drawNoise: (index) => noise('step', index, elementCount(shape)),
     ...(savepoints && { save: savepoints.save }),
   });

@@ -10,6 +10,8 @@ import type { Device } from '../runtime/devices.ts';
 export interface MethodEngine {
   /** Absent where the weights ship, or come from the user who adds a model of the method. */
   build?: {
+    /** Of a method whose versions are models of their own: `build OF --version NAME` makes it, too. */
+    version?: { of: string; name: string };
     sources: readonly Source[];
     /**
      * `paths`: absolute, by option. Checks every tensor by name and shape, and reads no weights. Throws AppError

@@ -20,6 +20,8 @@ const ENGINES: Record<MethodId | Added['family'], () => Promise<MethodEngine>> =
   stablesr: async () => (await import('./stablesr/engine.ts')).stablesrEngine,
   pasd: async () => (await import('./pasd/engine.ts')).pasdEngine,
   diffbir: async () => (await import('./diffbir/engine.ts')).diffbirEngine,
+  'diffbir-v2': async () => (await import('./diffbir/engine.ts')).diffbirV2Engine,
+  'diffbir-v21': async () => (await import('./diffbir/engine.ts')).diffbirV21Engine,
   esrgan: async () => (await import('./added-engine.ts')).addedEngine,
   compact: async () => (await import('./added-engine.ts')).addedEngine,
 };

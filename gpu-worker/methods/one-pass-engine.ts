@@ -72,7 +72,7 @@ export function onePassEngine({ id, context }: Declared, { source, names, contai
 export const COLORS_TIMES_FOUR = { scale: 4, inputChannels: 3, outputChannels: 3, unit: 1 } as const;
 
 /** Throws AppError `engine-failed` that begins with `message`. */
-function checkFacts(facts: NetworkFacts, expected: Record<string, unknown>, message: string): void {
+export function checkFacts(facts: NetworkFacts, expected: Record<string, unknown>, message: string): void {
   const found: Record<string, unknown> = { ...facts, unit: facts.shuffle };
   for (const [name, value] of Object.entries(expected)) {
     if (found[name] === value) continue;
@@ -111,10 +111,14 @@ export async function openNetwork(
   device: Device,
   facts: Omit<SuperResolver, 'stages' | 'release'>,
 ): Promise<SuperResolver> {
-  const path = join(directory, `${NETWORK}.onnx`);
+  return { ...facts, ...(await openNetworkStages(join(directory, `${NETWORK}.onnx`), device)) };
+}
+
+/** All stages of a network in its own precision. `path`: of its model. */
+export async function openNetworkStages(path: string, device: Device): ReturnType<typeof openStages> {
   const model = await readFile(path);
   const weights = storedWeights(model);
   const isHalf = weights.values().some(({ dtype }) => dtype === 'F16');
   const stages = recognizeNetwork(weights, path).stages({ flavor: flavorOf(isHalf ? 'fp16' : 'fp32', device) });
-  return { ...facts, ...(await openStages(stages, device, withWeightsOf(model, path))) };
+  return await openStages(stages, device, withWeightsOf(model, path));
 }

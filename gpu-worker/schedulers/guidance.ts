@@ -9,6 +9,14 @@ export function guide(negative: Float32Array, positive: Float32Array, scale: num
   return combine(1 - scale, negative, scale, positive);
 }
 
+/**
+ * Guidance that grows as the noise falls, as DiffBIR's script rescales it: from 1 at the last timestep of a training of
+ * `trainSteps` to 1 + `scale`.
+ */
+export function risingGuidance(scale: number, timestep: number, trainSteps: number): number {
+  return 1 + (scale * (1 - Math.cos(Math.PI * ((trainSteps - timestep) / trainSteps) ** 5))) / 2;
+}
+
 /** The same of both predictions in one tensor [2, ..], the negative one first. */
 export function guideByPrompts({ data }: Tensor, scale: number): Float32Array {
   const half = data.length / 2;

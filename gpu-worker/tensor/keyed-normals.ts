@@ -1,5 +1,5 @@
 /** Purposes of random numbers; each is a stream of its own. The numbers are part of the result: never reuse. */
-const PURPOSES = { start: 0, posterior: 1, step: 2, again: 3 } as const;
+const PURPOSES = { start: 0, posterior: 1, step: 2, again: 3, augment: 4 } as const;
 
 export interface NoiseKey {
   /** 0 .. 2⁵³ − 1. */

@@ -52,8 +52,8 @@ export function latentDiffusion<const Id extends string>(given: Given<Id>): Meth
     workShare: 1,
     problems: (asked) => [
       ...tagProblems(asked),
-      ...startProblems({ start_point: defaults.start_point, ...asked }, timesteps.trained, leastStart(asked)),
       ...about.problems(asked),
+      ...startProblems({ start_point: defaults.start_point, ...asked }, timesteps.trained, () => leastStart(asked)),
     ],
     work({ width, height }, parameters) {
       const [size] = tileSizes;
@@ -92,17 +92,24 @@ function startSteps(fidelity: number, latest: number): number {
 }
 
 /** Below it no step is left, or not as many as were asked for. */
-function leastStartSteps({ trained, ...spread }: Timesteps, { steps = 1, scheduler }: ModelParameters): number {
-  // It spreads all of its steps below the start.
-  if (scheduler === 'dpm-solver++') return steps;
-  return Math.max(1, spaceTimesteps(trained, { steps, ...spread }).at(-1)!);
+function leastStartSteps(timesteps: Timesteps, { steps = 1, ...way }: ModelParameters): number {
+  if (isSpread(way)) return steps;
+  return Math.max(1, spaceTimesteps(timesteps.trained, { steps, ...spacingOf(timesteps, way) }).at(-1)!);
 }
 
-function calledSteps({ trained, ...spread }: Timesteps, { steps = 1, start_steps, scheduler }: ModelParameters) {
-  // It spreads as many as are asked for below `start_steps`; DDPM leaves out those above.
-  if (scheduler === 'dpm-solver++') return steps;
-  return spaceTimesteps(trained, { steps, ...spread, ...(start_steps !== undefined && { startSteps: start_steps }) })
-    .length;
+function calledSteps(timesteps: Timesteps, { steps = 1, start_steps, ...way }: ModelParameters) {
+  if (isSpread(way)) return steps;
+  const start = start_steps !== undefined && { startSteps: start_steps };
+  return spaceTimesteps(timesteps.trained, { steps, ...spacingOf(timesteps, way), ...start }).length;
+}
+
+/** Solvers spread as many steps as are asked for below the start; others leave out those above. */
+function isSpread({ scheduler, sampler }: ModelParameters): boolean {
+  return scheduler === 'dpm-solver++' || sampler === 'dpm++2m' || sampler === 'dpm++3m-sde';
+}
+
+function spacingOf({ spacing, offset }: Timesteps, { sampler }: ModelParameters): Omit<Timesteps, 'trained'> {
+  return sampler === 'ddim' ? { spacing: 'uniform', offset: 1 } : { spacing, offset };
 }
 
 function tagProblems({ tags }: ModelParameters): ParameterProblem[] {
@@ -121,7 +128,7 @@ function tagProblems({ tags }: ModelParameters): ParameterProblem[] {
 function startProblems(
   { start_point, start_steps }: ModelParameters,
   trained: number,
-  least: number,
+  leastStart: () => number,
 ): ParameterProblem[] {
   // At the last timestep of the training no method skips anything.
   if (start_steps === undefined || start_steps === trained - 1) return [];
@@ -130,6 +137,7 @@ function startProblems(
     const message = `start_steps ${start_steps} has no meaning with start_point noise.`;
     return [{ parameter, message, detail: 'only with start_point lr' }];
   }
+  const least = leastStart();
   if (start_steps >= least) return [];
   const message = `start_steps ${start_steps} leaves too few steps; it is at least ${least}.`;
   return [{ parameter, message, detail: 'leaves too few steps', expected: `at least ${least}` }];

@@ -1,6 +1,5 @@
-import type { ParameterProblem } from './method.ts';
-import type { ModelParameters } from './parameters.ts';
 import { pixelLatent, pixelLatentSide } from './pixel-latent.ts';
+import { uniformStepProblems } from './timestep-problems.ts';
 import { spaceTimesteps } from './timesteps.ts';
 
 /** LDM-SR (Rombach et al. 2022, section 4.4), trained on photos that were made poor as BSRGAN does it. */
@@ -23,7 +22,7 @@ export const ldm = pixelLatent({
     'Paints fine texture in a hundred small steps; knows no words and names nothing. Takes long without a graphics card.',
   license: 'MIT; weights: published beside the code, without a license of their own',
   defaults: { steps: 100 },
-  problems: stepProblems,
+  problems: ({ steps }) => (steps === undefined ? [] : uniformStepProblems(TRAINED, steps)),
   unit: UNIT,
   least: LEAST_SIDE,
   steps: ({ steps = 1 }) => spaceTimesteps(TRAINED, { steps, spacing: 'uniform', offset: 1 }).length,
@@ -33,16 +32,3 @@ export const ldm = pixelLatent({
   // At tiles of 128², with its share of the decoder.
   pace: 2,
 });
-
-/** Counts with which the original fails: the last of their timesteps, 1 added, lies beyond the training. */
-function stepProblems({ steps }: ModelParameters): ParameterProblem[] {
-  if (steps === undefined || (TRAINED - 1) % Math.floor(TRAINED / steps) !== 0) return [];
-  return [
-    {
-      parameter: 'steps',
-      message: `steps ${steps} would call timestep ${TRAINED}, beyond those of the training.`,
-      detail: 'calls a timestep that the model does not know',
-      expected: 'for example 25, 50, 100 or 200',
-    },
-  ];
-}

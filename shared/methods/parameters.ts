@@ -70,6 +70,26 @@ export const MODEL_PARAMETERS = {
     .enum(['ddpm', 'dpm-solver++'])
     .describe('dpm-solver++ needs about half the steps.')
     .meta(inForm({ title: 'Kind of steps', expert: true })),
+  sampler: z
+    .enum(['ddpm', 'ddim', 'dpm++2m', 'dpm++3m-sde'])
+    .describe('ddpm: new noise in every step; ddim, dpm++2m: none; dpm++3m-sde: new noise, and few steps suffice.')
+    .meta(inForm({ title: 'Way through the steps', expert: true })),
+  guidance_course: z
+    .enum(['constant', 'rising'])
+    .describe('rising: words steer the more the less noise is left.')
+    .meta(
+      inForm({
+        title: 'Course of that strength',
+        options: { constant: 'The same in all steps', rising: 'More from step to step' },
+        expert: true,
+      }),
+    ),
+  condition_noise: z
+    .int()
+    .min(0)
+    .max(999)
+    .describe('Noise on the photo that steers, as much as at this timestep: more is invented.')
+    .meta(inForm({ title: 'Noise on the photo that steers', expert: true })),
   color_fix: z
     .enum(['wavelet', 'adain', 'none'])
     .describe(

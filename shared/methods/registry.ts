@@ -2,7 +2,7 @@ import { AppError } from '../error.ts';
 import { bsrgan } from './bsrgan.ts';
 import { compact } from './compact.ts';
 import { dasr } from './dasr.ts';
-import { diffbir } from './diffbir.ts';
+import { diffbir, diffbirV2, diffbirV21 } from './diffbir.ts';
 import { esrgan } from './esrgan.ts';
 import { femasr } from './femasr.ts';
 import { ldl } from './ldl.ts';
@@ -31,6 +31,8 @@ const DECLARED = [
   stablesr,
   pasd,
   diffbir,
+  diffbirV2,
+  diffbirV21,
   seesrTurbo,
 ] as const;
 

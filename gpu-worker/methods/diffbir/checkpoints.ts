@@ -1,14 +1,17 @@
 /// <reference lib="esnext.disposable" />
 
 import { AppError } from '../../../shared/error.ts';
+import type { Graph, GraphOptions } from '../../graphs/onnx.ts';
 import type { Checkpoint } from '../../weights/checkpoint.ts';
 import { overlaid, renamed, splitAxis, within } from '../../weights/combine.ts';
 import { compvisAutoencoder, compvisUnet, isScheduleTable, openClipText } from '../../weights/compvis.ts';
 import { openCheckpoint } from '../../weights/open-checkpoint.ts';
 import { unwrapped } from '../../weights/unwrap.ts';
 import { type DiffbirSizes, readSizes } from './sizes.ts';
+import { swinirGraph } from './swinir-graph.ts';
+import type { Version } from './versions.ts';
 
-/** Paths of the published files. */
+/** Paths of the published files of the first version. */
 export interface DiffbirSources {
   /** `general_full_v1.ckpt`. */
   full: string;
@@ -20,8 +23,10 @@ export interface DiffbirSources {
 
 /** Each network under the names of its graphs. Disposing it closes the files. */
 export interface DiffbirCheckpoints extends AsyncDisposable {
+  version: Version;
   sizes: DiffbirSizes;
-  swinir: Checkpoint;
+  /** The graph has the name that the version knows. */
+  firstStage: { checkpoint: Checkpoint; graph(options?: GraphOptions): Graph };
   /** Its encoder is the one of conditions. */
   vae: Checkpoint;
   text: Checkpoint;
@@ -29,7 +34,7 @@ export interface DiffbirCheckpoints extends AsyncDisposable {
   controlNet: Checkpoint;
 }
 
-const PARTS = {
+export const PARTS = {
   unet: 'model.diffusion_model.',
   controlNet: 'control_model.',
   text: 'cond_stage_model.model.',
@@ -65,12 +70,21 @@ export function diffbirParts(
   const autoencoder = (prefix: string) => compvisAutoencoder(within(full, prefix), levels);
   const isDecoder = (name: string) => /^(decoder|post_quant_conv)\./.test(name);
   return {
+    version: 'v1',
     sizes,
-    swinir: renamed(swinir, (name) => (CONSTANT.test(name) ? undefined : name)),
+    firstStage: swinirStage(swinir, sizes),
     vae: overlaid(autoencoder(PARTS.conditionEncoder), autoencoder(PARTS.autoencoder), isDecoder),
     text: openClipText(within(full, PARTS.text), sizes.text.num_hidden_layers),
     unet: compvisUnet(within(full, PARTS.unet), sizes.unet.layers_per_block),
     controlNet: hintApart(compvisUnet(within(full, PARTS.controlNet), sizes.unet.layers_per_block)),
+  };
+}
+
+/** SwinIR, which is the same network in all versions that have it. */
+export function swinirStage(checkpoint: Checkpoint, { swinir }: DiffbirSizes): DiffbirCheckpoints['firstStage'] {
+  return {
+    checkpoint: renamed(checkpoint, (name) => (CONSTANT.test(name) ? undefined : name)),
+    graph: (options) => swinirGraph(swinir, options),
   };
 }
 

@@ -4,15 +4,19 @@ import { count, flavorSchema } from '../config-schemas.ts';
 
 const configSchema = z.object({
   flavor: flavorSchema,
+  version: z.enum(['v1', 'v2', 'v2.1']).default('v1'),
   /** Width of the time embedding. */
   timeChannels: count,
-  swinir: z.object({
-    channels: count,
-    hidden: count,
-    features: count,
-    window: count,
-    groups: z.array(z.object({ blocks: count, heads: count })).readonly(),
-  }),
+  /** Of versions that have one. */
+  swinir: z
+    .object({
+      channels: count,
+      hidden: count,
+      features: count,
+      window: count,
+      groups: z.array(z.object({ blocks: count, heads: count })).readonly(),
+    })
+    .optional(),
   vae: z.object({
     block_out_channels: z.array(count).readonly(),
     layers_per_block: count,

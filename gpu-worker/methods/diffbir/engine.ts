@@ -1,47 +1,82 @@
-import { diffbir } from '../../../shared/methods/diffbir.ts';
-import { type BuildPlan, flavorOf, type Precision } from '../../model-store/build-plan.ts';
-import { planNetworks } from '../../model-store/plan-networks.ts';
-import type { MethodEngine } from '../engine.ts';
+import type { MethodEngine, Source } from '../engine.ts';
 import { DIFFBIR } from '../layer-kinds.ts';
-import { type DiffbirSources, openDiffbir } from './checkpoints.ts';
-import type { DiffbirConfig } from './config.ts';
 import { loadDiffbir } from './models.ts';
-import { diffbirNetworks } from './networks.ts';
+import { planDiffbir, planLaterDiffbir } from './plan.ts';
 import { diffbirRestorer } from './recipe.ts';
+import { type LaterVersion, MODELS } from './versions.ts';
 
-/** DiffBIR (Lin et al. 2023), in its first version. */
-export const diffbirEngine: MethodEngine = {
+/** DiffBIR (Lin et al. 2023): a model for each of its versions. */
+
+const CONFIG: Source = {
+  option: 'diffbir-config',
+  kind: 'FILE',
+  about: 'sizes, for networks of other sizes than the published ones',
+  isOptional: true,
+};
+const TOKENIZER: Source = {
+  option: 'tokenizer',
+  kind: 'DIR',
+  about: 'tokenizer: vocab.json and merges.txt of CLIP, as in any Stable Diffusion',
+};
+
+const RUN: Pick<MethodEngine, 'layers' | 'load'> = {
   layers: DIFFBIR,
-  build: {
-    sources: [
-      { option: 'diffbir', kind: 'FILE', about: 'general_full_v1.ckpt' },
-      { option: 'diffbir-swinir', kind: 'FILE', about: 'general_swinir_v1.ckpt' },
-      {
-        option: 'diffbir-config',
-        kind: 'FILE',
-        about: 'sizes, for networks of other sizes than the published ones',
-        isOptional: true,
-      },
-    ],
-    plan: ({ diffbir: full, 'diffbir-swinir': swinir, 'diffbir-config': config }, precision) =>
-      planDiffbir({ full: full!, swinir: swinir!, config }, precision),
-  },
   async load(directory, { device }) {
     const models = await loadDiffbir(directory, device);
     return { restore: diffbirRestorer(models), release: models.release };
   },
 };
 
-const LICENSE =
-  'Apache-2.0 (DiffBIR, github.com/XPixelGroup/DiffBIR), without a word on these weights; they contain Stable Diffusion 2.1: CreativeML Open RAIL++-M, which restricts some uses';
+export const diffbirEngine: MethodEngine = {
+  ...RUN,
+  build: {
+    version: { of: MODELS.v1, name: 'v1' },
+    sources: [
+      { option: 'diffbir', kind: 'FILE', about: 'general_full_v1.ckpt' },
+      { option: 'diffbir-swinir', kind: 'FILE', about: 'general_swinir_v1.ckpt' },
+      CONFIG,
+    ],
+    plan: ({ diffbir: full, 'diffbir-swinir': swinir, 'diffbir-config': config }, precision) =>
+      planDiffbir({ full: full!, swinir: swinir!, config }, precision),
+  },
+};
 
-async function planDiffbir(paths: DiffbirSources, { dtype, device }: Precision): Promise<BuildPlan> {
-  await using opened = new AsyncDisposableStack();
-  const checkpoints = opened.use(await openDiffbir(paths));
-  const flavor = flavorOf(dtype, device);
-  const networks = diffbirNetworks(checkpoints, flavor);
-  const { swinir, vae, unet } = checkpoints.sizes;
-  const config: DiffbirConfig = { flavor, timeChannels: unet.block_out_channels[0]!, swinir, vae };
-  const sources = [paths.full, paths.swinir].map((path) => ({ path, license: LICENSE }));
-  return planNetworks({ model: diffbir.id, dtype, device, networks, sources, config, opened });
+export const diffbirV2Engine = laterEngine('v2', {
+  control: { option: 'diffbir-v2', kind: 'FILE', about: 'v2.pth' },
+  firstStage: { option: 'bsrnet', kind: 'FILE', about: 'BSRNet.pth' },
+  stableDiffusion: {
+    option: 'sd21',
+    kind: 'FILE',
+    about: 'v2-1_512-ema-pruned.ckpt: or general_full_v1.ckpt, which has the same in it',
+  },
+});
+
+export const diffbirV21Engine = laterEngine('v2.1', {
+  control: { option: 'diffbir-v21', kind: 'FILE', about: 'DiffBIR_v2.1.pt' },
+  firstStage: { option: 'swinir-v21', kind: 'FILE', about: 'realesrgan_s4_swinir_100k.pth' },
+  stableDiffusion: { option: 'sd21-zsnr', kind: 'FILE', about: 'sd2.1-base-zsnr-laionaes5.ckpt' },
+});
+
+function laterEngine(
+  version: LaterVersion,
+  files: Record<'control' | 'firstStage' | 'stableDiffusion', Source>,
+): MethodEngine {
+  return {
+    ...RUN,
+    build: {
+      version: { of: MODELS.v1, name: version },
+      sources: [...Object.values(files), TOKENIZER, CONFIG],
+      plan(paths, precision) {
+        const { control, firstStage, stableDiffusion } = files;
+        const sources = {
+          control: paths[control.option]!,
+          firstStage: paths[firstStage.option]!,
+          stableDiffusion: paths[stableDiffusion.option]!,
+          tokenizer: paths[TOKENIZER.option]!,
+          config: paths[CONFIG.option],
+        };
+        return planLaterDiffbir(version, sources, precision);
+      },
+    },
+  };
 }

@@ -4,6 +4,7 @@ import { exactCondition } from '../../diffusion/condition.ts';
 import { computeStems } from '../../diffusion/stems.ts';
 import { fromTensor, toTensor } from '../../images/image-tensor.ts';
 import { checkDecoded } from '../../restore/quality-gate.ts';
+import { mirrored, mirrorTo } from '../../tensor/mirror.ts';
 import { planLatentTiles } from '../../tiling/latent-tiles.ts';
 import { exactVaeTiles } from '../../vae/exact-vae-tiles.ts';
 import { decodeTiled } from '../../vae/tiled-vae.ts';
@@ -20,10 +21,12 @@ interface ExactOptions {
 export function exactMode({ tileSize, bitDepth = 8 }: ExactOptions): Mode {
   const tiling = exactVaeTiles();
   return {
-    prepare(photo) {
+    async clean(photo, firstStage, options) {
       const { image, finish } = exactCondition(photo);
+      // One that enlarges by itself sees the photo; the result is continued in the place of the photo.
+      const cleaned = await firstStage.clean(toTensor(firstStage.scale === 1 ? image : photo), options);
       return {
-        picture: toTensor(image),
+        condition: mirrorTo(cleaned, [image.height, image.width], mirrored),
         finish(decoded) {
           const restored = fromTensor(decoded, bitDepth);
           checkDecoded(restored, image);
@@ -31,13 +34,14 @@ export function exactMode({ tileSize, bitDepth = 8 }: ExactOptions): Mode {
         },
       };
     },
+    startTimestep: (begins) => begins,
     latentTiles: (height, width) => {
       return planLatentTiles({ height, width, size: tileSize, overlap: latentOverlap(tileSize) });
     },
-    async see({ vae, denoiser }, condition, tiles, { signal, onTile }) {
+    async see({ vae, denoiser }, condition, tiles, { signal, onTile, alter = (hint) => hint }) {
       const hint = await encodeHint(vae, condition, { tiling, signal, onTile });
       // As far as its one convolution reaches.
-      return { hint, stems: await computeStems(denoiser, hint, tiles, { scale: 1, margin: 1, signal }) };
+      return { hint, stems: await computeStems(denoiser, alter(hint), tiles, { scale: 1, margin: 1, signal }) };
     },
     decode: (vae, latent, { signal, onTile }) => decodeTiled(vae, latent, { tiling, signal, onTile }),
   };

@@ -3,12 +3,15 @@ import type { Pixels } from '../../images/image.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { LatentTile } from '../../tiling/latent-tiles.ts';
 import type { RunOptions } from '../../vae/run-stage.ts';
+import type { FirstStage } from './first-stage.ts';
 import type { DiffbirModels } from './models.ts';
 
-/** All in which the product and the published script differ; chosen once for a photo. */
+/** All in which the product and the published scripts differ; chosen once for a photo. */
 export interface Mode {
   /** `photo`: 8-bit RGB. */
-  prepare(photo: Pixels): Prepared;
+  clean(photo: Pixels, firstStage: FirstStage, options: TileOptions): Promise<Cleaned>;
+  /** The timestep that a start at the cleaned picture is noised to; `begins`: of which the sampler expects the noise. */
+  startTimestep(begins: number, startSteps: number): number;
   /** Sides in latents. */
   latentTiles(height: number, width: number): LatentTile[];
   /** `condition`: the cleaned picture. */
@@ -16,7 +19,7 @@ export interface Mode {
     models: Pick<DiffbirModels, 'vae' | 'denoiser'>,
     condition: Tensor,
     tiles: readonly LatentTile[],
-    options: TileOptions,
+    options: SeeOptions,
   ): Promise<Seen>;
   /** `latent`: divided by the scaling factor → the picture as `finish` takes it. */
   decode(vae: DiffbirModels['vae'], latent: Tensor, options: DecodeOptions): Promise<Tensor>;
@@ -30,16 +33,21 @@ interface Seen {
   stems: ReadonlyMap<LatentTile, Tensor>;
 }
 
-export interface Prepared {
-  /** [1, 3, 8h, 8w], 0..1; for the first stage. */
-  picture: Tensor;
+interface Cleaned {
+  /** [1, 3, 8h, 8w], 0..1, not clamped. */
+  condition: Tensor;
   /** → the result, as many times as large as the photo as the mode makes it. Throws AppError `output-rejected`. */
-  finish(decoded: Tensor): Pixels;
+  finish(decoded: Tensor, colorFix: ColorFix): Pixels;
 }
 
 /** Looked at between tiles. */
-interface TileOptions extends RunOptions {
+export interface TileOptions extends RunOptions {
   signal: AbortSignal;
+}
+
+interface SeeOptions extends TileOptions {
+  /** The hint as ControlNet shall see it, where that is another; the start is made of the clean one. */
+  alter?: ((hint: Tensor) => Tensor) | undefined;
 }
 
 interface DecodeOptions extends TileOptions {

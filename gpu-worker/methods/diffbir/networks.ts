@@ -8,7 +8,7 @@ import type { Network } from '../../model-store/build-plan.ts';
 import { shareOut } from '../../model-store/share-out.ts';
 import { vaeDecoder, vaeEncoder } from '../../vae/vae-graphs.ts';
 import type { DiffbirCheckpoints } from './checkpoints.ts';
-import { swinirGraph } from './swinir-graph.ts';
+import { VERSIONS } from './versions.ts';
 
 const DENOISER = ['context', 'time', 'stem', 'denoiser'];
 
@@ -25,10 +25,11 @@ export function diffbirNetworks(
   checkpoints: Omit<DiffbirCheckpoints, keyof AsyncDisposable>,
   flavor: Flavor,
 ): Network[] {
-  const { sizes, swinir, text, vae, unet, controlNet } = checkpoints;
+  const { sizes, firstStage, text, vae, unet, controlNet } = checkpoints;
+  const name = VERSIONS[checkpoints.version].firstStage;
   const denoiser = diffbirDenoiser(sizes.unet);
   const graphs: Record<string, Graph> = {
-    swinir: swinirGraph(sizes.swinir, { flavor }),
+    [name]: firstStage.graph({ flavor }),
     'text-encoder': clipText(sizes.text, { flavor }),
     'vae-encoder': vaeEncoder(sizes.vae, { flavor }),
     'vae-decoder': vaeDecoder(sizes.vae, { flavor }),
@@ -38,7 +39,7 @@ export function diffbirNetworks(
     denoiser: controlledUnet(denoiser, { flavor }),
   };
   return shareOut(graphs, [
-    { checkpoint: swinir, prefix: '', networks: ['swinir'] },
+    { checkpoint: firstStage.checkpoint, prefix: '', networks: [name] },
     { checkpoint: text, prefix: '', networks: ['text-encoder'] },
     { checkpoint: vae, prefix: '', networks: ['vae-encoder', 'vae-decoder'] },
     { checkpoint: unet, prefix: 'unet.', networks: DENOISER },

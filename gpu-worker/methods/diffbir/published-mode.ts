@@ -9,8 +9,9 @@ import { pillowResize } from '../../images/pillow-resize.ts';
 import { lanczos } from '../../images/resampling.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { blendTiles, cutTile, type LatentTile, planEqualTiles } from '../../tiling/latent-tiles.ts';
+import type { VaeTiling } from '../../vae/tiled-vae.ts';
 import { encodeHint } from './hint.ts';
-import type { Mode, Prepared } from './mode.ts';
+import type { Mode } from './mode.ts';
 
 /** Options of the script; sides in pixels. */
 interface PublishedOptions {
@@ -21,7 +22,8 @@ interface PublishedOptions {
 
 /** Sides of pictures are multiples of it. */
 const UNIT = 64;
-const WHOLE = { fits: () => true, run: () => Promise.reject(new RangeError('It is one piece.')) };
+/** In one piece, however large it is. */
+export const WHOLE: VaeTiling = { fits: () => true, run: () => Promise.reject(new RangeError('It is one piece.')) };
 
 /**
  * `inference.py` of DiffBIR's first version (github.com/XPixelGroup/DiffBIR, 7bd5675). Its tiles know nothing of one
@@ -34,7 +36,11 @@ export function publishedMode({ scale = MODEL_SCALE, tile }: PublishedOptions = 
     return planEqualTiles({ height, width, size: size / unit, stride: stride / unit });
   };
   return {
-    prepare: (photo) => preparePublished(photo, { scale, least }),
+    async clean(photo, firstStage, options) {
+      const { picture, finish } = preparePublished(photo, { scale, least });
+      return { condition: await firstStage.clean(picture, options), finish };
+    },
+    startTimestep: (begins) => begins,
     latentTiles: (height, width) => tilesOf(height, width, LATENT_PIXELS),
     async see({ vae, denoiser }, condition, tiles, { signal, onTile }) {
       const stems = new Map<LatentTile, Tensor>();
@@ -68,13 +74,13 @@ export function publishedMode({ scale = MODEL_SCALE, tile }: PublishedOptions = 
  * The photo enlarged, small ones up to `least` pixels a side, black at the right and at the bottom up to whole units. The
  * result is cut, and brought to the enlarged size.
  */
-export function preparePublished(photo: Pixels, { scale, least }: { scale: number; least: number }): Prepared {
+export function preparePublished(photo: Pixels, { scale, least }: { scale: number; least: number }) {
   const sizes = publishedSizes(photo, { scale, least });
   const enlarged = pillowResize(photo, sizes.scaled.width, sizes.scaled.height);
   const resized = pillowResize(enlarged, sizes.resized.width, sizes.resized.height);
   return {
     picture: toTensor(padded(resized, sizes.padded)),
-    finish(decoded) {
+    finish(decoded: Tensor): Pixels {
       const cut = cropPixels(truncated(decoded), { x: 0, y: 0, ...sizes.resized });
       return pillowResize(cut, sizes.scaled.width, sizes.scaled.height, lanczos);
     },
@@ -101,7 +107,7 @@ function padded({ width, height, data }: Pixels, size: Size): Pixels {
 }
 
 /** [1, 3, h, w] 0..1, clamped and cut down to 8 bits. */
-function truncated({ data, shape }: Tensor): Pixels {
+export function truncated({ data, shape }: Tensor): Pixels {
   const [, , height, width] = shape as [number, number, number, number];
   const area = height * width;
   const pixels = Uint8Array.from({ length: 3 * area }, (_, index) => {

@@ -1,4 +1,4 @@
-import type { Parameters } from '../../../shared/job.ts';
+import type { Description, Parameters } from '../../../shared/job.ts';
 import { LATENT_PIXELS } from '../../../shared/methods/tile-plan.ts';
 import { type LatentRun, latentRestorer } from '../../diffusion/latent-restorer.ts';
 import type { Watch } from '../../diffusion/sample-latent.ts';
@@ -6,20 +6,36 @@ import { sampleSteered } from '../../diffusion/sample-steered.ts';
 import { tellStages } from '../../diffusion/tell-stages.ts';
 import type { Pixels } from '../../images/image.ts';
 import type { Restorer, Savepoints } from '../../restore/restorer.ts';
-import { createNoiseSchedule } from '../../schedulers/noise-schedule.ts';
-import { createSpacedDdpm } from '../../schedulers/spaced-ddpm.ts';
+import { risingGuidance } from '../../schedulers/guidance.ts';
+import { addNoise } from '../../schedulers/noise-schedule.ts';
 import { startLatent } from '../../schedulers/start-latent.ts';
 import type { NoiseSource } from '../../tensor/keyed-normals.ts';
 import { elementCount, type Tensor } from '../../tensor/tensor.ts';
 import { exactMode } from './exact-mode.ts';
 import type { Mode } from './mode.ts';
-import { type DiffbirModels, EMPTY_TEXT, SCALING_FACTOR, SCHEDULE } from './models.ts';
+import { type DiffbirModels, SCALING_FACTOR } from './models.ts';
 import { publishedMode } from './published-mode.ts';
+import { laterPublishedMode } from './published-mode-v2.ts';
+import { createSampler } from './samplers.ts';
+import { SCHEDULE, scheduleOf } from './versions.ts';
+import { encodeWords } from './words.ts';
 
-/** Parameters of the API, complete. */
+/** Parameters of the API, complete: those of all versions, and those of the later ones. */
 type DiffbirParameters = Required<
   Pick<Parameters, 'steps' | 'conditioning_scale' | 'start_point' | 'start_steps' | 'color_fix'>
->;
+> &
+  Partial<
+    Pick<
+      Parameters,
+      | 'prompt'
+      | 'added_prompt'
+      | 'negative_prompt'
+      | 'sampler'
+      | 'guidance_scale'
+      | 'guidance_course'
+      | 'condition_noise'
+    >
+  >;
 
 interface DiffbirOptions
   extends Pick<LatentRun, 'noise' | 'onProgress' | 'signal' | 'savepoints'>,
@@ -36,9 +52,14 @@ export function diffbirRestorer(models: DiffbirModels): Restorer {
     restoreByDiffbir(photo, models, {
       ...run,
       parameters: parameters as DiffbirParameters,
-      mode: published ? publishedMode() : exactMode({ tileSize, bitDepth: parameters.bit_depth }),
+      mode: published ? scriptOf(models) : exactMode({ tileSize, bitDepth: parameters.bit_depth }),
     }),
   );
+}
+
+/** The first version pads the photo, the later ones the cleaned picture. */
+function scriptOf({ tokenizer }: DiffbirModels): Mode {
+  return tokenizer ? laterPublishedMode() : publishedMode();
 }
 
 /**
@@ -49,19 +70,19 @@ export async function restoreByDiffbir(
   photo: Pixels,
   models: DiffbirModels,
   { parameters, mode, noise, onProgress, signal, onStep, savepoints }: DiffbirOptions,
-): Promise<{ picture: Pixels }> {
+): Promise<{ picture: Pixels; description?: Description }> {
   const tell = tellStages(onProgress, BEGINS);
 
   // First everything is taken out of the photo that should not be there, and its detail is lost with it.
-  const { picture, finish } = mode.prepare(photo);
-  const condition = await models.firstStage.clean(picture, { onTile: tell.ofTiles('upscale'), signal });
+  const { condition, finish } = await mode.clean(photo, models.firstStage, { onTile: tell.ofTiles('upscale'), signal });
 
-  // Then detail comes back, from noise to a clean latent that is steered by the cleaned picture alone.
+  // Then detail comes back, from noise to a clean latent that is steered by the cleaned picture, and by words.
+  const { text, ...described } = await encodeWords(models, parameters);
   const latent = await denoise(models, {
     parameters,
     mode,
     condition,
-    text: await models.textEncoder.encode([EMPTY_TEXT]),
+    text,
     noise,
     onEncode: tell.ofTiles('encode_latent'),
     watch: {
@@ -79,7 +100,7 @@ export async function restoreByDiffbir(
     signal,
     onTile: tell.ofTiles('decode_latent'),
   });
-  return { picture: finish(decoded) };
+  return { picture: finish(decoded, parameters.color_fix), ...described };
 }
 
 export function unscaled({ data, shape }: Tensor): Tensor {
@@ -88,12 +109,11 @@ export function unscaled({ data, shape }: Tensor): Tensor {
 
 interface DenoiseOptions {
   parameters: Omit<DiffbirParameters, 'color_fix'>;
-  mode: Pick<Mode, 'latentTiles' | 'see'>;
+  mode: Pick<Mode, 'startTimestep' | 'latentTiles' | 'see'>;
   /** The cleaned picture, [1, 3, 8h, 8w], RGB about 0..1. */
   condition: Tensor;
-  /** [1, 77, d], or under guidance [2, 77, d]: the negative text before the positive one. */
+  /** See `encodeWords`. */
   text: Tensor;
-  guidance?: number;
   noise: NoiseSource;
   onEncode?: (tile: number, tiles: number) => void;
   watch: Watch;
@@ -102,28 +122,34 @@ interface DenoiseOptions {
 
 /** From noise, as published, or from the noised cleaned picture, to a clean latent [1, 4, h, w], scaled. */
 export async function denoise(
-  models: Pick<DiffbirModels, 'denoiser' | 'vae' | 'latentChannels'>,
-  { parameters, mode, condition, text, guidance = 1, noise, onEncode, watch, savepoints }: DenoiseOptions,
+  models: Pick<DiffbirModels, 'version' | 'denoiser' | 'vae' | 'latentChannels'>,
+  { parameters, mode, condition, text, noise, onEncode, watch, savepoints }: DenoiseOptions,
 ): Promise<Tensor> {
-  const { steps, start_point, start_steps, conditioning_scale: conditioningScale } = parameters;
-  const schedule = createNoiseSchedule(SCHEDULE);
-  const scheduler = createSpacedDdpm(schedule, {
+  const { steps, start_point, start_steps, condition_noise, conditioning_scale: conditioningScale } = parameters;
+  const schedule = scheduleOf(models.version);
+  const { scheduler, begins } = createSampler(schedule, parameters.sampler ?? 'ddpm', {
     steps,
-    spacing: 'even',
-    offset: 0,
+    predicts: models.version.predicts,
     ...(start_point === 'lr' && { startSteps: start_steps }),
   });
-  const { timesteps } = scheduler;
   const [height, width] = condition.shape.slice(2).map((side) => side / LATENT_PIXELS) as [number, number];
   const shape = [1, models.latentChannels, height, width];
   const count = elementCount(shape);
 
   const { signal } = watch;
   const tiles = mode.latentTiles(height, width);
-  const seen = await mode.see(models, condition, tiles, { signal, ...(onEncode && { onTile: onEncode }) });
+  const noised = ({ data, shape }: Tensor): Tensor => {
+    return { data: addNoise(schedule, data as Float32Array, noise('augment', 0, count), condition_noise!), shape };
+  };
+  const seen = await mode.see(models, condition, tiles, {
+    signal,
+    ...(condition_noise && { alter: noised }),
+    ...(onEncode && { onTile: onEncode }),
+  });
 
   const encoded = start_point === 'lr' && seen.hint?.data;
-  const startAt = { ...(encoded && { encoded }), noise: noise('start', 0, count), timestep: timesteps[0]! };
+  const timestep = mode.startTimestep(begins, start_steps);
+  const startAt = { ...(encoded && { encoded }), noise: noise('start', 0, count), timestep };
   const start = savepoints?.from ?? { step: 0, state: { sample: startLatent(schedule, startAt) } };
 
   return await sampleSteered(models.denoiser, {
@@ -134,9 +160,14 @@ export async function denoise(
     tiles,
     stems: seen.stems,
     conditioningScale,
-    guidance,
+    guidance: guidanceOf(parameters),
     noise,
     savepoints,
     watch,
   });
+}
+
+function guidanceOf({ guidance_scale: scale = 1, guidance_course }: DenoiseOptions['parameters']) {
+  if (scale === 1 || guidance_course !== 'rising') return scale;
+  return (timestep: number) => risingGuidance(scale, timestep, SCHEDULE.trainSteps);
 }

@@ -5,27 +5,17 @@ import { createLazySession } from '../../runtime/session.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { inOrder, type Part } from '../../vae/exact-tiles.ts';
 import { keepsUpTo, planStages } from '../../vae/plan-stages.ts';
-import { type RunOptions, runAlone } from '../../vae/run-stage.ts';
+import { runAlone } from '../../vae/run-stage.ts';
 import { createStage } from '../../vae/stage.ts';
 import type { Step } from '../../vae/steps.ts';
 import { windowInputs } from '../../vae/swin-blocks.ts';
+import type { FirstStage } from './first-stage.ts';
 import { type SwinirSizes, swinirParts, UNSHUFFLE } from './swinir-parts.ts';
 
-/**
- * The first stage: takes noise, blur and JPEG marks out of a picture, and its fine detail with them. Pictures [1, 3, h, w]
- * 0..1, sides multiples of a window's, become others of that size, not clamped. Loaded at its first use.
- */
-export interface FirstStage {
+/** The first stage of versions 1 and 2.1, of pictures whose sides are multiples of a window's: they keep their size. */
+interface Swinir extends FirstStage {
   /** In one piece. Also gives the values that the graph marks on the way. Blocks the thread. */
   run(picture: Tensor): Promise<Record<string, Tensor>>;
-  /** The same result, of large pictures tile by tile. */
-  clean(picture: Tensor, options: CleanOptions): Promise<Tensor>;
-  release(): Promise<void>;
-}
-
-interface CleanOptions extends RunOptions {
-  /** Longest side of what is computed at once; by default what takes little memory. */
-  tileSize?: number;
 }
 
 interface SwinirOptions {
@@ -39,7 +29,7 @@ interface SwinirOptions {
 /** Longest side in pixels of a picture in one piece; of tiles of a larger one; of those of its blocks, which see far. */
 const SIDES = { whole: 768, tile: 512, trunk: 1536 };
 
-export function createSwinir({ sizes, model, flavor, device }: SwinirOptions): FirstStage {
+export function createSwinir({ sizes, model, flavor, device }: SwinirOptions): Swinir {
   const session = createLazySession(model, device);
   const { head, trunk, tail } = swinirParts(sizes);
   const run = (picture: Tensor) => {
@@ -48,6 +38,7 @@ export function createSwinir({ sizes, model, flavor, device }: SwinirOptions): F
     return session.run({ input: picture, ...windowInputs(trunk, map) });
   };
   return {
+    scale: 1,
     run,
     async clean(picture, { tileSize, ...options }) {
       const [, , height, width] = picture.shape as [number, number, number, number];
