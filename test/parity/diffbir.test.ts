@@ -4,10 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clipText } from '../../gpu-worker/graphs/clip-text.ts';
 import { FULL_PRECISION, type Graph } from '../../gpu-worker/graphs/onnx.ts';
-import { diffbirParts, openDiffbir } from '../../gpu-worker/methods/diffbir/checkpoints.ts';
+import { diffbirParts, openDiffbir, swinirStage } from '../../gpu-worker/methods/diffbir/checkpoints.ts';
+import { laterParts } from '../../gpu-worker/methods/diffbir/later-checkpoints.ts';
 import { SCALING_FACTOR } from '../../gpu-worker/methods/diffbir/models.ts';
 import { diffbirNetworks } from '../../gpu-worker/methods/diffbir/networks.ts';
 import { readSizes } from '../../gpu-worker/methods/diffbir/sizes.ts';
+import type { LaterVersion } from '../../gpu-worker/methods/diffbir/versions.ts';
+import { recognizeNetwork } from '../../gpu-worker/methods/network-file.ts';
 import { compileModel } from '../../gpu-worker/runtime/compile.ts';
 import { createSession } from '../../gpu-worker/runtime/session.ts';
 import type { Tensor } from '../../gpu-worker/tensor/tensor.ts';
@@ -20,7 +23,7 @@ import {
   planEqualTiles,
 } from '../../gpu-worker/tiling/latent-tiles.ts';
 import type { Checkpoint, TensorEntry } from '../../gpu-worker/weights/checkpoint.ts';
-import { within } from '../../gpu-worker/weights/combine.ts';
+import { renamed, within } from '../../gpu-worker/weights/combine.ts';
 import { openClipText } from '../../gpu-worker/weights/compvis.ts';
 import { openCheckpoint } from '../../gpu-worker/weights/open-checkpoint.ts';
 import { unwrapped } from '../../gpu-worker/weights/unwrap.ts';
@@ -42,7 +45,8 @@ import { PARITY_DEVICE } from './device.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/diffbir/', import.meta.url));
 
-describe('the published files', async () => {
+/** The tensors of all published files. */
+async function publishedTable() {
   const table = await readFile(new URL('../fixtures/diffbir-keys.tsv', import.meta.url), 'utf8');
   const rows = table.split('\n').map((line) => line.split('\t'));
   const fileOf = (wanted: string, more: [string, TensorEntry][] = []): Checkpoint => {
@@ -58,6 +62,14 @@ describe('the published files', async () => {
       [Symbol.asyncDispose]: async () => {},
     };
   };
+  /** As many as are used of files. */
+  const usedOf = (...files: string[]) =>
+    rows.filter(([file, , , use]) => use === 'used' && files.includes(file!)).length;
+  return { fileOf, usedOf };
+}
+
+describe('the published files', async () => {
+  const { fileOf, usedOf } = await publishedTable();
   const plan = async (more?: [string, TensorEntry][]) => {
     const full = fileOf('general_full_v1.ckpt', more);
     const parts = diffbirParts({ full, swinir: fileOf('general_swinir_v1.ckpt') }, await readSizes());
@@ -70,7 +82,7 @@ describe('the published files', async () => {
       ...['swinir', 'text-encoder', 'vae-encoder', 'vae-decoder', 'context', 'time', 'stem', 'denoiser'],
     ]);
     const weights = networks.reduce((sum, { graph }) => sum + graph.weights.size, 0);
-    const used = rows.filter(([, , , use]) => use === 'used').length;
+    const used = usedOf('general_full_v1.ckpt', 'general_swinir_v1.ckpt');
     // One convolution of ControlNet becomes two, and of each of the 23 layers of the text matrix and bias become three.
     expect(weights).toBe(used + 1 + 23 * 2 * 2);
   });
@@ -83,6 +95,61 @@ describe('the published files', async () => {
     await expect(plan([[name, { shape: [1], dtype: 'F32' }]])).rejects.toThrow(message);
   });
 });
+
+describe('the published files of the later versions', async () => {
+  const { fileOf, usedOf } = await publishedTable();
+  const FILES = {
+    v2: { control: 'v2.pth', firstStage: 'BSRNet.pth', stableDiffusion: 'v2-1_512-ema-pruned.ckpt' },
+    'v2.1': {
+      control: 'DiffBIR_v2.1.pt',
+      firstStage: 'realesrgan_s4_swinir_100k.pth',
+      stableDiffusion: 'sd2.1-base-zsnr-laionaes5.ckpt',
+    },
+  };
+  const plan = async (
+    version: LaterVersion,
+    more?: [string, TensorEntry][],
+    files: Partial<(typeof FILES)['v2']> = {},
+  ) => {
+    const sizes = await readSizes();
+    const { control, firstStage, stableDiffusion } = { ...FILES[version], ...files };
+    const parts = laterParts({ control: fileOf(control), stableDiffusion: fileOf(stableDiffusion, more) }, sizes);
+    const stage = version === 'v2' ? bsrnetOf(fileOf(firstStage)) : swinirStage(fileOf(firstStage), sizes);
+    return diffbirNetworks({ version, sizes, ...parts, firstStage: stage }, FULL_PRECISION);
+  };
+
+  test.each(['v2', 'v2.1'] as const)('%s: have exactly the tensors of the full-size graphs', async (version) => {
+    const networks = await plan(version);
+    expect(networks[0]!.name).toBe({ v2: 'bsrnet', 'v2.1': 'swinir' }[version]);
+    const weights = networks.reduce((sum, { graph }) => sum + graph.weights.size, 0);
+    expect(weights).toBe(usedOf(...Object.values(FILES[version])) + 1 + 23 * 2 * 2);
+  });
+
+  test('of version 2: Stable Diffusion may be that in the file of the first', async () => {
+    const full = await plan('v2', [], { stableDiffusion: 'general_full_v1.ckpt' });
+    expect(full.map(({ name }) => name)).toEqual((await plan('v2')).map(({ name }) => name));
+  });
+
+  test.each<[string, RegExp]>([
+    ['optimizer.step', /v2-1_512-ema-pruned\.ckpt is no Stable Diffusion 2: it has optimizer\.step/],
+    ['model.diffusion_model.label_emb.weight', /unexpected label_emb\.weight/],
+    ['first_stage_model.loss.logvar', /unexpected loss\.logvar/],
+  ])('with %s are refused', async (name, message) => {
+    await expect(plan('v2', [[name, { shape: [1], dtype: 'F32' }]])).rejects.toThrow(message);
+  });
+
+  test('of another network are refused with the tensors', async () => {
+    await expect(plan('v2', [], { control: 'BSRNet.pth' })).rejects.toThrow(
+      /BSRNet\.pth does not fit its network: missing down_blocks\.0.*unexpected RRDB_trunk\.0/,
+    );
+  });
+});
+
+function bsrnetOf(file: Checkpoint) {
+  const { graph, nameOf } = recognizeNetwork(file.tensors, 'BSRNet.pth');
+  const published = new Map([...graph().weights.keys()].map((name) => [nameOf(name), name]));
+  return { checkpoint: renamed(file, (name) => published.get(name) ?? name), graph };
+}
 
 describe('a file', () => {
   const paths = diffbirPaths(FOLDER);
@@ -347,7 +414,11 @@ describe('without it the script is another:', () => {
 
   test('its own ControlNet (v2)', async () => {
     const recorded = await openDiffbirCase('v2_spaced');
-    const { outputs } = await computeLoopV2(recorded, { ...v2, denoiser: tools.models.denoiser }, tools);
+    const { outputs } = await computeLoopV2(
+      recorded,
+      { ...v2, v2: { ...v2.v2, denoiser: tools.models.denoiser } },
+      tools,
+    );
     await expectOther(recorded, 'latent', outputs.latent!.data, 29.4);
   });
 

@@ -22,6 +22,9 @@ export const SAMPLES: Record<string, { model?: MethodId; value: unknown }> = {
   start_point: { model: 'seesr', value: 'noise' },
   start_steps: { model: 'seesr', value: 700 },
   scheduler: { model: 'seesr', value: 'dpm-solver++' },
+  sampler: { model: 'diffbir-v2', value: 'ddim' },
+  guidance_course: { model: 'diffbir-v2', value: 'rising' },
+  condition_noise: { model: 'diffbir-v2', value: 100 },
   color_fix: { value: 'adain' },
 };
 
@@ -47,4 +50,28 @@ export const SEESR_CHANGES: Record<string, object[]> = {
   start_steps: [{ start_steps: 400, steps: 3 }],
   scheduler: [{ scheduler: 'dpm-solver++' }],
   color_fix: [{ color_fix: 'adain' }, { color_fix: 'none' }],
+};
+
+/**
+ * By parameter, requests that make another picture with `diffbir-v2`, at one step: diffbir-product.test.ts looks at the
+ * pictures.
+ */
+export const DIFFBIR_V2_CHANGES: Record<string, object[]> = {
+  seed: [{ seed: 1 }],
+  steps: [{ steps: 2 }],
+  prompt: [{ prompt: 'a lighthouse' }],
+  negative_prompt: [{ negative_prompt: 'red' }],
+  sampler: [{ sampler: 'ddim' }, { sampler: 'dpm++2m' }, { sampler: 'dpm++3m-sde' }],
+  guidance_scale: [{ guidance_scale: 2 }, { guidance_scale: 1 }],
+  // At a single step it is none.
+  guidance_course: [{ guidance_course: 'rising', steps: 2 }],
+  condition_noise: [{ condition_noise: 100 }],
+  conditioning_scale: [{ conditioning_scale: 0.5 }],
+  fidelity: [{ fidelity: 0.5 }],
+  start_point: [{ start_point: 'lr' }],
+  start_steps: [
+    { steps: 3, start_point: 'lr', start_steps: 600 },
+    { sampler: 'dpm++3m-sde', start_point: 'lr', start_steps: 600 },
+  ],
+  color_fix: [{ color_fix: 'adain' }],
 };

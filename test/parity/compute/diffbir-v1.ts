@@ -3,9 +3,10 @@ import { sampleLatent } from '../../../gpu-worker/diffusion/sample-latent.ts';
 import { pillowResize } from '../../../gpu-worker/images/pillow-resize.ts';
 import { bicubic, lanczos } from '../../../gpu-worker/images/resampling.ts';
 import type { Mode } from '../../../gpu-worker/methods/diffbir/mode.ts';
-import { type DiffbirModels, SCALING_FACTOR, SCHEDULE } from '../../../gpu-worker/methods/diffbir/models.ts';
+import { type DiffbirModels, SCALING_FACTOR } from '../../../gpu-worker/methods/diffbir/models.ts';
 import { preparePublished, publishedMode, publishedSizes } from '../../../gpu-worker/methods/diffbir/published-mode.ts';
 import { denoise, restoreByDiffbir, unscaled } from '../../../gpu-worker/methods/diffbir/recipe.ts';
+import { SCHEDULE } from '../../../gpu-worker/methods/diffbir/versions.ts';
 import { ddpmStep } from '../../../gpu-worker/schedulers/ddpm.ts';
 import { guideLatent } from '../../../gpu-worker/schedulers/latent-guidance.ts';
 import { createNoiseSchedule } from '../../../gpu-worker/schedulers/noise-schedule.ts';
@@ -124,12 +125,13 @@ export async function computeScheduler({ parameters, ...recorded }: RecordedCase
   return { outputs, facts };
 }
 
-/** Draws that were recorded, in their order. */
+/** Draws that were recorded, in their order; not all are in every case. */
 export async function recordedNoise(recorded: RecordedCase): Promise<NoiseSource> {
-  const [start, steps] = await Promise.all(['initial_noise', 'step_noise'].map((name) => recorded.tensor(name)));
-  return (purpose, step, count) => {
-    return purpose === 'start' ? start!.data : steps!.data.slice(step * count, (step + 1) * count);
-  };
+  const draws = { start: 'initial_noise', step: 'step_noise', augment: 'augment_noise' };
+  const names = Object.entries(draws).filter(([, name]) => recorded.inputNames.includes(name));
+  const tensors = new Map<string, Float32Array>();
+  for (const [purpose, name] of names) tensors.set(purpose, (await recorded.tensor(name)).data as Float32Array);
+  return (purpose, step, count) => tensors.get(purpose)!.slice(step * count, (step + 1) * count);
 }
 
 export interface LoopTools {
@@ -165,11 +167,10 @@ export async function computeLoop(recorded: RecordedCase, { models, encode }: Lo
   const latent = await denoise(
     { ...models, denoiser },
     {
-      parameters: { ...FROM_NOISE, steps, conditioning_scale: strength },
+      parameters: { ...FROM_NOISE, steps, conditioning_scale: strength, guidance_scale: cfg },
       mode,
       condition,
       text: await encode(cfg === 1 ? [positive] : [negative, positive]),
-      guidance: cfg,
       noise: await recordedNoise(recorded),
       watch: { signal: SIGNAL, onStep: (one) => latents.push(one) },
     },

@@ -55,9 +55,12 @@ export function openDiffbirModels(folder: string) {
   };
 }
 
+/** Of the recorded set of SeeSR. */
+export const CLIP_VOCABULARY = join(RECORDED_SET, 'checkpoints/stable-diffusion-2-base/tokenizer');
+
 /** The vocabulary is no part of a set: it is the same for every CLIP. */
 export function openClipTokenizer() {
-  const path = (name: string) => join(RECORDED_SET, 'checkpoints/stable-diffusion-2-base/tokenizer', name);
+  const path = (name: string) => join(CLIP_VOCABULARY, name);
   return createTokenizer({ mergesPath: path('merges.txt'), vocabPath: path('vocab.json'), as: 'open_clip' });
 }
 
@@ -85,17 +88,21 @@ export interface SwinirChange {
 /** The first stage with all values on the way. */
 export async function computeSwinir({ folder, ...recorded }: RecordedCase, change: SwinirChange = {}) {
   await using checkpoints = await openDiffbir(diffbirPaths(folder));
-  const { sizes, swinir } = checkpoints;
+  const { sizes, firstStage } = checkpoints;
   const graph = swinirGraph(sizes.swinir, { probes: true });
   change.graph?.(graph);
   const input = await pictureOf(recorded, 'image');
   const [, , height, width] = input.shape as [number, number, number, number];
   const map = { shape: [1, 0, height / UNSHUFFLE, width / UNSHUFFLE] };
   const windows = windowInputs(swinirParts(sizes.swinir).trunk, map);
-  const values = await runGraph(graph, async (name) => (change.weight ?? asTheyAre)(name, await swinir.read(name)), {
-    input,
-    ...(change.windows?.(windows) ?? windows),
-  });
+  const values = await runGraph(
+    graph,
+    async (name) => (change.weight ?? asTheyAre)(name, await firstStage.checkpoint.read(name)),
+    {
+      input,
+      ...(change.windows?.(windows) ?? windows),
+    },
+  );
   const outputs = Object.entries(values).map(([name, value]): [string, Tensor] => {
     if (name === 'output') return ['out', value];
     const short = name.replace('.residual_group', '');

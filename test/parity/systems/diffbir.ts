@@ -35,7 +35,11 @@ import type { Computed } from '../computed.ts';
 import type { OpenSystem, Parity } from '../parity.ts';
 
 /** DiffBIR: its networks, and the published scripts of all versions. */
-export const parity: Parity = { methods: ['diffbir'], networks: ['swinir', 'text', 'denoiser'], open };
+export const parity: Parity = {
+  methods: ['diffbir', 'diffbir-v2', 'diffbir-v21'],
+  networks: ['swinir', 'text', 'denoiser'],
+  open,
+};
 
 function open(folder: string): OpenSystem {
   const models = openDiffbirModels(folder);
@@ -66,7 +70,7 @@ function open(folder: string): OpenSystem {
     return async (recorded: RecordedCase) => ({ outputs: await compute(recorded) });
   };
   const plain = withTools(computeLoop);
-  const guided = withV2((recorded, { vae }, tools) => computeGuidedLoop(recorded, tools, vae));
+  const guided = withV2((recorded, { v2: { vae } }, tools) => computeGuidedLoop(recorded, tools, vae));
   return {
     kinds: {
       tokenizer: async (recorded) => computeTokenizer(recorded, { tokenizer: await openClipTokenizer() }),

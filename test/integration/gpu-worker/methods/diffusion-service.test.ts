@@ -18,6 +18,8 @@ const METHODS = [
   { model: 'stablesr', license: S_LAB, asked: { steps: 3, color_fix: 'wavelet' } },
   { model: 'pasd', license: 'Apache-2.0', asked: { steps: 2, prompt: 'a dog' } },
   { model: 'diffbir', license: 'Apache-2.0', asked: { steps: 5 } },
+  { model: 'diffbir-v2', license: 'Apache-2.0', asked: { steps: 3, prompt: 'a dog' } },
+  { model: 'diffbir-v21', license: 'Apache-2.0', asked: { steps: 3, prompt: 'a dog' } },
 ] as const;
 
 let product: Product;

@@ -13,10 +13,10 @@ import { metadataPolicySchema, type Parameters } from '../../../../shared/job.ts
 import { DEFAULT_LIMITS } from '../../../../shared/limits.ts';
 import { MODEL_PARAMETERS } from '../../../../shared/methods/parameters.ts';
 import type { RealEsrganId } from '../../../../shared/methods/real-esrgan.ts';
-import { METHOD_IDS, methodOf, OWN_MODELS } from '../../../../shared/methods/registry.ts';
+import { METHOD_IDS, type MethodId, methodOf, OWN_MODELS } from '../../../../shared/methods/registry.ts';
 import { completeParameters, requestedParametersSchema } from '../../../../shared/parameters.ts';
 import { PRICE_LISTS, type PriceList, planWork } from '../../../../shared/pricing.ts';
-import { SAMPLES, SEESR_CHANGES } from '../../../support/picture-changes.ts';
+import { DIFFBIR_V2_CHANGES, SAMPLES, SEESR_CHANGES } from '../../../support/picture-changes.ts';
 import { type Answer, startReceiver } from '../../../support/receiver.ts';
 import { documentedFields } from '../../../support/request-fields.ts';
 import { fixture } from '../../../support/sample-images.ts';
@@ -92,15 +92,18 @@ const shows =
     const [changed, before] = [{ ...plain, ...asked }, plain];
     expect(await pictureOf('real-esrgan-fast', changed)).not.toBe(await pictureOf('real-esrgan-fast', before));
   };
-/** The picture is another one with `seesr`: seesr-job.test.ts makes these, and compares each with all others. */
-const showsWithSeesr = (name: string) => async () => {
-  for (const asked of SEESR_CHANGES[name] ?? []) {
-    const { parameters } = await submit(service, undefined, { model: 'seesr', ...asked });
-    const plain = await submit(service, undefined, { model: 'seesr' });
+const showsWith = (model: MethodId, changes: object[] | undefined) => async () => {
+  for (const asked of changes ?? []) {
+    const { parameters } = await submit(service, undefined, { model, ...asked });
+    const plain = await submit(service, undefined, { model });
     expect(parameters).not.toEqual(plain.parameters);
   }
-  expect(SEESR_CHANGES[name]?.length).toBeGreaterThan(0);
+  expect(changes?.length).toBeGreaterThan(0);
 };
+/** The picture is another one with `seesr`: seesr-job.test.ts makes these, and compares each with all others. */
+const showsWithSeesr = (name: string) => showsWith('seesr', SEESR_CHANGES[name]);
+/** The same with `diffbir-v2`: diffbir-product.test.ts makes these. */
+const showsWithDiffbir = (name: string) => showsWith('diffbir-v2', DIFFBIR_V2_CHANGES[name]);
 
 async function receiverOf(...answers: Answer[]) {
   const receiver = await startReceiver(...answers);
@@ -164,6 +167,9 @@ const CASES: Record<string, () => Promise<void>> = {
   start_point: showsWithSeesr('start_point'),
   start_steps: showsWithSeesr('start_steps'),
   scheduler: showsWithSeesr('scheduler'),
+  sampler: showsWithDiffbir('sampler'),
+  guidance_course: showsWithDiffbir('guidance_course'),
+  condition_noise: showsWithDiffbir('condition_noise'),
   color_fix: async () => {
     await shows({ color_fix: 'none' })();
     await shows({ color_fix: 'adain' })();
