@@ -11,9 +11,9 @@ export function nearMiss(name: string, known: readonly string[]): string | undef
   const plain = plainForm(name);
   const near = known.flatMap((each) => {
     const other = plainForm(each);
-    const slips = distance(plain, other);
-    const isNear = other.length < LONG_NAME ? slips <= 1 && plain[0] === other[0] : slips <= 2;
-    return isNear ? [{ each, slips }] : [];
+    if (other.length < LONG_NAME && plain[0] !== other[0]) return [];
+    const slips = distance(plain, other, other.length < LONG_NAME ? 1 : 2);
+    return slips === undefined ? [] : [{ each, slips }];
   });
   return near.sort((a, b) => a.slips - b.slips)[0]?.each;
 }
@@ -25,19 +25,29 @@ function plainForm(name: string): string {
     .replaceAll(/[_.-]/g, '');
 }
 
-/** Of letters that are put in, left out or replaced (Levenshtein), or change places with their neighbor. */
-function distance(from: string, to: string): number {
-  if (Math.abs(from.length - to.length) > 2) return Number.POSITIVE_INFINITY;
+/**
+ * Of letters that are put in, left out or replaced (Levenshtein), or change places with their neighbor. Undefined: more than
+ * `most`.
+ */
+function distance(from: string, to: string, most: number): number | undefined {
+  if (Math.abs(from.length - to.length) > most) return undefined;
   let [before, row]: [number[], number[]] = [[], Array.from({ length: to.length + 1 }, (_, j) => j)];
+  let [leastBefore, least] = [0, 0];
   for (let i = 1; i <= from.length; i++) {
     const next = [i];
+    let leastNext = i;
     for (let j = 1; j <= to.length; j++) {
       const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
       const isSwap = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
       const swapped = isSwap ? before[j - 2]! + 1 : Number.POSITIVE_INFINITY;
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced, swapped));
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, replaced, swapped);
+      leastNext = Math.min(leastNext, next[j]!);
     }
     [before, row] = [row, next];
+    [leastBefore, least] = [least, leastNext];
+    // Nothing below comes from fewer. A service looks at all variables at its start: most names differ at once.
+    if (Math.min(leastBefore, least) > most) return undefined;
   }
-  return row[to.length]!;
+  const slips = row[to.length]!;
+  return slips <= most ? slips : undefined;
 }
