@@ -104,6 +104,13 @@ describe('POST /v1/quotes', () => {
       const asked = { model: 'seesr', start_steps: 500 };
       expect(await saysOf({ ...asked, scheduler: 'dpm-solver++' })).not.toEqual(await saysOf(asked));
     },
+    sampler: async () => {
+      // The same of its solvers.
+      const asked = { model: 'diffbir-v2', start_point: 'lr', start_steps: 500 };
+      expect(await saysOf({ ...asked, sampler: 'dpm++2m' })).not.toEqual(await saysOf(asked));
+    },
+    guidance_course: isChecked('guidance_course', 'falling'),
+    condition_noise: isChecked('condition_noise', 1000),
     fidelity: async () => {
       expect(await saysOf({ model: 'seesr', fidelity: 0.9 })).not.toEqual(await saysOf({ model: 'seesr' }));
     },
