@@ -31,7 +31,10 @@ export type ChaosReport = Awaited<ReturnType<typeof runChaos>>;
 const LANES = 2;
 const CLIENTS = 4;
 const DEPOSIT = 1_000_000_000;
-/** Without any news for so long, time passes: nobody need wait for a lease or the pause before a repeat. */
+/**
+ * Without any news for so long, time passes: nobody need wait for a lease or the pause before a repeat. Each time twice as long
+ * as before: an attempt that works loses its lease by it, and must not lose it again and again on a slow machine.
+ */
 const PATIENCE_LOOKS = 16;
 const LOOK_MILLISECONDS = 250;
 const WAIT_MILLISECONDS = 200_000;
@@ -151,15 +154,19 @@ async function settle(processes: ChaosProcesses, timeoutSeconds: number): Promis
   const deadline = performance.now() + timeoutSeconds * 1000;
   let shortened = 0;
   try {
-    for (let seen = '', looks = 0; performance.now() < deadline; looks++) {
+    for (let seen = '', looks = 0, patience = PATIENCE_LOOKS; performance.now() < deadline; looks++) {
       const open = JSON.stringify(select.get());
       if (!/[1-9]/.test(open)) break;
-      if (open !== seen) looks = 0;
+      if (open !== seen) {
+        looks = 0;
+        patience = PATIENCE_LOOKS;
+      }
       seen = open;
-      if (looks >= PATIENCE_LOOKS) {
+      if (looks >= patience) {
         passTime(processes, WAIT_MILLISECONDS);
         shortened++;
         looks = 0;
+        patience *= 2;
       }
       await sleep(LOOK_MILLISECONDS);
     }
