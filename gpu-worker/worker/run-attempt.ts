@@ -40,6 +40,8 @@ const PULSE_MILLISECONDS = 500;
 const SAVEPOINT_MILLISECONDS = 20_000;
 /** Of the machine itself, beside an inference process that keeps it busy. */
 const SCRATCH_MILLISECONDS = 60_000;
+/** Between jobs, and at a drain. */
+const LEFT_MILLISECONDS = 1_000;
 const DOWNLOAD_MILLISECONDS = STALL_SECONDS * 1000;
 
 const remove = createRemoval(rm);
@@ -147,6 +149,11 @@ export async function runAttempt(
     if (job.live_previews) await previews.end();
     await atMost(SCRATCH_MILLISECONDS, remove(scratch));
   }
+}
+
+/** Photos and results whose folders could not be removed with their attempts: nobody's shall lie there until the next job. */
+export async function removeLeftFolders(): Promise<void> {
+  await atMost(LEFT_MILLISECONDS, remove());
 }
 
 /** Of an attempt. Programs that tidy up may have taken away the one that it is in. */

@@ -14,7 +14,7 @@ import { createModelPauses, type ModelPauses, type PauseLengths } from './model-
 import { createTrouble, type Outwait, outwaitTrouble, PATIENCE, type Patience, STORES } from './outwait-trouble.ts';
 import type { Stop } from './pulse.ts';
 import { putBack } from './put-back.ts';
-import { type AttemptOptions, runAttempt } from './run-attempt.ts';
+import { type AttemptOptions, removeLeftFolders, runAttempt } from './run-attempt.ts';
 
 export interface WorkerOptions extends Omit<AttemptOptions, 'health'> {
   /** Where the scratch folder and the results are. Default: as much as there is need for. */
@@ -53,7 +53,15 @@ const READINESS_KEY = 'out/readiness';
  * One job at a time, until `drain` is aborted: then the running job is given back and the call returns.
  * Nothing that a job does makes it throw, and no part of the service but one that does not answer for `idleMilliseconds`.
  */
-export async function runWorker(given: WorkerOptions, drain: AbortSignal): Promise<void> {
+export async function runWorker(options: WorkerOptions, drain: AbortSignal): Promise<void> {
+  try {
+    await handleAll(options, drain);
+  } finally {
+    await removeLeftFolders();
+  }
+}
+
+async function handleAll(given: WorkerOptions, drain: AbortSignal): Promise<void> {
   const { log, patience = PATIENCE, idleMilliseconds = Number.POSITIVE_INFINITY } = given;
   const { around = (work) => work(), onAnswer = () => {}, health = createHealth(log), part = 'engine' } = given;
   const { pauses = createModelPauses(health, given.pauseLengths), engineMilliseconds = idleMilliseconds } = given;
@@ -120,6 +128,7 @@ interface Surroundings extends Pick<Required<WorkerOptions>, 'around' | 'onAnswe
 }
 
 async function handleNext(options: Handling, { drain, around, onAnswer }: Surroundings): Promise<Failure | undefined> {
+  await removeLeftFolders();
   const message = await options.queue.receive({
     visibilitySeconds: VISIBILITY_SECONDS,
     waitSeconds: RECEIVE_WAIT_SECONDS,
