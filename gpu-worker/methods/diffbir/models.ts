@@ -53,14 +53,14 @@ export async function loadDiffbir(directory: string, device: Device): Promise<Di
       device,
     }),
   };
-  const [mergesPath, vocabPath] = ['merges.txt', 'vocab.json'].map((name) => join(directory, 'tokenizer', name)) as [
-    string,
-    string,
-  ];
+  const tokenizer = {
+    mergesPath: join(directory, 'tokenizer/merges.txt'),
+    vocabPath: join(directory, 'tokenizer/vocab.json'),
+  };
   return {
     ...networks,
     version: VERSIONS[version],
-    ...(version !== 'v1' && { tokenizer: await createTokenizer({ mergesPath, vocabPath, as: 'open_clip' }) }),
+    ...(version !== 'v1' && { tokenizer: await createTokenizer({ ...tokenizer, as: 'open_clip' }) }),
     latentChannels: vae.latent_channels,
     async release() {
       for (const network of Object.values(networks)) await network.release();
